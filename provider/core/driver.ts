@@ -1,0 +1,190 @@
+import type { z } from 'zod';
+import type { Condition, HoldKind, Reading } from './certificate.ts';
+import type { Context } from './context.ts';
+import type { StasisError } from './errors.ts';
+import type { Fingerprint } from './fingerprint.ts';
+import type { Host } from './host.ts';
+import type { Capture, Layer, MemberCapture, OutsideItem } from './manifest.ts';
+import type { BlobReader, Blobs } from './store.ts';
+import type { Fidelity } from './verdict.ts';
+
+/**
+ * A driver knows how to capture and restore one kind of system. It never imports another driver, a store or the
+ * coordinator, and the coordinator never branches on its name: only on its traits and on which of the optional
+ * powers (`Watchable`, `Holdable`, `Markable`) its session has.
+ *
+ * A capture goes: plan (reads only), prepare -> Session; then, driven by the coordinator, any number of cuts
+ * (epoch, hold, mark, release, epoch), then copy and fingerprint, then disposal. Disposal is legal at any point and
+ * undoes everything: after it the member runs as before and nothing of ours is left on it.
+ */
+export interface Driver<Spec = unknown> {
+  /** Also the key under a member: `{ postgres: { … } }`. */
+  readonly name: string;
+  readonly summary: string;
+  /**
+   * What a user writes under that key. Every field has `.describe()`, and `.meta({ role })` of FieldRole. The
+   * schemas of all engines and the docs are made from it. A Restore's targets use the same one.
+   */
+  readonly spec: z.ZodObject;
+  readonly traits: Traits;
+  /** Where the member is, without user, password and options: equal exactly for the same place. Pure. */
+  endpoint(spec: Spec): string;
+  /** Reads only, bounded in time; tells every problem it finds instead of throwing the first. */
+  plan(spec: Spec, at: Host, context: Context): Promise<CapturePlan>;
+  prepare(spec: Spec, at: Host, context: Context): Promise<Session>;
+  /** What would keep a restore of `from` into this target from succeeding. Reads only. */
+  planRestore(spec: Spec, at: Host, from: MemberCapture, context: Context): Promise<RestorePlan>;
+  /** Loads beside or into the target and keeps it from being used until `release`. */
+  restore(
+    spec: Spec,
+    at: Host,
+    from: MemberCapture,
+    blobs: BlobReader,
+    options: RestoreOptions,
+    context: Context,
+  ): Promise<Held>;
+  /** The running system's fingerprint now (not at a cut); for `compare` against a running application. */
+  observe(spec: Spec, at: Host, context: Context): Promise<Held>;
+  /**
+   * Undoes what a dead process of ours left on the member, from its journal entry. Idempotent; what is already
+   * gone is fine.
+   */
+  undo(spec: Spec, at: Host, entry: unknown, context: Context): Promise<void>;
+}
+
+/**
+ * What a field of a driver's spec means to a resource:
+ * `endpoint` where the member is (its change captures again); `selection` what of it is captured (likewise);
+ * `access` how to reach it (user, key, TLS files) and `limit` (timeouts, parallelism): neither ever captures again.
+ * A field that can hold a secret says `secret: true`: engines keep it out of state; a URL that holds both place and
+ * password is `role: 'access', secret: true`, its place being known by the computed `endpoint`.
+ */
+export type FieldRole = 'endpoint' | 'selection' | 'access' | 'limit';
+
+export interface Traits {
+  readonly layers: readonly Layer[];
+  /** What equality of fingerprints after a restore means. */
+  readonly fidelity: Fidelity;
+  /** Marks of this driver cover all of a member at one instant (or it has none and must be held). */
+  readonly copies: 'after-release' | 'before-release';
+  /**
+   * In which order members are held: lower ranks first, released last-held first. Clients (runtime) 0, stores 10.
+   */
+  readonly rank: number;
+}
+
+export interface CapturePlan {
+  /** With `at` inside the driver's spec (`['url']`); severity error or warning. */
+  readonly problems: readonly StasisError[];
+  /** Physical identity of each thing captured: two members sharing one are refused. Empty if out of reach. */
+  readonly identities: readonly string[];
+  /** Folders on this machine that are captured: a store must not lie inside one. */
+  readonly folders: readonly string[];
+  readonly sizeBytes: number;
+  /** How long it expects to pause the member; 0 where it does not. */
+  readonly pauseMs: number;
+  readonly outside: readonly OutsideItem[];
+  readonly system: Readonly<Record<string, string>>;
+}
+
+export interface RestorePlan {
+  readonly problems: readonly StasisError[];
+  readonly identities: readonly string[];
+  /** Whether the target holds nothing that a restore would replace. */
+  readonly empty: boolean;
+  /** The id of the restore that filled it, if the target remembers one. */
+  readonly restoredBy?: string;
+  readonly sizeBytes: number;
+}
+
+export interface RestoreOptions {
+  /** Remembered by the target when released. */
+  readonly restoreId: string;
+  /** Replace what is there. */
+  readonly overwrite: boolean;
+  /** `absolute` keeps expiry times as they were; `remaining` gives each key what it had left at the cut. */
+  readonly expiry: 'absolute' | 'remaining';
+  /** Wall clock at the cut, Unix milliseconds. */
+  readonly cutAtMs: number;
+  /** Called before the member is changed in any way, with what `undo` will need. Durable on return. */
+  readonly journal: (entry: unknown) => Promise<void>;
+}
+
+/** Something held still, or loaded and not yet released. Disposal drops all it made; idempotent. */
+export interface Held extends AsyncDisposable {
+  fingerprint(): Fingerprint;
+  /** Lets it run: the restored data takes the target's place. After it, disposal changes nothing more on the member. */
+  release(): Promise<void>;
+}
+
+/** A capture in progress. */
+export interface Session extends AsyncDisposable {
+  /** Set when it can prove stillness. */
+  readonly watch?: Watchable;
+  /** Set when it can be kept from changing. */
+  readonly hold?: Holdable;
+  /** Set when it can mark an instant. A session without it copies what its hold or epochs kept still. */
+  readonly mark?: Markable;
+  /**
+   * Copies the state of the last cut (its last mark, or what was held still) into the store.
+   * @throws StasisError; `cut.lost` when that state is gone (a file changed before it was copied): cut again.
+   */
+  copy(blobs: Blobs): Promise<Capture>;
+  /** Of the same state, by a reader independent of the copy. Legal after copy. */
+  fingerprint(blobs: BlobReader): Fingerprint;
+  /**
+   * What to do when no sharp cut was found and the user accepts blur: read it as it changes. Absent where a mark
+   * always works. Returns the interval of reading; a following `copy` then succeeds.
+   */
+  smear?(blobs: Blobs): Promise<{ readonly fromNs: number; readonly toNs: number; readonly reason: string }>;
+}
+
+export interface Watchable {
+  /** What a reading costs, roughly; slow ones are read outside of others' locks. */
+  readonly costMs: number;
+  /**
+   * The epoch now: sent and acknowledged on the context's clock around the one exchange that reads it.
+   * `provable` false when equal values would be no proof (a file mapped writable), with the reason.
+   */
+  epoch(signal: AbortSignal): Promise<EpochReading>;
+}
+
+export interface EpochReading extends Reading {
+  readonly unprovable?: string;
+}
+
+export interface Holdable {
+  readonly how: HoldKind;
+  /**
+   * Stops it from changing, under a lease of `leaseMs` on the member's own side, which thaws it if we die. Returns
+   * when it is held and a first reading was taken.
+   */
+  freeze(leaseMs: number, signal: AbortSignal): Promise<void>;
+  /** A last reading, while still held. Only what this returns is evidence. */
+  evidence(signal: AbortSignal): Promise<HoldEvidence>;
+  /** Idempotent; legal after a freeze that failed half-way; bounded; must not depend on the context's signal. */
+  thaw(): Promise<void>;
+}
+
+export interface HoldEvidence {
+  readonly readings: readonly Reading[];
+  /** The reading that the marked or held state carries. */
+  readonly captured: string;
+  readonly conditions: readonly Condition[];
+}
+
+export interface Markable {
+  /** Takes a new mark, dropping the one before. Constant time. */
+  take(signal: AbortSignal): Promise<readonly MarkReading[]>;
+}
+
+/** Several, when parts of a member were marked at instants not shown to be the same. */
+export interface MarkReading {
+  readonly sentNs: number;
+  readonly acknowledgedNs: number;
+  /** Marks with equal act are one instant. */
+  readonly act: string;
+  /** Equal to the member's epoch readings exactly when the mark shows the state that they do. */
+  readonly epoch?: string;
+  readonly conditions?: readonly Condition[];
+}

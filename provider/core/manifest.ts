@@ -1,0 +1,65 @@
+import type { Certificate } from './certificate.ts';
+import type { BlobDescriptor } from './store.ts';
+import type { Fidelity } from './verdict.ts';
+
+export const FORMAT_VERSION = 1;
+
+export type Layer = 'compute' | 'runtime' | 'data';
+
+/** Which layers of a member are in the snapshot, and what is known to be outside it. */
+export interface Coverage {
+  readonly layers: readonly Layer[];
+  readonly outside: readonly OutsideItem[];
+}
+
+export interface OutsideItem {
+  /** Stable: `postgres.replication-slot`. */
+  readonly code: string;
+  /** For people: `2 replication slots`. */
+  readonly message: string;
+}
+
+/** One member's contribution to a snapshot, as its driver made it. */
+export interface Capture {
+  /** The driver's own version of `content`; a driver refuses a newer one by name. */
+  readonly contentVersion: number;
+  /** What the driver needs to restore: JSON, holding digests of blobs that it put. Never a secret. */
+  readonly content: unknown;
+  /** Bytes of the captured state, as a user would count them. */
+  readonly sizeBytes: number;
+  /** Shown to people: `12 tables`, `1,204,331 keys`. */
+  readonly summary: string;
+  readonly coverage: Coverage;
+  /** What system it came from, for checks against a target: `{ product: 'PostgreSQL', version: '15.18' }`. */
+  readonly system: Readonly<Record<string, string>>;
+}
+
+/** A capture with what the coordinator adds. */
+export interface MemberCapture extends Capture {
+  readonly driver: string;
+  /** Where it was, without secrets. */
+  readonly endpoint: string;
+  readonly fidelity: Fidelity;
+  /** NDJSON of FingerprintEntry, sorted. */
+  readonly fingerprint: BlobDescriptor & { readonly entries: number };
+}
+
+/** What a snapshot is; its name is the digest of the OCI manifest that holds it. `generation` is 1 for the first. */
+export interface Manifest {
+  readonly formatVersion: number;
+  readonly name: string;
+  readonly generation: number;
+  /** ISO 8601, by the coordinator's wall clock; for people. */
+  readonly cutAt: string;
+  readonly sharp: boolean;
+  readonly blurMs: number;
+  /** How long the longest-paused member was paused. */
+  readonly pauseMs: number;
+  readonly certificate: Certificate;
+  readonly members: Readonly<Record<string, MemberCapture>>;
+  readonly sizeBytes: number;
+  /** Bytes in the store that this snapshot needs, and those that it added. */
+  readonly storedBytes: number;
+  readonly newBytes: number;
+  readonly createdBy: string;
+}
