@@ -126,6 +126,11 @@ export interface Session extends AsyncDisposable {
   /** Set when it can mark an instant. A session without it copies what its hold or epochs kept still. */
   readonly mark?: Markable;
   /**
+   * Before the first cut: puts what is there already, so that little is left to copy after the cut. No proof rests on
+   * it: `copy` looks again at what it uses of it.
+   */
+  preload?(blobs: Blobs): Promise<void>;
+  /**
    * Copies the state of the last cut (its last mark, or what was held still) into the store.
    * @throws StasisError; `cut.lost` when that state is gone (a file changed before it was copied): cut again.
    */

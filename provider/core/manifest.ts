@@ -30,6 +30,11 @@ export interface Capture {
   /** Shown to people: `12 tables`, `1,204,331 keys`. */
   readonly summary: string;
   readonly coverage: Coverage;
+  /**
+   * The epoch reading whose state was copied. Required of a session without marks: without it, nothing ties what was
+   * copied to what was held.
+   */
+  readonly epoch?: string;
   /** What system it came from, for checks against a target: `{ product: 'PostgreSQL', version: '15.18' }`. */
   readonly system: Readonly<Record<string, string>>;
 }

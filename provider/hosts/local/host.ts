@@ -17,7 +17,7 @@ const STDOUT_MAX_BYTES = 64 * 1024 * 1024;
 
 /** The machine that this process runs on. */
 export function localHost(): Host {
-  return { name: 'local', run, spawn: start, which };
+  return { name: 'local', run, spawn: async (argv, options) => start(argv, options), which };
 }
 
 async function run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
@@ -106,7 +106,6 @@ async function* outputOf(
     await ended;
     throw abortReason(signal);
   }
-  await Promise.race([ended, Promise.resolve()]);
 }
 
 /** What every command needs and nothing that could hold a secret of ours. */

@@ -1,0 +1,123 @@
+import type { Pause } from '../core/certificate.ts';
+import type { Context } from '../core/context.ts';
+import { StasisError, throwIfAborted } from '../core/errors.ts';
+import { sleep, within } from '../core/wait.ts';
+import { allSettledOrThrow } from './concurrently.ts';
+import { atMember, type CutLimits, type Participant } from './member.ts';
+import type { Observation } from './ties.ts';
+
+/** How much longer than the pause allowed a lease runs: the coordinator's own thaw should come first. */
+const LEASE_MARGIN_MS = 3_000;
+/** A thaw that is not answered within this is left to the lease. */
+const THAW_MS = 3_000;
+export interface HeldResult {
+  readonly observations: Map<string, Observation>;
+  readonly pauses: readonly Pause[];
+}
+
+/**
+ * Holds the given members, lowest rank first and all of one rank at once, runs the work, takes the evidence, and
+ * thaws, last held first, whatever happened. `maxPauseMs` bounds it all.
+ */
+export async function withHolds(
+  holding: readonly Participant[],
+  limits: CutLimits,
+  context: Context,
+  work: (signal: AbortSignal) => Promise<Map<string, Observation>>,
+): Promise<HeldResult> {
+  if (holding.length === 0) return { observations: await work(context.signal), pauses: [] };
+  const ranks = byRank(holding);
+  const fromNs = new Map<string, number>();
+  const pauses: Pause[] = [];
+  let step = 'hold';
+  const cut = async (signal: AbortSignal): Promise<Map<string, Observation>> => {
+    for (const rank of ranks)
+      await allSettledOrThrow(rank, signal, async ({ member, session }, own) => {
+        fromNs.set(member.name, context.clock.nowNs());
+        await session.hold!.freeze(limits.maxPauseMs + LEASE_MARGIN_MS, own).catch((error: unknown) => {
+          throw atMember(member, error);
+        });
+      });
+    step = 'mark';
+    const observations = await work(signal);
+    step = 'evidence';
+    const evidences = await allSettledOrThrow(holding, signal, async ({ member, session }, own) => {
+      return [member.name, session.hold!.how, await session.hold!.evidence(own)] as const;
+    });
+    for (const [name, how, evidence] of evidences)
+      observations.set(name, { ...observations.get(name)!, held: { how, evidence } });
+    return observations;
+  };
+  let running: Promise<unknown> | undefined;
+  let failed = true;
+  try {
+    const observations = await within(limits.maxPauseMs, 'the pause', context.signal, (signal) => {
+      const work = cut(signal);
+      running = work.catch(() => undefined);
+      return work;
+    });
+    failed = false;
+    return { observations, pauses };
+  } catch (error) {
+    throwIfAborted(context.signal);
+    if (error instanceof StasisError && error.code === 'timeout') throw pausedTooLong(limits, step, error);
+    throw error;
+  } finally {
+    await thawRanks(ranks, context, (member) => {
+      const startNs = fromNs.get(member);
+      if (startNs !== undefined) pauses.push({ member, fromNs: startNs, toNs: context.clock.nowNs() });
+    });
+    if (failed) {
+      // A freeze that was still under way when the deadline or a cancel came may be answered after that thaw.
+      await Promise.race([running, sleep(THAW_MS)]);
+      await thawRanks(ranks, context);
+    }
+  }
+}
+
+async function thawRanks(
+  ranks: readonly (readonly Participant[])[],
+  context: Context,
+  thawed: (member: string) => void = () => {},
+): Promise<void> {
+  for (const rank of ranks.toReversed())
+    await Promise.all(
+      rank.map(async (participant) => {
+        await thaw(participant, context);
+        thawed(participant.member.name);
+      }),
+    );
+}
+
+function pausedTooLong(limits: CutLimits, step: string, cause: StasisError): StasisError {
+  return new StasisError(
+    'cut.pause-too-long',
+    `The members were held for longer than maxPauseMs (${limits.maxPauseMs} ms) at the step "${step}"; they run again.`,
+    {
+      hint: 'Allow a longer pause with maxPauseMs, or capture at a quieter time.',
+      at: ['maxPauseMs'],
+      cause,
+    },
+  );
+}
+
+/** A thaw does not depend on anybody's signal. One that fails is left to the lease, which runs on the member's side. */
+async function thaw({ member, session }: Participant, context: Context): Promise<void> {
+  try {
+    await within(THAW_MS, `thawing ${member.name}`, undefined, () => session.hold!.thaw());
+  } catch (error) {
+    context.logger.log('error', 'a member did not answer its thaw; its lease will let it go on', {
+      member: member.name,
+      reason: error instanceof Error ? error.message : String(error),
+    });
+  }
+}
+
+function byRank(participants: readonly Participant[]): Participant[][] {
+  const ranks = new Map<number, Participant[]>();
+  for (const participant of participants) {
+    const { rank } = participant.member.driver.traits;
+    ranks.set(rank, [...(ranks.get(rank) ?? []), participant]);
+  }
+  return [...ranks].sort(([a], [b]) => a - b).map(([, members]) => members);
+}

@@ -1,0 +1,30 @@
+import type { Driver, Session } from '../core/driver.ts';
+import { type StasisError, toStasisError } from '../core/errors.ts';
+import type { Host } from '../core/host.ts';
+
+/** A member as the coordinator works with it: its driver, its validated spec, and where its commands run. */
+export interface Member {
+  readonly name: string;
+  readonly driver: Driver;
+  readonly spec: unknown;
+  readonly host: Host;
+}
+
+/** An error of a member's driver, placed at the member in the user's input. */
+export function atMember(member: Member, thrown: unknown): StasisError {
+  const error = toStasisError(thrown, `${member.driver.name}.failed`);
+  if (error.at[0] === 'members' || error.code === 'cancelled') return error;
+  return error.within('members', member.name, member.driver.name);
+}
+
+/** A member with its capture in progress. */
+export interface Participant {
+  readonly member: Member;
+  readonly session: Session;
+}
+
+export interface CutLimits {
+  readonly maxPauseMs: number;
+  /** 0: sharp or nothing. */
+  readonly maxBlurMs: number;
+}
