@@ -1,0 +1,139 @@
+import type { Context } from '../core/context.ts';
+import { StasisError } from '../core/errors.ts';
+import {
+  type Comparison,
+  compareFingerprints,
+  type Fingerprint,
+  type FingerprintEntry,
+} from '../core/fingerprint.ts';
+import type { MemberCapture } from '../core/manifest.ts';
+import type { BlobReader, SealedSnapshot } from '../core/store.ts';
+import { type MemberDifference, type Verdict, verdictOf, worstVerdict } from '../core/verdict.ts';
+import { atMember, type Member } from './member.ts';
+
+/** A sealed snapshot, opened. */
+export type OpenSnapshot = SealedSnapshot & { blobs(member: string): BlobReader };
+
+/** How much of one member is the same. */
+export interface MemberVerdict {
+  readonly verdict: Verdict;
+  /** How many objects were equal. */
+  readonly equal: number;
+  readonly differences: readonly MemberDifference[];
+  readonly differenceCount: number;
+}
+
+export interface ComparisonResult {
+  readonly verdict: Verdict;
+  readonly members: Readonly<Record<string, MemberVerdict>>;
+}
+
+/** The fingerprint stored with a capture, read back as a stream. */
+export async function* storedFingerprint(
+  capture: MemberCapture,
+  blobs: BlobReader,
+): AsyncGenerator<FingerprintEntry> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of blobs.get(capture.fingerprint.digest)) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line) as FingerprintEntry;
+  }
+}
+
+export function memberVerdict(
+  name: string,
+  comparison: Comparison,
+  fidelity: MemberCapture['fidelity'],
+): MemberVerdict {
+  return {
+    verdict: verdictOf(comparison, fidelity),
+    equal: comparison.equal,
+    differences: comparison.differences.map((difference) => ({ member: name, ...difference })),
+    differenceCount: comparison.differenceCount,
+  };
+}
+
+export function resultOf(members: Readonly<Record<string, MemberVerdict>>): ComparisonResult {
+  return { verdict: worstVerdict(Object.values(members).map(({ verdict }) => verdict)), members };
+}
+
+/** Something that has fingerprints by member: a snapshot or a running application. */
+export interface Comparable {
+  readonly members: Readonly<
+    Record<string, { readonly driver: string; readonly fidelity: MemberCapture['fidelity'] }>
+  >;
+  /** The stream, and what has to be ended after it was read. */
+  open(member: string): Promise<{ readonly fingerprint: Fingerprint } & AsyncDisposable>;
+}
+
+export function comparableSnapshot(snapshot: OpenSnapshot): Comparable {
+  const { members } = snapshot.manifest;
+  return {
+    members,
+    async open(name) {
+      return {
+        fingerprint: storedFingerprint(members[name]!, snapshot.blobs(name)),
+        [Symbol.asyncDispose]: async () => {},
+      };
+    },
+  };
+}
+
+/** The running members, each read at an instant of its own: a difference may be a change in between. */
+export function comparableMembers(members: readonly Member[], context: Context): Comparable {
+  const byName = new Map(members.map((member) => [member.name, member]));
+  return {
+    members: Object.fromEntries(
+      members.map(({ name, driver }) => [name, { driver: driver.name, fidelity: driver.traits.fidelity }]),
+    ),
+    async open(name) {
+      const member = byName.get(name)!;
+      try {
+        const held = await member.driver.observe(member.spec, member.host, context);
+        return { fingerprint: held.fingerprint(), [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+      } catch (error) {
+        throw atMember(member, error);
+      }
+    },
+  };
+}
+
+/**
+ * Compares member by member. A member that only one side has is a difference of the whole member.
+ * @throws StasisError `compare.nothing` when the two have no member in common.
+ */
+export async function compare(
+  left: Comparable,
+  right: Comparable,
+  context: Context,
+): Promise<ComparisonResult> {
+  const names = [...new Set([...Object.keys(left.members), ...Object.keys(right.members)])].sort();
+  if (!names.some((name) => left.members[name] && right.members[name]))
+    throw new StasisError('compare.nothing', 'The two have no member in common.', { at: ['members'] });
+  const results: Record<string, MemberVerdict> = {};
+  for (const name of names) {
+    context.progress({ step: 'compare', member: name });
+    const [a, b] = [left.members[name], right.members[name]];
+    if (a === undefined || b === undefined || a.driver !== b.driver)
+      results[name] = onlyOneSide(name, a !== undefined);
+    else {
+      await using one = await left.open(name);
+      await using other = await right.open(name);
+      const comparison = await compareFingerprints(
+        one.fingerprint,
+        other.fingerprint,
+        context.clock.wallMs(),
+      );
+      results[name] = memberVerdict(name, comparison, a.fidelity);
+    }
+  }
+  return resultOf(results);
+}
+
+function onlyOneSide(member: string, inLeft: boolean): MemberVerdict {
+  const kind = inLeft ? 'missing' : 'extra';
+  const difference = { member, object: '', kind, message: `the whole member is ${kind}` } as const;
+  return { verdict: 'drifted', equal: 0, differences: [difference], differenceCount: 1 };
+}

@@ -1,0 +1,330 @@
+import type { Context } from '../core/context.ts';
+import type { Held, RestorePlan } from '../core/driver.ts';
+import { type StasisError as Problem, StasisError, throwIfAborted } from '../core/errors.ts';
+import { compareFingerprints } from '../core/fingerprint.ts';
+import type { MemberCapture } from '../core/manifest.ts';
+import type { Store } from '../core/store.ts';
+import { nsToMs } from '../core/units.ts';
+import { satisfies, type Verify } from '../core/verdict.ts';
+import { within } from '../core/wait.ts';
+import { capture } from './capture.ts';
+import {
+  type ComparisonResult,
+  type MemberVerdict,
+  memberVerdict,
+  type OpenSnapshot,
+  resultOf,
+  storedFingerprint,
+} from './compare.ts';
+import { allSettledOrThrow } from './concurrently.ts';
+import { Journal, sweepJournals } from './journal.ts';
+import { atMember, type Member } from './member.ts';
+import { sharedIdentities, throwFirstError } from './plan.ts';
+
+export interface RestoreRequest {
+  /** Equal for the same restore, also after lost state: the targets remember it. */
+  readonly restoreId: string;
+  readonly snapshot: OpenSnapshot;
+  readonly store: Store;
+  /** Targets, by the names that the members have in the snapshot. */
+  readonly members: readonly Member[];
+  readonly verify: Verify;
+  readonly overwrite: boolean;
+  /** With `overwrite`: take a sealed snapshot of a target that is not empty first. */
+  readonly safetySnapshot: boolean;
+  readonly expiry: 'absolute' | 'remaining';
+  readonly createdBy: string;
+}
+
+export interface MemberRestore extends MemberVerdict {
+  readonly restoreMs: number;
+}
+
+export interface RestoreResult extends ComparisonResult {
+  readonly members: Readonly<Record<string, MemberRestore>>;
+  readonly restoreMs: number;
+  /** Where what was overwritten is kept. */
+  readonly safetyReference?: string;
+}
+
+export interface PlannedRestore {
+  readonly problems: readonly Problem[];
+  readonly members: ReadonlyMap<string, RestorePlan>;
+}
+
+const PLAN_MS = 30_000;
+/** How long another restore into the same target is waited for. */
+const LOCK_WAIT_MS = 2_000;
+/** The safety snapshot may pause a target that is about to be replaced for this long. */
+const SAFETY_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 60_000 };
+
+/** Reads only. */
+export async function planRestore(request: RestoreRequest, context: Context): Promise<PlannedRestore> {
+  const problems: Problem[] = [...mismatches(request)];
+  const plans = new Map<string, RestorePlan>();
+  await Promise.all(
+    request.members.map(async (member) => {
+      const from = request.snapshot.manifest.members[member.name];
+      if (from === undefined || from.driver !== member.driver.name) return;
+      try {
+        const plan = await within(PLAN_MS, `looking at ${member.name}`, context.signal, (signal) =>
+          member.driver.planRestore(member.spec, member.host, from, { ...context, signal }),
+        );
+        plans.set(member.name, plan);
+        problems.push(...plan.problems.map((problem) => atMember(member, problem)));
+        if (!mayFill(plan, request)) problems.push(notEmpty(member));
+      } catch (error) {
+        problems.push(atMember(member, error));
+      }
+    }),
+  );
+  problems.push(...sharedIdentities(request.members, (name) => plans.get(name)?.identities ?? []));
+  return { problems, members: plans };
+}
+
+/** The snapshot's members and the targets have to be the same set, each with the same driver. */
+function mismatches(request: RestoreRequest): Problem[] {
+  const problems: Problem[] = [];
+  const captured = request.snapshot.manifest.members;
+  const targets = new Map(request.members.map((member) => [member.name, member]));
+  for (const [name, member] of targets) {
+    const from = captured[name];
+    if (from === undefined)
+      problems.push(
+        new StasisError('restore.no-member', `The snapshot has no member "${name}".`, {
+          hint: `It has ${Object.keys(captured).join(', ')}.`,
+          at: ['members', name],
+        }),
+      );
+    else if (from.driver !== member.driver.name)
+      problems.push(
+        new StasisError(
+          'restore.other-driver',
+          `"${name}" was captured by ${from.driver}, the target is ${member.driver.name}.`,
+          {
+            at: ['members', name, member.driver.name],
+          },
+        ),
+      );
+  }
+  for (const name of Object.keys(captured))
+    if (!targets.has(name))
+      problems.push(
+        new StasisError('restore.no-target', `The snapshot's member "${name}" has no target.`, {
+          hint: 'Name a target for every member, or the application would come back in part.',
+          at: ['members'],
+        }),
+      );
+  return problems;
+}
+
+function mayFill(plan: RestorePlan, request: RestoreRequest): boolean {
+  return plan.empty || request.overwrite || plan.restoredBy === request.restoreId;
+}
+
+function notEmpty(member: Member): Problem {
+  return new StasisError('restore.target-not-empty', `The target of "${member.name}" is not empty.`, {
+    hint: 'Give an empty target, or set overwrite to replace what is there.',
+    at: ['members', member.name, member.driver.name],
+  });
+}
+
+/**
+ * Brings a snapshot back to life: loads every member and keeps it from running, fingerprints and compares it, then
+ * releases all together, or rolls back. A target that this very restore has filled already is only compared.
+ *
+ * @throws StasisError `restore.drifted` when the verdict is less than `verify` asks for; the targets are as before.
+ */
+export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
+  const startNs = context.clock.nowNs();
+  await using locks = new AsyncDisposableStack();
+  for (const key of request.members.map(lockName).sort())
+    locks.use(await request.store.lock(key, LOCK_WAIT_MS, context));
+  context.progress({ step: 'plan' });
+  await sweepJournals(request.store, request.members, context);
+  const planned = await planRestore(request, context);
+  throwFirstError(planned.problems);
+  await insistOnWholeness(request, context);
+
+  const done = request.members.filter(
+    ({ name }) => planned.members.get(name)?.restoredBy === request.restoreId,
+  );
+  const safetyReference = await keepSafe(request, planned, context);
+  const journal = new Journal(request.store, request.restoreId);
+  const filled = await fill(request, done, journal, context);
+  const result = resultOf(filled);
+  context.logger.log('info', 'restored', { verdict: result.verdict });
+  return { ...result, members: filled, restoreMs: nsToMs(context.clock.nowNs() - startNs), safetyReference };
+}
+
+function lockName(member: Member): string {
+  return `target:${member.driver.endpoint(member.spec)}`;
+}
+
+/** Hashes everything first: what rots in the store must not be found in the middle of a restore. */
+async function insistOnWholeness(request: RestoreRequest, context: Context): Promise<void> {
+  context.progress({ step: 'verify' });
+  const [finding] = await request.store.verify(request.snapshot.digest, 'content', context);
+  if (finding === undefined) return;
+  throw new StasisError('store.damaged', `The snapshot is damaged: ${finding.message}.`, {
+    hint: 'Restore another generation; "stasis verify" lists all that is wrong.',
+    at: ['snapshot'],
+    details: { finding },
+  });
+}
+
+/** What is about to be replaced is captured first, so that rolling back stays possible after the release. */
+async function keepSafe(
+  request: RestoreRequest,
+  planned: PlannedRestore,
+  context: Context,
+): Promise<string | undefined> {
+  if (!request.overwrite || !request.safetySnapshot) return undefined;
+  const replaced = request.members.filter(({ name }) => {
+    const plan = planned.members.get(name);
+    return plan && !plan.empty && plan.restoredBy !== request.restoreId;
+  });
+  if (replaced.length === 0) return undefined;
+  context.progress({ step: 'prepare', message: 'taking a safety snapshot of the targets' });
+  const sealed = await capture(
+    {
+      name: `safety-${request.restoreId.slice(0, 16)}`,
+      owner: `restore:${request.restoreId}`,
+      members: replaced,
+      store: request.store,
+      limits: SAFETY_LIMITS,
+      createdBy: request.createdBy,
+    },
+    context,
+  );
+  return `${sealed.name}@${sealed.digest}`;
+}
+
+interface Loaded {
+  readonly member: Member;
+  readonly held: Held;
+  readonly verdict: MemberRestore;
+}
+
+/** Loads, compares and releases. Until the release, disposal rolls everything back. */
+async function fill(
+  request: RestoreRequest,
+  done: readonly Member[],
+  journal: Journal,
+  context: Context,
+): Promise<Record<string, MemberRestore>> {
+  try {
+    await using held = new AsyncDisposableStack();
+    const loaded = await allSettledOrThrow(request.members, context.signal, (member, signal) =>
+      load(request, member, done.includes(member), journal, held, { ...context, signal }),
+    );
+    const members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
+    insistOnSameness(resultOf(members), request.verify);
+    throwIfAborted(context.signal);
+    context.progress({ step: 'release' });
+    await releaseAll(loaded.filter(({ member }) => !done.includes(member)));
+    return members;
+  } finally {
+    await journal.close();
+  }
+}
+
+async function load(
+  request: RestoreRequest,
+  member: Member,
+  isDone: boolean,
+  journal: Journal,
+  stack: AsyncDisposableStack,
+  context: Context,
+): Promise<Loaded> {
+  const startNs = context.clock.nowNs();
+  const from = request.snapshot.manifest.members[member.name]!;
+  const blobs = request.snapshot.blobs(member.name);
+  context.progress({ step: isDone ? 'compare' : 'load', member: member.name });
+  try {
+    const held = stack.use(
+      isDone
+        ? await member.driver.observe(member.spec, member.host, context)
+        : await member.driver.restore(
+            member.spec,
+            member.host,
+            from,
+            blobs,
+            optionsFor(request, member, journal),
+            context,
+          ),
+    );
+    const restoreMs = nsToMs(context.clock.nowNs() - startNs);
+    context.progress({ step: 'compare', member: member.name });
+    const verdict = await compareWith(request, member.name, from, held, context);
+    return { member, held, verdict: { ...verdict, restoreMs } };
+  } catch (error) {
+    throw atMember(member, error);
+  }
+}
+
+function optionsFor(request: RestoreRequest, member: Member, journal: Journal) {
+  return {
+    restoreId: request.restoreId,
+    overwrite: request.overwrite,
+    expiry: request.expiry,
+    cutAtMs: Date.parse(request.snapshot.manifest.cutAt),
+    journal: (entry: unknown) => journal.note(member, entry),
+  };
+}
+
+async function compareWith(
+  request: RestoreRequest,
+  name: string,
+  from: MemberCapture,
+  held: Held,
+  context: Context,
+): Promise<MemberVerdict> {
+  const captured = storedFingerprint(from, request.snapshot.blobs(name));
+  const comparison = await compareFingerprints(captured, held.fingerprint(), context.clock.wallMs());
+  return memberVerdict(name, comparison, from.fidelity);
+}
+
+function insistOnSameness(result: ComparisonResult, verify: Verify): void {
+  if (satisfies(result.verdict, verify)) return;
+  const differences = Object.values(result.members).flatMap((member) => member.differences);
+  const named = differences
+    .slice(0, 5)
+    .map(({ member, object, message }) => `${member} ${object} ${message}`);
+  throw new StasisError(
+    'restore.drifted',
+    `The restored application is ${result.verdict}, and verify asks for "${verify}"${named.length > 0 ? `: ${named.join('; ')}` : ''}. The targets are as they were.`,
+    {
+      hint: 'Set verify to "report" to keep a restore that differs.',
+      at: ['verify'],
+      details: { differences },
+    },
+  );
+}
+
+/** All together. A release that fails cannot take the others back, so all are tried and the error names those that failed. */
+async function releaseAll(loaded: readonly Loaded[]): Promise<void> {
+  const failed: string[] = [];
+  let first: unknown;
+  await Promise.all(
+    loaded.map(async ({ member, held }) => {
+      try {
+        await held.release();
+      } catch (error) {
+        failed.push(member.name);
+        first ??= atMember(member, error);
+      }
+    }),
+  );
+  if (failed.length === 0) return;
+  if (failed.length === loaded.length) throw first;
+  throw new StasisError(
+    'restore.release-failed',
+    `Of the restored members, ${failed.join(', ')} could not be released; the others run.`,
+    {
+      hint: 'Apply again: what is restored already is kept, and the rest is tried again.',
+      at: ['members', failed[0]!],
+      cause: first,
+    },
+  );
+}

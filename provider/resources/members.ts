@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import type { Member } from '../coordinator/member.ts';
+import type { Driver } from '../core/driver.ts';
+import { StasisError } from '../core/errors.ts';
+import { hasUnknown, UNKNOWN, type Values } from '../core/resource.ts';
+import { metaOf, problemsOf } from '../core/schema.ts';
+import type { Services } from './services.ts';
+
+/** What is stored of a member: which driver, where it is, what of it is captured. */
+export interface StoredMember {
+  readonly driver: string;
+  readonly endpoint: unknown;
+  readonly selection: Values;
+}
+
+const ENDPOINT = z
+  .string()
+  .optional()
+  .describe('Where the member is, without user, password and options. Computed.')
+  .meta({ computed: true });
+
+/** Members by name, each with exactly one driver by its key. */
+export function membersSchema(drivers: readonly Driver[], summary: string): z.ZodType {
+  const fields: Record<string, z.ZodType> = {};
+  for (const driver of drivers)
+    fields[driver.name] = z
+      .strictObject({ ...driver.spec.shape, endpoint: ENDPOINT })
+      .optional()
+      .describe(driver.summary);
+  return z
+    .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, MEMBER_NAME), z.strictObject(fields))
+    .describe(summary);
+}
+
+const MEMBER_NAME =
+  'A member name has up to 63 letters, digits, "-" and "_", and starts with a letter or digit';
+
+/** The members with their drivers; problems are placed at the user's attribute. Unknown specs are left out. */
+export function resolveMembers(
+  services: Services,
+  members: unknown,
+): { readonly members: Member[]; readonly problems: StasisError[]; readonly complete: boolean } {
+  const found: Member[] = [];
+  const problems: StasisError[] = [];
+  let complete = true;
+  for (const [name, value] of entriesOf(members)) {
+    if (value === UNKNOWN) {
+      complete = false;
+      continue;
+    }
+    const chosen = chooseDriver(services.drivers, name, value);
+    if (chosen instanceof StasisError) problems.push(chosen);
+    else if (hasUnknown(chosen.spec)) complete = false;
+    else {
+      const faults = problemsOf(chosen.driver.spec, chosen.spec);
+      problems.push(...faults.map((fault) => fault.within('members', name, chosen.driver.name)));
+      if (faults.length === 0)
+        found.push({
+          name,
+          driver: chosen.driver,
+          spec: chosen.driver.spec.parse(chosen.spec),
+          host: services.host,
+        });
+    }
+  }
+  return { members: found, problems, complete: complete && members !== UNKNOWN };
+}
+
+function entriesOf(members: unknown): [string, unknown][] {
+  return typeof members === 'object' && members !== null ? Object.entries(members) : [];
+}
+
+/** The one driver that a member's value names, with its spec (without the computed endpoint). */
+function chooseDriver(
+  drivers: readonly Driver[],
+  name: string,
+  value: unknown,
+): { readonly driver: Driver; readonly spec: Values } | StasisError {
+  const given = entriesOf(value).filter(([, spec]) => spec !== undefined && spec !== null);
+  const named = drivers.filter((driver) => given.some(([key]) => key === driver.name));
+  const all = drivers.map((driver) => driver.name).join(', ');
+  if (named.length === 0)
+    return new StasisError('member.no-driver', `The member "${name}" has no driver.`, {
+      hint: `Name exactly one of ${all}.`,
+      at: ['members', name],
+    });
+  if (named.length > 1)
+    return new StasisError(
+      'member.two-drivers',
+      `The member "${name}" has more than one driver: ${named.map((driver) => driver.name).join(', ')}.`,
+      {
+        hint: 'Make a member of each.',
+        at: ['members', name],
+      },
+    );
+  const driver = named[0]!;
+  const spec = given.find(([key]) => key === driver.name)![1];
+  return { driver, spec: spec === UNKNOWN ? { unknown: UNKNOWN } : withoutComputed(driver, spec as Values) };
+}
+
+/** Only what the user wrote: absent stays absent, nulls and computed fields go. */
+function withoutComputed(driver: Driver, spec: Values): Values {
+  const kept = Object.entries(spec).filter(
+    ([key, value]) =>
+      value !== undefined && value !== null && (key !== 'endpoint' || 'endpoint' in driver.spec.shape),
+  );
+  return Object.fromEntries(kept);
+}
+
+/**
+ * A resource's `members` as an engine stores them: secrets gone, the endpoint filled in, `UNKNOWN` where it follows
+ * from something unknown.
+ */
+export function storedMembers(services: Services, members: unknown): unknown {
+  if (members === UNKNOWN || members === undefined || members === null) return members;
+  return Object.fromEntries(
+    entriesOf(members).map(([name, value]) => [name, storedMember(services, name, value)]),
+  );
+}
+
+function storedMember(services: Services, name: string, value: unknown): unknown {
+  if (value === UNKNOWN) return UNKNOWN;
+  const chosen = chooseDriver(services.drivers, name, value);
+  if (chosen instanceof StasisError) return value;
+  const { driver, spec } = chosen;
+  if ('unknown' in spec) return { [driver.name]: UNKNOWN };
+  const kept = Object.entries(spec).filter(([key]) => !metaOf(driver.spec.shape[key]!).secret);
+  return { [driver.name]: { ...Object.fromEntries(kept), endpoint: endpointOf(driver, spec) } };
+}
+
+/** The endpoint follows from the fields that say how to reach the member; while one of them is unknown, so is it. */
+function endpointOf(driver: Driver, spec: Values): unknown {
+  const reaching = Object.entries(spec).filter(([key]) => {
+    const { role } = metaOf(driver.spec.shape[key] ?? z.unknown());
+    return role === 'access' || role === 'endpoint';
+  });
+  if (reaching.some(([, value]) => hasUnknown(value))) return UNKNOWN;
+  const parsed = driver.spec.safeParse(
+    Object.fromEntries(Object.entries(spec).filter(([, value]) => !hasUnknown(value))),
+  );
+  return parsed.success ? driver.endpoint(parsed.data) : UNKNOWN;
+}
+
+/** What of the stored members decides whether to capture again: drivers, endpoints and selections. */
+export function identityOf(services: Services, stored: unknown): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    entriesOf(stored).map(([name, value]) => {
+      const chosen = value === UNKNOWN ? undefined : chooseDriver(services.drivers, name, value);
+      if (chosen === undefined || chosen instanceof StasisError) return [name, UNKNOWN];
+      return [name, identityOfMember(chosen.driver, value as Values)];
+    }),
+  );
+}
+
+function identityOfMember(driver: Driver, value: Values): unknown {
+  const spec = value[driver.name];
+  if (spec === UNKNOWN) return UNKNOWN;
+  const fields = Object.entries(spec as Values).filter(([key]) => {
+    const field = driver.spec.shape[key];
+    return field !== undefined && metaOf(field).role === 'selection';
+  });
+  const selection = Object.fromEntries(fields.filter(([, field]) => field !== null && field !== undefined));
+  return { driver: driver.name, endpoint: (spec as Values).endpoint, selection } satisfies StoredMember;
+}
