@@ -21,7 +21,18 @@ interface Lock {
   packages: Record<string, LockEntry>;
 }
 
-const SYSTEMS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32'];
+const SYSTEMS = [
+  'aix',
+  'android',
+  'darwin',
+  'freebsd',
+  'linux',
+  'netbsd',
+  'openbsd',
+  'openharmony',
+  'sunos',
+  'win32',
+];
 const PROCESSORS = ['arm64', 'arm', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'x64'];
 
 interface Missing {
@@ -79,5 +90,7 @@ if (import.meta.main) {
   const before = readFileSync(path, 'utf8');
   const after = completeLock(before);
   if (after !== before) writeFileSync(path, after);
-  console.log(after === before ? 'package-lock.json is complete' : 'package-lock.json: platform packages added');
+  console.log(
+    after === before ? 'package-lock.json is complete' : 'package-lock.json: platform packages added',
+  );
 }

@@ -1,0 +1,40 @@
+# Sourced by the launchers beside it, with `root` (the package's folder) and `entry` (a bundle's name) set.
+# Everything that it prints goes to stderr: a plugin's stdout is its protocol.
+
+node=
+for candidate in "$root/node_modules/node/bin/node" "$root/../node/bin/node"; do
+  if [ -x "$candidate" ]; then
+    node=$candidate
+    break
+  fi
+done
+
+# In a checkout the sources lead: bundle them when they are newer than the bundle, or when there is none yet.
+if [ -f "$root/scripts/build.ts" ]; then
+  bundled="$root/dist/.build.json"
+  if [ -z "$node" ] || [ ! -f "$root/dist/$entry.mjs" ] || [ ! -f "$bundled" ] ||
+    [ -n "$(find "$root/provider" "$root/package-lock.json" -newer "$bundled" \( -name '*.ts' ! -name '*.test.ts' -o -name package-lock.json \)  -print | head -n 1)" ]; then
+    sh "$root/scripts/with-node.sh" scripts/build.ts >&2 || exit 1
+    node="$root/node_modules/node/bin/node"
+  fi
+fi
+
+if [ -z "$node" ]; then
+  node=$(command -v node || :)
+  if [ -z "$node" ] || [ "$("$node" -p 'process.versions.node.split(".")[0] >= 24')" != true ]; then
+    echo "stasis: Node 24 is not here; install the npm package 'node' beside this one, or Node 24 on PATH" >&2
+    exit 1
+  fi
+fi
+
+if [ ! -f "$root/dist/$entry.mjs" ]; then
+  echo "stasis: $root/dist/$entry.mjs is not there; this installation is damaged" >&2
+  exit 1
+fi
+
+# Compiled code is kept, which halves the time to start.
+if [ -z "${NODE_COMPILE_CACHE:-}" ] && [ -n "${XDG_CACHE_HOME:-${HOME:-}}" ]; then
+  NODE_COMPILE_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/stasis/compiled"
+  export NODE_COMPILE_CACHE
+fi
+exec "$node" --disable-warning=ExperimentalWarning "$root/dist/$entry.mjs" "$@"

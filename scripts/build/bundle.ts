@@ -1,0 +1,128 @@
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+
+const ROOT = join(import.meta.dirname, '../..');
+const DIST = join(ROOT, 'dist');
+
+/** What is bundled: the name in dist/, and where its source begins. */
+export const ENTRIES: Readonly<Record<string, string>> = {
+  stasis: 'provider/engines/cli/main.ts',
+  'terraform-provider-stasis': 'provider/engines/terraform/main.ts',
+  'pack-worker': 'provider/stores/pack/worker.ts',
+};
+
+/** Files beside the sources whose change makes another bundle. */
+const SETTINGS = ['package.json', 'package-lock.json', 'scripts/build/bundle.ts'];
+
+/** Chunks of earlier builds are kept this long: a process that runs may still load one. */
+const STALE_MS = 24 * 3_600_000;
+
+/** Size and time of every file that went into the last build, and the files that came out. */
+interface BuildRecord {
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly outputs: readonly string[];
+}
+
+const RECORD = join(DIST, '.build.json');
+
+/**
+ * CommonJS packages in an ES module need a `require`. Names that no source would choose, as every chunk has them.
+ */
+const BANNER =
+  "import { createRequire as stasisCreateRequire } from 'node:module'; const require = stasisCreateRequire(import.meta.url);";
+
+/**
+ * Bundles what changed since the last time. True when there was something to do. The record's own time is when the
+ * sources were last looked at: bin/launch.sh compares it with theirs.
+ */
+export async function bundle(): Promise<boolean> {
+  const startedAt = new Date();
+  const stale = !(await upToDate());
+  if (stale) await rebuild(startedAt);
+  await utimes(RECORD, startedAt, startedAt);
+  return stale;
+}
+
+async function rebuild(startedAt: Date): Promise<void> {
+  const entries = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(ROOT, source)));
+  const result = await build({
+    absWorkingDir: ROOT,
+    entryPoints: entries.map(([out, source]) => ({ in: source, out })),
+    outdir: 'dist',
+    outExtension: { '.js': '.mjs' },
+    chunkNames: 'chunk-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    external: ['pg-native'],
+    banner: { js: BANNER },
+    sourcemap: 'linked',
+    sourcesContent: false,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+  });
+  await mkdir(DIST, { recursive: true });
+  for (const file of result.outputFiles) await put(file.path, file.contents);
+  const outputs = result.outputFiles.map((file) => basename(file.path));
+  const inputs = inputsOf(result.metafile, startedAt);
+  await put(RECORD, JSON.stringify({ inputs, outputs } satisfies BuildRecord));
+  await dropStale(new Set(outputs));
+}
+
+/** Whole or not at all: others may be starting from dist/ while we write. */
+async function put(path: string, contents: Uint8Array | string): Promise<void> {
+  const part = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  await writeFile(part, contents);
+  await rename(part, path);
+}
+
+/** What was changed while we built may have been read before or after: it counts as changed. */
+function inputsOf(metafile: Metafile, startedAt: Date): Record<string, string> {
+  const files = [...Object.keys(metafile.inputs), ...SETTINGS];
+  const changedMeanwhile = (file: string) => statSync(join(ROOT, file)).mtimeMs >= startedAt.getTime();
+  return Object.fromEntries(files.map((file) => [file, changedMeanwhile(file) ? '' : stampOf(file)]));
+}
+
+function stampOf(file: string): string {
+  const found = statSync(join(ROOT, file), { throwIfNoEntry: false });
+  return found ? `${found.size} ${found.mtimeMs}` : 'absent';
+}
+
+async function upToDate(): Promise<boolean> {
+  const text = await readFile(RECORD, 'utf8').catch(() => undefined);
+  if (text === undefined) return false;
+  const record: BuildRecord = JSON.parse(text);
+  return (
+    Object.entries(record.inputs).every(([file, stamp]) => stampOf(file) === stamp) &&
+    record.outputs.every((name) => existsSync(join(DIST, name)))
+  );
+}
+
+async function dropStale(wanted: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(DIST)) {
+    if (wanted.has(name) || name === basename(RECORD)) continue;
+    const path = join(DIST, name);
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > STALE_MS) await rm(path, { force: true });
+  }
+}
+
+/** For people: which bundle is how large. */
+export async function sizes(): Promise<readonly string[]> {
+  return Promise.all(
+    Object.keys(ENTRIES)
+      .filter((name) => existsSync(join(DIST, `${name}.mjs`)))
+      .map(async (name) => {
+        const path = join(DIST, `${name}.mjs`);
+        return `${relative(ROOT, path)} ${((await stat(path)).size / 1000).toFixed(0)} kB`;
+      }),
+  );
+}

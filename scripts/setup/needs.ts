@@ -1,0 +1,26 @@
+import { DEMO_PROGRAMS, ensurePrograms, TEST_PROGRAMS } from './debian.ts';
+import { ensureTool, type Missing, type ToolName } from './tools.ts';
+
+/** What a command of ours needs on the machine beside npm's packages. */
+interface Needs {
+  readonly programs: readonly string[];
+  readonly tools: readonly ToolName[];
+}
+
+export const NEEDS = {
+  test: { programs: TEST_PROGRAMS, tools: ['terraform', 'tofu', 'oras'] },
+  demo: { programs: DEMO_PROGRAMS, tools: [] },
+  bench: { programs: TEST_PROGRAMS, tools: ['terraform', 'restic'] },
+} as const satisfies Record<string, Needs>;
+
+/** Gets what is needed and returns what is not to be had here; quick when all is there. */
+export async function ensureNeeds(needs: Needs): Promise<readonly Missing[]> {
+  const programs = await ensurePrograms(needs.programs);
+  const tools: Missing[] = [];
+  // One after another: each build uses all cores.
+  for (const name of needs.tools) {
+    const tool = await ensureTool(name);
+    if (typeof tool !== 'string') tools.push(tool);
+  }
+  return [...programs, ...tools];
+}
