@@ -155,6 +155,8 @@ export interface StoreType<Spec = unknown> {
   readonly spec: import('zod').ZodType<Spec>;
   /** The same store has the same location, whatever way it was written. No I/O beyond resolving a path. */
   locate(spec: Spec): Promise<string>;
+  /** The spec of the store at this location, where it is one of this kind: an id names no more than the location. */
+  at(location: string): Spec | undefined;
   open(spec: Spec, context: Context): Promise<Store>;
 }
 

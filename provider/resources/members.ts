@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { Member } from '../coordinator/member.ts';
 import type { Driver } from '../core/driver.ts';
 import { StasisError } from '../core/errors.ts';
-import { hasUnknown, UNKNOWN, type Values } from '../core/resource.ts';
+import { hasUnknown, type ResourceState, UNKNOWN, type Values } from '../core/resource.ts';
 import { metaOf, problemsOf } from '../core/schema.ts';
+import { sameness } from './difference.ts';
 import type { Services } from './services.ts';
 
 /** What is stored of a member: which driver, where it is, what of it is captured. */
@@ -161,4 +162,23 @@ function identityOfMember(driver: Driver, value: Values): unknown {
   });
   const selection = Object.fromEntries(fields.filter(([, field]) => field !== null && field !== undefined));
   return { driver: driver.name, endpoint: (spec as Values).endpoint, selection } satisfies StoredMember;
+}
+
+/**
+ * Whether a Snapshot captures or a Restore restores once more: only after a change of triggers, of the set of members,
+ * or of a member's endpoint or selection. After an import nothing is known of the members, and the first apply takes
+ * over what the user wrote.
+ */
+export function actsAgain(
+  services: Services,
+  prior: ResourceState,
+  stored: Values,
+): 'yes' | 'no' | 'unknown' {
+  if (prior.stored.members === undefined || prior.stored.members === null) return 'no';
+  const results = [
+    sameness(prior.stored.triggers ?? {}, stored.triggers ?? {}),
+    sameness(identityOf(services, prior.stored.members), identityOf(services, stored.members)),
+  ];
+  if (results.includes('different')) return 'yes';
+  return results.includes('unknown') ? 'unknown' : 'no';
 }

@@ -1,0 +1,44 @@
+import type { Example } from '../core/resource.ts';
+
+export const SNAPSHOT_EXAMPLES: readonly Example[] = [
+  {
+    title: 'A shop: orders, sessions and receipts, at one instant',
+    inputs: {
+      name: 'shop',
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.internal:5432/orders' } },
+        sessions: { redis: { url: 'redis://:secret@cache.internal:6379' } },
+        receipts: { files: { path: '/srv/shop/receipts' } },
+      },
+      store: { path: './snapshots' },
+      triggers: { release: '2026.11' },
+    },
+  },
+];
+
+export const RESTORE_EXAMPLES: readonly Example[] = [
+  {
+    title: 'The same shop, in another place',
+    inputs: {
+      snapshot: 'shop:1',
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.sovereign.example:5432/orders' } },
+        sessions: { redis: { url: 'redis://:secret@cache.sovereign.example:6379' } },
+        receipts: { files: { path: '/srv/twin/receipts' } },
+      },
+      store: { path: './snapshots' },
+      verify: 'equivalent',
+    },
+  },
+];
+
+export const GET_SNAPSHOT_EXAMPLES: readonly Example[] = [
+  { title: 'The newest snapshot of the shop', inputs: { snapshot: 'shop', store: { path: './snapshots' } } },
+];
+
+export const GET_SNAPSHOTS_EXAMPLES: readonly Example[] = [
+  {
+    title: 'All snapshots of the shop, newest first',
+    inputs: { name: 'shop', store: { path: './snapshots' } },
+  },
+];

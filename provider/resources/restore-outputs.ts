@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import type { ComparisonResult } from '../coordinator/compare.ts';
+import type { RestoreResult } from '../coordinator/restore.ts';
+import type { Values } from '../core/resource.ts';
+import { roundMs } from './snapshot-outputs.ts';
+
+const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']);
+
+const difference = z.object({
+  member: z.string().describe('The member.'),
+  object: z.string().describe('What differs: a table, a key, a file, a setting.'),
+  kind: z
+    .enum(['missing', 'extra', 'changed'])
+    .describe('missing, extra or changed, as seen from the snapshot.'),
+  message: z.string().describe('How, for people.'),
+});
+
+const member = z.object({
+  verdict: verdict.describe('The verdict of this member.'),
+  equal: z.number().describe('How many objects were equal.'),
+  differenceCount: z.number().describe('How many differed.'),
+  restoreMs: z.number().describe('How long its restore took, in milliseconds.'),
+});
+
+export const RESTORE_OUTPUTS = z.object({
+  reference: z.string().describe('Exactly the snapshot that was restored: name@sha256:….'),
+  verdict: verdict.describe(
+    'identical (bytes), equivalent (all that counts is equal), drifted (something that counts differs) or unverified: that of the worst member.',
+  ),
+  differences: z.array(difference).describe('What differs, up to 200 a member.'),
+  restoreMs: z.number().describe('How long the restore took, in milliseconds.'),
+  results: z.record(z.string(), member).describe('The verdict by member.'),
+  safetyReference: z.string().describe('The snapshot of what was overwritten; empty when nothing was.'),
+});
+
+export function restoreOutputs(reference: string, result: RestoreResult): Values {
+  const results = Object.entries(result.members).map(([name, one]) => [
+    name,
+    {
+      verdict: one.verdict,
+      equal: one.equal,
+      differenceCount: one.differenceCount,
+      restoreMs: roundMs(one.restoreMs),
+    },
+  ]);
+  return {
+    reference,
+    verdict: result.verdict,
+    differences: differencesOf(result),
+    restoreMs: roundMs(result.restoreMs),
+    results: Object.fromEntries(results),
+    safetyReference: result.safetyReference ?? '',
+  };
+}
+
+export function differencesOf(result: ComparisonResult): Values[] {
+  return Object.values(result.members).flatMap(({ differences }) =>
+    differences.map(({ member: name, object, kind, message }) => ({ member: name, object, kind, message })),
+  );
+}

@@ -1,0 +1,229 @@
+import { hash } from 'node:crypto';
+import { z } from 'zod';
+import {
+  type PlannedRestore,
+  planRestore,
+  type RestoreRequest,
+  type RestoreResult,
+  restore,
+} from '../coordinator/restore.ts';
+import type { Context } from '../core/context.ts';
+import { StasisError, toStasisError } from '../core/errors.ts';
+import { formatReference, parseReference } from '../core/reference.ts';
+import {
+  type Change,
+  type PlannedChange,
+  type ResourceDefinition,
+  type ResourceState,
+  UNKNOWN,
+  type Values,
+} from '../core/resource.ts';
+import { problemsOf } from '../core/schema.ts';
+import type { Store } from '../core/store.ts';
+import { sameness } from './difference.ts';
+import { RESTORE_EXAMPLES } from './examples.ts';
+import { resolveReference } from './lookup.ts';
+import { actsAgain, identityOf, membersSchema, resolveMembers, storedMembers } from './members.ts';
+import { importRestore, pinOf, readRestore, removeRestore } from './restore-life.ts';
+import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
+import type { Defaults, Services } from './services.ts';
+import { openStore, storeSchema } from './stores.ts';
+
+/** Brings a snapshot back to life, once, and says whether it is the same. */
+export function restoreDefinition(services: Services, defaults: Defaults): ResourceDefinition {
+  const inputs = z.strictObject({
+    snapshot: z
+      .string()
+      .describe(
+        "Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. It is restored once: another value alone restores nothing again, a change of triggers does.",
+      ),
+    members: membersSchema(
+      services.drivers,
+      'A target for every member of the snapshot, by the same name and with the same driver.',
+    ),
+    store: storeSchema(services.storeTypes).optional(),
+    verify: z
+      .enum(['identical', 'equivalent', 'report'])
+      .optional()
+      .describe(
+        'The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.',
+      ),
+    overwrite: z
+      .boolean()
+      .optional()
+      .describe('Replace what a target holds; without it a target that is not empty is refused.'),
+    safetySnapshot: z
+      .boolean()
+      .optional()
+      .describe('Before overwriting, take a sealed snapshot of what is replaced. true unless said.'),
+    expiry: z
+      .enum(['absolute', 'remaining'])
+      .optional()
+      .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.'),
+    triggers: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('Any values; a change of one restores again.'),
+  });
+  const scope: Scope = { services, defaults, inputs };
+  return {
+    name: 'Restore',
+    summary:
+      "Brings a snapshot back to life, once, in the same place or another, and says with evidence whether it is the same. Removing it never touches the target's data.",
+    inputs,
+    outputs: RESTORE_OUTPUTS,
+    examples: RESTORE_EXAMPLES,
+    plan: (change, context) => plan(scope, change, context),
+    apply: (change, context) => apply(scope, change, context),
+    read: (prior, context) => readRestore(services, prior, context),
+    importState: (id, context) => importRestore(services, id, context),
+    delete: (prior, context) => removeRestore(services, prior, context),
+  };
+}
+
+interface Scope {
+  readonly services: Services;
+  readonly defaults: Defaults;
+  readonly inputs: z.ZodObject;
+}
+
+async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
+  const { prior, inputs } = change;
+  const problems = problemsOf(scope.inputs, inputs);
+  const resolved = resolveMembers(scope.services, inputs.members);
+  problems.push(...resolved.problems);
+  const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
+  const again = prior === undefined ? 'yes' : actsAgain(scope.services, prior, stored);
+  const ready = problems.length === 0 && resolved.complete && typeof inputs.snapshot === 'string';
+  if (again !== 'no' && ready) problems.push(...(await checkRestore(scope, inputs, context)));
+  if (again === 'no' && prior) problems.push(...notRestored(prior, inputs));
+  const outputs =
+    again === 'no'
+      ? prior!.outputs
+      : Object.fromEntries(Object.keys(RESTORE_OUTPUTS.shape).map((key) => [key, UNKNOWN]));
+  const action =
+    prior === undefined
+      ? 'create'
+      : again === 'no' && sameness(prior.stored, stored) === 'same'
+        ? 'none'
+        : 'update';
+  return { action, replace: [], id: prior?.id ?? UNKNOWN, stored, outputs, problems };
+}
+
+/** Another snapshot than the one that was restored is reported, and not restored by itself. */
+function notRestored(prior: ResourceState, inputs: Values): StasisError[] {
+  if (prior.stored.snapshot === undefined || sameness(prior.stored.snapshot, inputs.snapshot) === 'same')
+    return [];
+  return [
+    new StasisError(
+      'restore.newer-snapshot',
+      `The targets keep ${String(prior.outputs.reference)}: another snapshot does not restore again by itself.`,
+      {
+        hint: 'Change triggers to restore it; a target that is not empty needs overwrite.',
+        at: ['snapshot'],
+        severity: 'warning',
+      },
+    ),
+  ];
+}
+
+async function checkRestore(scope: Scope, inputs: Values, context: Context): Promise<readonly StasisError[]> {
+  try {
+    const { request } = await requestOf(scope, inputs, context);
+    const planned: PlannedRestore = await planRestore(request, context);
+    const findings = await request.store.verify(request.snapshot.digest, 'presence', context);
+    const damage = findings
+      .slice(0, 1)
+      .map(
+        ({ message }) =>
+          new StasisError('store.damaged', `The snapshot is damaged: ${message}.`, { at: ['snapshot'] }),
+      );
+    return [...damage, ...planned.problems];
+  } catch (error) {
+    return [toStasisError(error)];
+  }
+}
+
+async function requestOf(
+  scope: Scope,
+  inputs: Values,
+  context: Context,
+): Promise<{ readonly request: RestoreRequest; readonly store: Store }> {
+  const { services, defaults } = scope;
+  const store = await openStore(services, defaults, inputs.store, context);
+  const found = await resolveReference(store, inputs.snapshot as string).catch((error: unknown) => {
+    throw error instanceof StasisError ? error.within('snapshot') : error;
+  });
+  const snapshot = await store.open(found.name, found.digest, context);
+  const { members, problems } = resolveMembers(services, inputs.members);
+  if (problems[0]) throw problems[0];
+  return {
+    store,
+    request: {
+      restoreId: restoreIdOf(scope, found.digest, inputs),
+      snapshot,
+      store,
+      members,
+      verify: (inputs.verify as RestoreRequest['verify'] | undefined) ?? 'equivalent',
+      overwrite: inputs.overwrite === true,
+      safetySnapshot: inputs.safetySnapshot !== false,
+      expiry: (inputs.expiry as RestoreRequest['expiry'] | undefined) ?? 'absolute',
+      createdBy: `stasis ${services.version}`,
+    },
+  };
+}
+
+/** The same for the same snapshot, targets and triggers: a retry after lost state finds what it has filled already. */
+function restoreIdOf(scope: Scope, digest: string, inputs: Values): string {
+  const identity = identityOf(scope.services, storedMembers(scope.services, inputs.members));
+  const triggers = Object.entries((inputs.triggers as Values | undefined) ?? {}).sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  const members = Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1));
+  return hash('sha256', JSON.stringify([digest, members, triggers]), 'hex').slice(0, 32);
+}
+
+async function apply(scope: Scope, change: Change, context: Context): Promise<ResourceState> {
+  const { prior, inputs } = change;
+  const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
+  if (prior && actsAgain(scope.services, prior, stored) === 'no') return { ...prior, stored };
+  const [problem] = problemsOf(scope.inputs, inputs);
+  if (problem) throw problem;
+  const { request, store } = await requestOf(scope, inputs, context);
+  const id = prior?.id ?? `${store.location}#${request.restoreId}`;
+  const { name, digest } = request.snapshot;
+  await store.pin(name, { by: pinOf(id), digest });
+  let result: RestoreResult;
+  try {
+    result = await restore(request, context);
+  } catch (error) {
+    await unpinAfterFailure(store, name, id, prior);
+    throw error;
+  }
+  if (prior) await movePin(store, prior, id, { name, digest });
+  return { id, stored, outputs: restoreOutputs(formatReference({ name, digest }), result) };
+}
+
+/** A failed restore keeps the pin of what was restored before it, if anything. */
+async function unpinAfterFailure(
+  store: Store,
+  name: string,
+  id: string,
+  prior: ResourceState | undefined,
+): Promise<void> {
+  await store.unpin(name, pinOf(id));
+  if (prior === undefined) return;
+  const before = parseReference(String(prior.outputs.reference));
+  await store.pin(before.name, { by: pinOf(id), digest: before.digest! });
+}
+
+async function movePin(
+  store: Store,
+  prior: ResourceState,
+  id: string,
+  to: { readonly name: string; readonly digest: `sha256:${string}` },
+): Promise<void> {
+  const before = parseReference(String(prior.outputs.reference));
+  await store.unpin(before.name, pinOf(id));
+  await store.pin(to.name, { by: pinOf(id), digest: to.digest });
+}

@@ -1,0 +1,99 @@
+import type { Context } from '../core/context.ts';
+import { StasisError } from '../core/errors.ts';
+import { parseReference } from '../core/reference.ts';
+import type { ResourceState } from '../core/resource.ts';
+import { openAt, resolveReference, storeOf } from './lookup.ts';
+import type { Defaults, Services } from './services.ts';
+import { snapshotOutputs } from './snapshot-outputs.ts';
+import { formatId, parseId } from './stores.ts';
+
+/** What is lost or damaged is reported and kept in state: dropping it would plan a capture that nobody asked for. */
+export async function readSnapshot(
+  services: Services,
+  prior: ResourceState,
+  context: Context,
+): Promise<{ state: ResourceState; problems: readonly StasisError[] }> {
+  const { store, name: snapshotName } = await storeOf(services, prior, context);
+  const digest = parseReference(String(prior.outputs.reference)).digest!;
+  const record = await store.name(snapshotName);
+  if (!record?.generations.some((entry) => entry.digest === digest))
+    return { state: prior, problems: [lost(prior)] };
+  const findings = await store.verify(digest, 'presence', context);
+  return {
+    state: prior,
+    problems:
+      findings.length === 0
+        ? []
+        : [
+            damaged(
+              prior,
+              findings.map(({ message }) => message),
+            ),
+          ],
+  };
+}
+
+const RETAKE =
+  'It is never taken again by itself: change triggers (or replace the resource) to capture the application as it is now.';
+
+function lost(prior: ResourceState): StasisError {
+  return new StasisError(
+    'snapshot.lost',
+    `The snapshot ${String(prior.outputs.reference)} is no longer in its store.`,
+    {
+      hint: RETAKE,
+      severity: 'warning',
+    },
+  );
+}
+
+function damaged(prior: ResourceState, messages: readonly string[]): StasisError {
+  return new StasisError(
+    'snapshot.damaged',
+    `The snapshot ${String(prior.outputs.reference)} is damaged in its store: ${messages.slice(0, 3).join('; ')}.`,
+    {
+      hint: `Mend the store from a copy. ${RETAKE}`,
+      severity: 'warning',
+    },
+  );
+}
+
+/** An id is STORE#NAME, or a name in the provider's default store; with :GENERATION or @DIGEST for an older one. */
+export async function importSnapshot(
+  services: Services,
+  defaults: Defaults,
+  id: string,
+  context: Context,
+): Promise<ResourceState> {
+  const { location, name: text } = parseId(id);
+  const reference = parseReference(text);
+  const store = await openAt(services, defaults, location, context);
+  const { digest } = await resolveReference(store, text);
+  const snapshot = await store.open(reference.name, digest, context);
+  await store.adopt(reference.name, services.owner);
+  return {
+    id: formatId(store.location, reference.name),
+    stored: { name: reference.name },
+    outputs: { ...snapshotOutputs(snapshot), owner: services.owner },
+  };
+}
+
+/** Generations stay unless the user said `delete`, and pinned ones always do. */
+export async function removeSnapshot(
+  services: Services,
+  prior: ResourceState,
+  context: Context,
+): Promise<readonly StasisError[]> {
+  if (prior.stored.deletionPolicy !== 'delete') return [];
+  const { store, name: snapshotName } = await storeOf(services, prior, context);
+  const record = await store.name(snapshotName);
+  const generations = (record?.generations ?? []).map(({ generation }) => generation);
+  const pins = await store.remove(snapshotName, String(prior.outputs.owner), generations, context);
+  return pins.map(
+    (pin) =>
+      new StasisError('snapshot.pinned', `${snapshotName}@${pin.digest} stays: it is pinned by ${pin.by}.`, {
+        hint: 'Remove what pins it first, to have it deleted as well.',
+        severity: 'warning',
+      }),
+  );
+}

@@ -1,0 +1,258 @@
+import { z } from 'zod';
+import { capture } from '../coordinator/capture.ts';
+import type { CutLimits } from '../coordinator/member.ts';
+import { planCapture } from '../coordinator/plan.ts';
+import type { Context } from '../core/context.ts';
+import { type Place, StasisError, toStasisError } from '../core/errors.ts';
+import { isName, NAME_MAX_LENGTH } from '../core/reference.ts';
+import {
+  type Change,
+  type PlannedChange,
+  type ResourceDefinition,
+  type ResourceState,
+  UNKNOWN,
+  type Values,
+} from '../core/resource.ts';
+import { problemsOf } from '../core/schema.ts';
+import type { Store } from '../core/store.ts';
+import { sameness } from './difference.ts';
+import { SNAPSHOT_EXAMPLES } from './examples.ts';
+import { storeOf } from './lookup.ts';
+import { actsAgain, membersSchema, resolveMembers, storedMembers } from './members.ts';
+import type { Defaults, Services } from './services.ts';
+import { importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
+import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
+import { formatId, locateStore, openStore, parseId, storeSchema } from './stores.ts';
+
+/** What a pause may be where nobody says otherwise, as in the design's example. */
+const DEFAULT_MAX_PAUSE_MS = 2_000;
+/** Sharp or nothing. */
+const DEFAULT_MAX_BLUR_MS = 0;
+
+const name = z
+  .string()
+  .max(NAME_MAX_LENGTH)
+  .refine(isName, {
+    message: 'A snapshot name has lower-case letters and digits, with single "-" or "." between them',
+    params: { code: 'name.malformed', hint: 'For example shop, or shop-eu.orders; no slash, no underscore.' },
+  })
+  .describe('The name under which generations are kept in the store. Another name is another resource.');
+
+const OUTPUTS = SNAPSHOT_OUTPUTS.extend({
+  owner: z.string().describe('Who the name belongs to in the store.'),
+});
+
+/** Freezes every stateful part of an application at one instant, and keeps it as one portable unit. */
+export function snapshotDefinition(services: Services, defaults: Defaults): ResourceDefinition {
+  const inputs = z.strictObject({
+    name,
+    members: membersSchema(
+      services.drivers,
+      'The stateful parts of the application, by name, each with one driver.',
+    ),
+    store: storeSchema(services.storeTypes).optional(),
+    maxPauseMs: z
+      .number()
+      .int()
+      .positive()
+      .max(600_000)
+      .optional()
+      .describe(
+        'How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.',
+      ),
+    maxBlurMs: z
+      .number()
+      .nonnegative()
+      .max(86_400_000)
+      .optional()
+      .describe('How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.'),
+    triggers: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('Any values; a change of one captures the next generation.'),
+    keep: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe('How many generations stay; all unless said. Pinned ones always do.'),
+    deletionPolicy: z
+      .enum(['retain', 'delete'])
+      .optional()
+      .describe('What happens to the generations when the resource is removed: retain unless said.'),
+  });
+  return {
+    name: 'Snapshot',
+    summary:
+      'Freezes every stateful part of a running application at one provable instant, and keeps it in a store as one portable, content-addressed unit.',
+    inputs,
+    outputs: OUTPUTS,
+    examples: SNAPSHOT_EXAMPLES,
+    plan: (change, context) => plan({ services, defaults, inputs }, change, context),
+    apply: (change, context) => apply({ services, defaults, inputs }, change, context),
+    read: (prior, context) => readSnapshot(services, prior, context),
+    importState: (id, context) => importSnapshot(services, defaults, id, context),
+    delete: (prior, context) => removeSnapshot(services, prior, context),
+  };
+}
+
+interface Scope {
+  readonly services: Services;
+  readonly defaults: Defaults;
+  readonly inputs: z.ZodObject;
+}
+
+async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
+  const { services, defaults } = scope;
+  const { prior, inputs } = change;
+  const problems = problemsOf(scope.inputs, inputs);
+  const resolved = resolveMembers(services, inputs.members);
+  problems.push(
+    ...resolved.problems.filter(
+      (problem) => !problems.some((known) => known.at.join() === problem.at.join()),
+    ),
+  );
+  const stored = storedInputs(services, inputs);
+  const location = await locateStore(services, defaults, inputs.store).catch((error: unknown) => {
+    problems.push(toStasisError(error));
+    return UNKNOWN;
+  });
+  const id =
+    typeof location === 'string' && typeof inputs.name === 'string'
+      ? formatId(location, inputs.name)
+      : UNKNOWN;
+
+  const replace = prior === undefined ? [] : replacing(prior, inputs, location);
+  const replaced = replace.length > 0;
+  const again = prior === undefined || replaced ? 'yes' : actsAgain(services, prior, stored);
+  const faultless = problems.every((problem) => problem.severity !== 'error');
+  if (again !== 'no' && faultless && resolved.complete && id !== UNKNOWN)
+    problems.push(...(await checkCapture(scope, inputs, resolved.members, context)));
+  const kept = prior && !replaced && again === 'no';
+  return {
+    action:
+      prior === undefined
+        ? 'create'
+        : replaced
+          ? 'replace'
+          : kept && sameness(prior.stored, stored) === 'same'
+            ? 'none'
+            : 'update',
+    replace,
+    id: prior && !replaced ? prior.id : id,
+    stored,
+    outputs: kept ? prior.outputs : unknownOutputs(prior && !replaced ? prior.outputs : undefined),
+    problems,
+  };
+}
+
+/** A resource is its store and its name: another one of either is another resource. */
+function replacing(prior: ResourceState, inputs: Values, location: unknown): Place[] {
+  const places: Place[] = [];
+  if (sameness(prior.stored.name, inputs.name) !== 'same') places.push(['name']);
+  if (typeof location === 'string' && location !== parseId(prior.id).location) places.push(['store']);
+  return places;
+}
+
+function unknownOutputs(prior: Values | undefined): Values {
+  const outputs = Object.fromEntries(Object.keys(OUTPUTS.shape).map((key) => [key, UNKNOWN]));
+  return prior ? { ...outputs, owner: prior.owner } : outputs;
+}
+
+function storedInputs(services: Services, inputs: Values): Values {
+  return { ...inputs, members: storedMembers(services, inputs.members) };
+}
+
+function limitsOf(defaults: Defaults, inputs: Values): CutLimits {
+  return {
+    maxPauseMs: (inputs.maxPauseMs as number | undefined) ?? defaults.maxPauseMs ?? DEFAULT_MAX_PAUSE_MS,
+    maxBlurMs: (inputs.maxBlurMs as number | undefined) ?? defaults.maxBlurMs ?? DEFAULT_MAX_BLUR_MS,
+  };
+}
+
+async function checkCapture(
+  scope: Scope,
+  inputs: Values,
+  members: Parameters<typeof planCapture>[0],
+  context: Context,
+): Promise<StasisError[]> {
+  try {
+    const store = await openStore(scope.services, scope.defaults, inputs.store, context);
+    const planned = await planCapture(members, store, limitsOf(scope.defaults, inputs), context);
+    const taken = await ownedByAnother(store, inputs.name as string, scope.services.owner);
+    return taken ? [...planned.problems, taken] : [...planned.problems];
+  } catch (error) {
+    return [toStasisError(error)];
+  }
+}
+
+async function ownedByAnother(
+  store: Store,
+  snapshotName: string,
+  owner: string,
+): Promise<StasisError | undefined> {
+  const record = await store.name(snapshotName);
+  if (record === undefined || record.owner === owner) return undefined;
+  return new StasisError(
+    'store.owned',
+    `The name "${snapshotName}" belongs to another resource in this store (${record.owner}).`,
+    {
+      hint: 'Choose another name, or import it to take it over.',
+      at: ['name'],
+    },
+  );
+}
+
+async function apply(scope: Scope, change: Change, context: Context): Promise<ResourceState> {
+  const { services, defaults } = scope;
+  const { prior, inputs } = change;
+  const stored = storedInputs(services, inputs);
+  if (prior && actsAgain(services, prior, stored) === 'no') return keepAsIs(services, prior, stored, context);
+  const [problem] = problemsOf(scope.inputs, inputs);
+  if (problem) throw problem;
+  const { members, problems } = resolveMembers(services, inputs.members);
+  if (problems[0]) throw problems[0];
+  const store = await openStore(services, defaults, inputs.store, context);
+  const owner = (prior?.outputs.owner as string | undefined) ?? services.owner;
+  const sealed = await capture(
+    {
+      name: inputs.name as string,
+      owner,
+      members,
+      store,
+      limits: limitsOf(defaults, inputs),
+      keep: inputs.keep as number | undefined,
+      createdBy: `stasis ${services.version}`,
+    },
+    context,
+  );
+  return {
+    id: prior?.id ?? formatId(store.location, sealed.name),
+    stored,
+    outputs: { ...snapshotOutputs(sealed), owner },
+  };
+}
+
+/** Nothing to capture: what else changed is taken over, and `keep` takes effect. */
+async function keepAsIs(
+  services: Services,
+  prior: ResourceState,
+  stored: Values,
+  context: Context,
+): Promise<ResourceState> {
+  const keep = stored.keep as number | undefined;
+  if (keep !== undefined && keep !== prior.stored.keep) {
+    const { store, name: snapshotName } = await storeOf(services, prior, context);
+    const record = await store.name(snapshotName);
+    const old = (record?.generations ?? []).toSorted((a, b) => b.generation - a.generation).slice(keep);
+    const owner = prior.outputs.owner as string;
+    if (old.length > 0)
+      await store.remove(
+        snapshotName,
+        owner,
+        old.map(({ generation }) => generation),
+        context,
+      );
+  }
+  return { ...prior, stored };
+}
