@@ -1,7 +1,7 @@
 import type { Pause } from '../core/certificate.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError, throwIfAborted } from '../core/errors.ts';
-import { sleep, within } from '../core/wait.ts';
+import { within } from '../core/wait.ts';
 import { allSettledOrThrow } from './concurrently.ts';
 import { atMember, type CutLimits, type Participant } from './member.ts';
 import type { Observation } from './ties.ts';
@@ -69,7 +69,7 @@ export async function withHolds(
     });
     if (failed) {
       // A freeze that was still under way when the deadline or a cancel came may be answered after that thaw.
-      await Promise.race([running, sleep(THAW_MS)]);
+      await within(THAW_MS, 'the end of the cut', undefined, async () => running).catch(() => undefined);
       await thawRanks(ranks, context);
     }
   }

@@ -1,0 +1,219 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { testContext } from '../../test/support/context.ts';
+import {
+  type SimulatedPowers,
+  SimulatedSystem,
+  simulatedDriver,
+} from '../../test/support/simulated/driver.ts';
+import { StasisError } from '../core/errors.ts';
+import { localHost } from '../hosts/local/host.ts';
+import { type Cut, findCut } from './cut.ts';
+import type { Member, Participant } from './member.ts';
+
+const LIMITS = { maxPauseMs: 2_000, maxBlurMs: 0 };
+let stopWorld: () => void = () => {};
+afterEach(() => stopWorld());
+
+/** Advances the systems one after another, all by one in each round, so that a torn cut shows as states that differ by more than one round. */
+function startWorld(systems: readonly SimulatedSystem[], restTurns: number): void {
+  let running = true;
+  stopWorld = () => {
+    running = false;
+  };
+  void (async () => {
+    while (running) {
+      for (const system of systems) {
+        while (running && !system.change()) await new Promise((resolve) => setImmediate(resolve));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      for (let turn = 0; turn < restTurns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+}
+
+async function participantsOf(
+  powers: Readonly<Record<string, SimulatedPowers>>,
+  context = testContext(),
+): Promise<{ participants: Participant[]; context: typeof context }> {
+  const participants: Participant[] = [];
+  for (const [name, own] of Object.entries(powers)) {
+    const driver = simulatedDriver(own);
+    const member: Member = { name, driver, spec: { place: name }, host: localHost() };
+    participants.push({ member, session: await driver.prepare(member.spec, member.host, context) });
+  }
+  return { participants, context };
+}
+
+async function cutStates(participants: readonly Participant[]): Promise<number[]> {
+  return Promise.all(
+    participants.map(async ({ session }) => {
+      const marked = session as unknown as { marked?: number };
+      return marked.marked!;
+    }),
+  );
+}
+
+/** In a world that advances the systems in order, states of one instant are those of one round: never rising, and apart by one at most. */
+function expectOneInstant(states: readonly number[]): void {
+  const sorted = [...states].sort((a, b) => b - a);
+  expect(states).toEqual(sorted);
+  expect(states[0]! - states.at(-1)!).toBeLessThanOrEqual(1);
+}
+
+describe('the search for a cut', () => {
+  const marked = { watch: true, mark: true };
+
+  test('three busy systems with epochs are cut with nothing paused, at one instant', async () => {
+    const systems = [new SimulatedSystem(), new SimulatedSystem(), new SimulatedSystem()];
+    startWorld(systems, 60);
+    const { participants, context } = await participantsOf({
+      a: { system: systems[0]!, ...marked },
+      b: { system: systems[1]!, ...marked },
+      c: { system: systems[2]!, ...marked },
+    });
+    for (let round = 0; round < 20; round += 1) {
+      const cut = await findCut(participants, LIMITS, context);
+      expect(cut.judgement.sharp).toBe(true);
+      expect(cut.pauses).toEqual([]);
+      expectOneInstant(await cutStates(participants));
+    }
+  });
+
+  test('a system without epochs is locked, for the others to be cut with it', async () => {
+    const systems = [new SimulatedSystem(), new SimulatedSystem()];
+    startWorld(systems, 0);
+    const { participants, context } = await participantsOf({
+      a: { system: systems[0]!, ...marked },
+      b: { system: systems[1]!, hold: true, mark: true },
+    });
+    for (let round = 0; round < 20; round += 1) {
+      const cut = await findCut(participants, LIMITS, context);
+      expect(cut.judgement.sharp).toBe(true);
+      expect(cut.pauses.map(({ member }) => member)).toEqual(['b']);
+      expect(systems[1]!.locked).toBe(false);
+      expectOneInstant(await cutStates(participants));
+    }
+  });
+
+  test('a lockable system alone, or among quiet ones, is not locked at all', async () => {
+    const quiet = new SimulatedSystem();
+    const alone = new SimulatedSystem();
+    const { participants, context } = await participantsOf({
+      a: { system: quiet, ...marked },
+      b: { system: alone, hold: true, mark: true },
+    });
+    const cut = await findCut(participants, LIMITS, context);
+    expect(cut).toMatchObject({ pauses: [], judgement: { sharp: true } });
+    expect(alone.calls).not.toContain('freeze');
+  });
+
+  test('a system with slow epochs and no mark is read outside of the locks', async () => {
+    const [folder, store] = [new SimulatedSystem(), new SimulatedSystem()];
+    startWorld([store], 0);
+    const { participants, context } = await participantsOf({
+      f: { system: folder, watch: true, costMs: 50 },
+      s: { system: store, hold: true, mark: true },
+      p: { system: new SimulatedSystem(), mark: true },
+    });
+    const cut = await findCut(participants, LIMITS, context);
+    expect(cut.judgement.sharp).toBe(true);
+    expect(folder.calls.filter((call) => call === 'epoch').length).toBeGreaterThanOrEqual(2);
+  });
+
+  test('two busy systems that can only be marked are not called sharp', async () => {
+    const systems = [new SimulatedSystem(), new SimulatedSystem()];
+    startWorld(systems, 0);
+    const { participants, context } = await participantsOf({
+      a: { system: systems[0]!, mark: true },
+      b: { system: systems[1]!, mark: true },
+    });
+    await expect(findCut(participants, LIMITS, context)).rejects.toMatchObject({ code: 'cut.not-sharp' });
+    const blurred = await findCut(participants, { ...LIMITS, maxBlurMs: 1_000 }, context);
+    expect(blurred.judgement.sharp).toBe(false);
+    expect(blurred.judgement.blurMs).toBeGreaterThan(0);
+  }, 60_000);
+
+  test.each(['freeze', 'mark', 'evidence'])('whatever fails at "%s", all are thawed', async (step) => {
+    const [a, b, c] = [new SimulatedSystem(), new SimulatedSystem(), new SimulatedSystem()];
+    const failing = (call: string): void => {
+      if (call === step) throw new StasisError('simulated.broken', 'It broke.');
+    };
+    const { participants, context } = await participantsOf({
+      a: { system: a, hold: true, mark: true },
+      b: { system: b, hold: true, mark: true, before: failing },
+      c: { system: c, mark: true },
+    });
+    await expect(findCut(participants, LIMITS, context)).rejects.toMatchObject({ code: 'simulated.broken' });
+    expect([a.locked, b.locked]).toEqual([false, false]);
+  });
+
+  test('past maxPauseMs everything is thawed and the capture fails, saying at which step', async () => {
+    const [a, b] = [new SimulatedSystem(), new SimulatedSystem()];
+    const slow = async (call: string): Promise<void> => {
+      if (call === 'mark') await new Promise((resolve) => setTimeout(resolve, 400));
+    };
+    const { participants, context } = await participantsOf({
+      a: { system: a, hold: true, mark: true, before: slow },
+      b: { system: b, hold: true, mark: true },
+    });
+    await expect(findCut(participants, { ...LIMITS, maxPauseMs: 100 }, context)).rejects.toMatchObject({
+      code: 'cut.pause-too-long',
+      message: expect.stringContaining('"mark"'),
+    });
+    expect([a.locked, b.locked]).toEqual([false, false]);
+  });
+
+  test('a freeze that is answered after the deadline is thawed all the same', async () => {
+    const [a, b] = [new SimulatedSystem(), new SimulatedSystem()];
+    const late = async (call: string): Promise<void> => {
+      if (call === 'freeze') await new Promise((resolve) => setTimeout(resolve, 300));
+    };
+    const { participants, context } = await participantsOf({
+      a: { system: a, hold: true, mark: true, before: late },
+      b: { system: b, hold: true, mark: true },
+    });
+    await expect(findCut(participants, { ...LIMITS, maxPauseMs: 100 }, context)).rejects.toMatchObject({
+      code: 'cut.pause-too-long',
+    });
+    expect([a.locked, b.locked]).toEqual([false, false]);
+  });
+
+  test('a cancel in mid-hold thaws at once', async () => {
+    const [a, b] = [new SimulatedSystem(), new SimulatedSystem()];
+    const cancel = new AbortController();
+    const context = testContext({ signal: cancel.signal });
+    const cancelling = (call: string): void => {
+      if (call === 'evidence') cancel.abort();
+    };
+    const { participants } = await participantsOf(
+      {
+        a: { system: a, hold: true, mark: true, before: cancelling },
+        b: { system: b, hold: true, mark: true },
+      },
+      context,
+    );
+    await expect(findCut(participants, LIMITS, context)).rejects.toMatchObject({ code: 'cancelled' });
+    expect([a.locked, b.locked]).toEqual([false, false]);
+  });
+
+  test('lower ranks are held first and thawed last', async () => {
+    const order: string[] = [];
+    const noting = (name: string) => (call: string) => {
+      if (call === 'freeze' || call === 'thaw') order.push(`${call} ${name}`);
+    };
+    const powers = (name: string, rank: number): SimulatedPowers => ({
+      system: new SimulatedSystem(),
+      hold: true,
+      mark: true,
+      rank,
+      before: noting(name),
+    });
+    const { participants, context } = await participantsOf({
+      store: powers('store', 10),
+      client: powers('client', 0),
+    });
+    const cut: Cut = await findCut(participants, LIMITS, context);
+    expect(cut.judgement.sharp).toBe(true);
+    expect(order.slice(0, 4)).toEqual(['freeze client', 'freeze store', 'thaw store', 'thaw client']);
+  });
+});

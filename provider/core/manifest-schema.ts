@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import { isDigest } from './digest.ts';
+import { StasisError } from './errors.ts';
+import { FORMAT_VERSION, type Manifest } from './manifest.ts';
+
+const time = z.number().nonnegative();
+const digest = z.string().refine(isDigest, 'not a digest').meta({ pattern: '^sha256:[0-9a-f]{64}$' });
+
+const reading = z.object({ sentNs: time, acknowledgedNs: time, value: z.string() });
+const condition = z.object({ claim: z.string(), expected: z.string(), observed: z.string() });
+
+const hold = z.object({
+  tie: z.literal('hold'),
+  how: z.enum(['frozen', 'locked', 'drained', 'still']),
+  heldFromNs: time,
+  heldToNs: time,
+  readings: z.array(reading),
+  captured: z.string(),
+  conditions: z.array(condition),
+});
+
+const mark = z.object({
+  tie: z.literal('mark'),
+  sentNs: time,
+  acknowledgedNs: time,
+  act: z.string(),
+  epoch: z.string().optional(),
+  conditions: z.array(condition),
+});
+
+const smear = z.object({ tie: z.literal('smear'), fromNs: time, toNs: time, reason: z.string() });
+
+const certificate = z.object({
+  formatVersion: z.literal(1),
+  startedAt: z.string(),
+  members: z.record(z.string(), z.array(z.discriminatedUnion('tie', [hold, mark, smear]))),
+  pauses: z.array(z.object({ member: z.string(), fromNs: time, toNs: time })),
+});
+
+const memberCapture = z.object({
+  driver: z.string(),
+  endpoint: z.string(),
+  fidelity: z.enum(['identical', 'equivalent']),
+  contentVersion: z.number().int(),
+  content: z.unknown(),
+  sizeBytes: z.number().nonnegative(),
+  summary: z.string(),
+  coverage: z.object({
+    layers: z.array(z.enum(['compute', 'runtime', 'data'])),
+    outside: z.array(z.object({ code: z.string(), message: z.string() })),
+  }),
+  epoch: z.string().optional(),
+  system: z.record(z.string(), z.string()),
+  fingerprint: z.object({
+    digest,
+    sizeBytes: z.number().nonnegative(),
+    entries: z.number().int().nonnegative(),
+  }),
+});
+
+/** The config of a snapshot's OCI manifest; `schema/manifest.schema.json` is made from it. */
+export const MANIFEST_SCHEMA = z.object({
+  formatVersion: z.number().int(),
+  name: z.string(),
+  generation: z.number().int().positive(),
+  cutAt: z.string(),
+  sharp: z.boolean(),
+  blurMs: z.number().nonnegative(),
+  pauseMs: z.number().nonnegative(),
+  certificate,
+  members: z.record(z.string(), memberCapture),
+  sizeBytes: z.number().nonnegative(),
+  storedBytes: z.number().nonnegative(),
+  newBytes: z.number().nonnegative(),
+  createdBy: z.string(),
+});
+
+/**
+ * A manifest from bytes that anybody may have written.
+ * @throws StasisError `store.newer-format`, `store.damaged`
+ */
+export function parseManifest(text: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new StasisError('store.damaged', 'A snapshot manifest is no JSON.', { cause });
+  }
+  const version = (value as { formatVersion?: unknown } | null)?.formatVersion;
+  if (typeof version === 'number' && version > FORMAT_VERSION)
+    throw new StasisError(
+      'store.newer-format',
+      `The snapshot has format version ${version}; this Stasis reads up to ${FORMAT_VERSION}.`,
+      { hint: 'Use a newer Stasis.' },
+    );
+  const parsed = MANIFEST_SCHEMA.safeParse(value);
+  if (parsed.success) return parsed.data as Manifest;
+  const issue = parsed.error.issues[0];
+  throw new StasisError(
+    'store.damaged',
+    `A snapshot manifest is malformed at ${issue?.path.join('.') ?? 'its root'}.`,
+    {
+      cause: parsed.error,
+    },
+  );
+}
