@@ -55,8 +55,8 @@ export class StasisError extends Error {
 /** Anything thrown, as a StasisError: ours unchanged, an abort as `cancelled`, the rest under `fallbackCode`. */
 export function toStasisError(thrown: unknown, fallbackCode = 'internal'): StasisError {
   if (thrown instanceof StasisError) return thrown;
-  if (thrown instanceof Error && thrown.name === 'AbortError') {
-    const { cause } = thrown;
+  if (nameOf(thrown) === 'AbortError') {
+    const { cause } = thrown as { cause?: unknown };
     if (cause instanceof StasisError) return cause;
     return new StasisError('cancelled', 'The work was cancelled.', { cause: thrown });
   }
@@ -73,7 +73,12 @@ export function throwIfAborted(signal: AbortSignal): void {
 export function abortReason(signal: AbortSignal): StasisError {
   const reason: unknown = signal.reason;
   if (reason instanceof StasisError) return reason;
-  if (reason instanceof DOMException && reason.name === 'TimeoutError')
+  if (nameOf(reason) === 'TimeoutError')
     return new StasisError('timeout', 'The time allowed for this step ran out.', { cause: reason });
   return new StasisError('cancelled', 'The work was cancelled.', { cause: reason });
+}
+
+/** By name and not by class: a DOMException of another realm is no instance of ours. */
+function nameOf(thrown: unknown): unknown {
+  return typeof thrown === 'object' && thrown !== null && 'name' in thrown ? thrown.name : undefined;
 }
