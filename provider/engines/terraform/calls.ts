@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startClock } from '../../core/clock.ts';
 import type { Context, LogLevel, ProgressEvent } from '../../core/context.ts';
 import { StasisError } from '../../core/errors.ts';
+import type { Redact } from '../redaction.ts';
 import { hclogLogger, progressToLog } from './log.ts';
-import type { Redact } from './secrets.ts';
 
 /** What a call's work tells beside its result. */
 export interface Outcome<T> {

@@ -1,6 +1,6 @@
 import type { StasisError } from '../../core/errors.ts';
+import type { Redact } from '../redaction.ts';
 import type { Attribute } from './schema/attributes.ts';
-import type { Redact } from './secrets.ts';
 import { attributePath, formatPath } from './values/paths.ts';
 import { type Message, SEVERITY } from './wire/messages.ts';
 

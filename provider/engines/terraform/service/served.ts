@@ -7,11 +7,12 @@ import type {
   ResourceDefinition,
   Values,
 } from '../../../core/resource.ts';
+import type { Redact } from '../../redaction.ts';
 import type { Calls } from '../calls.ts';
 import { diagnosticsOf } from '../diagnostics.ts';
 import type { Attribute } from '../schema/attributes.ts';
 import { type BlockType, dataSourceType, resourceType } from '../schema/schema.ts';
-import { type Redact, redactor } from '../secrets.ts';
+import { redactor } from '../secrets.ts';
 import type { RawObject } from '../values/dynamic-value.ts';
 import type { Message } from '../wire/messages.ts';
 
