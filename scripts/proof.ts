@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util';
+import { bankProof } from '../test/proof/bank.ts';
+import type { Proof, ProofResult } from '../test/proof/proof.ts';
+import { sabotageProof } from '../test/proof/sabotage.ts';
+
+/** `npm run proof [-- NAME] [--json] [--short]`: runs the long proofs, or the one named, and prints a table. */
+const PROOFS: readonly Proof[] = [bankProof, sabotageProof];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, short: { type: 'boolean', default: false } },
+});
+
+const chosen = positionals.length === 0 ? PROOFS : PROOFS.filter((proof) => positionals.includes(proof.name));
+if (chosen.length < Math.max(1, positionals.length)) {
+  console.error(`There are the proofs ${PROOFS.map((proof) => proof.name).join(', ')}.`);
+  process.exit(2);
+}
+
+const interrupted = new AbortController();
+process.once('SIGINT', () => interrupted.abort());
+process.once('SIGTERM', () => interrupted.abort());
+
+const results: ProofResult[] = [];
+for (const proof of chosen) {
+  console.error(`${proof.name}: ${proof.claim}`);
+  const result = await proof.run({
+    short: values.short,
+    say: (line) => console.error(`  ${line}`),
+    signal: interrupted.signal,
+  });
+  results.push(result);
+  console.error(tableOf(result));
+}
+if (values.json)
+  console.log(
+    JSON.stringify({
+      proofs: results.map(({ name, runs, failures, figures }) => ({ name, runs, failures, figures })),
+    }),
+  );
+process.exit(results.some((result) => result.failures > 0) ? 1 : 0);
+
+function tableOf(result: ProofResult): string {
+  const width = Math.max(4, ...result.cases.map(({ name }) => name.length));
+  const lines = result.cases.map(
+    ({ name, runs, failures, outcome }) =>
+      `  ${name.padEnd(width)}  ${String(runs).padStart(5)} runs  ${String(failures).padStart(4)} failures  ${outcome}`,
+  );
+  const figures = Object.entries(result.figures).map(([name, value]) => `${name} ${value}`);
+  const complaints = result.complaints.slice(0, 20).map((complaint) => `  FAILED: ${complaint}`);
+  return [
+    ...lines,
+    ...complaints,
+    `  ${result.runs} runs, ${result.failures} failures${figures.length > 0 ? `; ${figures.join(', ')}` : ''}`,
+  ].join('\n');
+}

@@ -1,0 +1,109 @@
+import { capture } from '../../provider/coordinator/capture.ts';
+import { StasisError } from '../../provider/core/errors.ts';
+import { judge } from '../../provider/core/judgement.ts';
+import type { SealedSnapshot } from '../../provider/core/store.ts';
+import { testContext } from '../support/context.ts';
+import { type Application, startApplication } from './application.ts';
+import type { Proof, ProofCase, ProofOptions } from './proof.ts';
+import { type MemberName, WAYS, type Way } from './sabotage-ways.ts';
+import { sabotagedDriver } from './sabotaged.ts';
+
+const RUNS_A_WAY = 4;
+const LIMITS = { maxPauseMs: 3_000, maxBlurMs: 0 };
+
+/** Each kind of hold and mark, broken for real while the coordinator believes in it, is never sealed as sharp. */
+export const sabotageProof: Proof = {
+  name: 'sabotage',
+  claim: 'a hold or mark that was broken is judged blurry, or the capture fails, every time',
+  async run(options) {
+    await using application = await startApplication();
+    const complaints: string[] = [];
+    const cases: ProofCase[] = [await control(application, options, complaints)];
+    for (const way of WAYS) {
+      if (options.signal.aborted) break;
+      cases.push(await runWay(application, way, options.short ? 1 : RUNS_A_WAY, complaints, options));
+    }
+    return {
+      name: 'sabotage',
+      runs: cases.reduce((sum, one) => sum + one.runs, 0),
+      failures: cases.reduce((sum, one) => sum + one.failures, 0),
+      figures: { ways: WAYS.length },
+      complaints,
+      cases,
+    };
+  },
+};
+
+/** Without sabotage the same application is sealed as sharp: the proof's own check can tell. */
+async function control(
+  application: Application,
+  options: ProofOptions,
+  complaints: string[],
+): Promise<ProofCase> {
+  const compositions: MemberName[][] = [
+    ['a', 'b', 'redis'],
+    ['a', 'redis', 'folder'],
+    ['a', 'b'],
+  ];
+  let failures = 0;
+  for (const names of compositions) {
+    const outcome = await attempt(application, names, {});
+    options.say(`control ${names.join('+')}: ${outcome.text}`);
+    if (outcome.sharp) continue;
+    failures += 1;
+    complaints.push(`without sabotage, ${names.join('+')}: ${outcome.text}`);
+  }
+  return {
+    name: 'control, nothing sabotaged',
+    runs: compositions.length,
+    failures,
+    outcome: 'sealed as sharp',
+  };
+}
+
+async function runWay(
+  application: Application,
+  way: Way,
+  runs: number,
+  complaints: string[],
+  options: ProofOptions,
+): Promise<ProofCase> {
+  const outcomes = new Map<string, number>();
+  let failures = 0;
+  for (let run = 0; run < runs && !options.signal.aborted; run += 1) {
+    const sabotage = await way.sabotage(application);
+    const outcome = await attempt(application, way.members, sabotage).finally(() =>
+      way.cleanUp?.(application),
+    );
+    outcomes.set(outcome.text, (outcomes.get(outcome.text) ?? 0) + 1);
+    if (!outcome.sharp) continue;
+    failures += 1;
+    complaints.push(`${way.name}: sealed as sharp`);
+  }
+  const outcome = [...outcomes].map(([text, count]) => `${text} (${count})`).join(', ');
+  options.say(`${way.name}: ${outcome}`);
+  return { name: way.name, runs, failures, outcome };
+}
+
+async function attempt(
+  application: Application,
+  names: readonly MemberName[],
+  sabotage: Awaited<ReturnType<Way['sabotage']>>,
+): Promise<{ readonly sharp: boolean; readonly text: string }> {
+  const context = testContext();
+  const store = await application.openStore(context);
+  const members = names.map((name) =>
+    application.member(name, (driver) => sabotagedDriver(driver, sabotage[name] ?? {})),
+  );
+  try {
+    const sealed: SealedSnapshot = await capture(
+      { name: 'sabotage', owner: 'proof', members, store, limits: LIMITS, keep: 1, createdBy: 'proof' },
+      context,
+    );
+    const { sharp } = judge(sealed.manifest.certificate);
+    return { sharp, text: sharp ? 'sealed as sharp' : 'sealed as blurred' };
+  } catch (error) {
+    if (!(error instanceof StasisError) || error.code === 'internal') throw error;
+    return { sharp: false, text: error.code };
+  }
+}
