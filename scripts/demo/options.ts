@@ -1,0 +1,25 @@
+import { parseArgs } from 'node:util';
+import { ENGINE_NAMES, type EngineName } from './engines/engine.ts';
+
+export interface DemoOptions {
+  /** Undefined: the best one that is here. */
+  readonly engine: EngineName | undefined;
+  /** Leaves both sides up until Ctrl-C. */
+  readonly keep: boolean;
+  /** One JSON object on stdout; everything for people goes to stderr. */
+  readonly json: boolean;
+}
+
+export const USAGE = 'npm run demo -- [--engine terraform|tofu|stasis] [--keep] [--json]';
+
+/** @throws Error for what is no option of ours. */
+export function parseOptions(args: readonly string[]): DemoOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { engine: { type: 'string' }, keep: { type: 'boolean' }, json: { type: 'boolean' } },
+  });
+  const engine = ENGINE_NAMES.find((name) => name === values.engine);
+  if (values.engine !== undefined && engine === undefined)
+    throw new Error(`there is no engine "${values.engine}"; there are ${ENGINE_NAMES.join(', ')}`);
+  return { engine, keep: values.keep ?? false, json: values.json ?? false };
+}

@@ -1,0 +1,57 @@
+import { formatBytes, formatMs } from '../../provider/core/units.ts';
+import { renderTimeline } from '../../provider/engines/cli/timeline.ts';
+import type { DemoResult } from './run-demo.ts';
+import type { ShopStores } from './shop/stores.ts';
+
+const MAX_WIDTH = 140;
+
+/** What the demo has to show, on one screen. */
+export function drawScreen(
+  result: DemoResult,
+  terminal: { readonly columns?: number; readonly color: boolean },
+): string {
+  const { applied, audit, shop, snapshot } = result;
+  const width = Math.min(terminal.columns ?? 100, MAX_WIDTH);
+  const { digest, manifest } = snapshot;
+  const books = `${audit.orders} orders in Postgres, ${audit.lastOrders} told to Redis, ${audit.receipts} receipts`;
+  const facts: readonly (readonly [string, string])[] = [
+    ['engine', result.engineTitle],
+    [
+      'the shop',
+      `sold on: ${shop.orders} orders so far, ${formatMs(shop.medianMs)} each, ${formatMs(shop.slowestMs)} the slowest`,
+    ],
+    [
+      'the twin',
+      `${applied.verdict}, ${formatBytes(applied.sizeBytes)} restored in ${formatMs(applied.restoreMs)} out of ${formatBytes(applied.storedBytes)}`,
+    ],
+    ['its books', `${books}: ${audit.consistent ? 'one instant' : audit.faults.join('; ')}`],
+    ['second plan', secondPlan(result.secondPlanEmpty)],
+  ];
+  const lines = facts.map(([name, text]) => `  ${name.padEnd(12)}${text}`);
+  return ['', renderTimeline(manifest, { width, color: terminal.color, digest }), '', ...lines, ''].join(
+    '\n',
+  );
+}
+
+function secondPlan(empty: boolean | null): string {
+  if (empty === null) return 'none: the command line keeps no state';
+  return empty ? 'empty' : 'NOT empty';
+}
+
+/** How to look at the two sides while they are left up. */
+export function drawKept(shop: ShopStores, twin: ShopStores): string {
+  const lines = [
+    ['the shop', shop],
+    ['the twin', twin],
+  ] as const;
+  return [
+    ...lines.flatMap(([name, stores]) => [
+      `  ${name}`,
+      `    psql ${stores.ordersUrl}`,
+      `    redis-cli -u ${stores.cartsUrl}`,
+      `    ls ${stores.receiptsPath}`,
+    ]),
+    '  Ctrl-C ends both.',
+    '',
+  ].join('\n');
+}
