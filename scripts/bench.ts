@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util';
+import { type Figure, figureTable } from './bench/figure.ts';
+import { benchPause } from './bench/pause.ts';
+import { benchPlan } from './bench/plan.ts';
+import { benchStart } from './bench/start.ts';
+import { benchStore } from './bench/store.ts';
+
+/** `npm run bench [-- NAME] [--json]`: ratios against named peers, each pair measured in the same run. */
+const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  store: benchStore,
+  pause: benchPause,
+  start: benchStart,
+  plan: benchPlan,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false } },
+});
+const names = positionals.length === 0 ? Object.keys(BENCHES) : positionals;
+const unknown = names.find((name) => BENCHES[name] === undefined);
+if (unknown !== undefined) {
+  console.error(`There is no bench "${unknown}"; there are ${Object.keys(BENCHES).join(', ')}.`);
+  process.exit(2);
+}
+
+const figures: Figure[] = [];
+for (const name of names) {
+  console.error(`measuring: ${name}`);
+  figures.push(...(await BENCHES[name]!()));
+}
+console.error(figureTable(figures));
+if (values.json) console.log(JSON.stringify({ figures }));
