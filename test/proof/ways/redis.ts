@@ -1,0 +1,142 @@
+import type { HoldEvidence } from '../../../provider/core/driver.ts';
+import type { Application } from '../application.ts';
+import type { Sabotage } from '../sabotaged.ts';
+import { type MemberName, next, SECOND_NS, shifted, type Way } from './way.ts';
+
+const WITH_REDIS = ['a', 'b', 'redis'] as const;
+
+function redisWay(
+  name: string,
+  sabotage: (application: Application) => Sabotage,
+  members: readonly MemberName[] = WITH_REDIS,
+): Way {
+  return { name, members, sabotage: async (application) => ({ redis: sabotage(application) }) };
+}
+
+/** Another client ends the lock, and a write comes in before it is set again: at the hook given. */
+function unpausedWrite(
+  hook: 'beforeMark' | 'beforeEvidence',
+  name: string,
+  command: () => string[],
+  undo: string[] = [],
+): Way {
+  return redisWay(`redis: ${name} ${hook === 'beforeMark' ? 'before' : 'after'} the fork`, ({ redis }) => ({
+    [hook]: async () => {
+      await redis.cli('CLIENT', 'UNPAUSE');
+      await redis.cli(...command());
+      if (undo.length > 0) await redis.cli(...undo);
+    },
+  }));
+}
+
+const WRITES: [string, () => string[]][] = [
+  ['an unpause and a SET', () => ['SET', 'sabotage', String(next())]],
+  ['an unpause and a DEL', () => ['DEL', `key:${next() % 200}`, 'key:0', 'sabotage']],
+  ['an unpause and a FLUSHALL', () => ['FLUSHALL']],
+  ['an unpause and an expiry', () => ['SET', `volatile:${next()}`, 'x', 'EX', '1000']],
+  ['an unpause and a write in another database', () => ['-n', '5', 'SET', 'sabotage', String(next())]],
+  ['an unpause and a script that writes', () => ['EVAL', "return redis.call('INCR', 'scripted')", '0']],
+  ['an unpause and an appended stream entry', () => ['XADD', 'stream', '*', 'n', String(next())]],
+  [
+    'an unpause and a rename',
+    () => ['EVAL', "redis.call('SET','old','1') return redis.call('RENAME','old','new')", '0'],
+  ],
+];
+
+export const redisWays: Way[] = [
+  ...WRITES.flatMap(([name, command]) => [
+    unpausedWrite('beforeMark', name, command),
+    unpausedWrite('beforeEvidence', name, command),
+  ]),
+  redisWay('redis: its lock ends as soon as it is set, and clients write', ({ redis }) => ({
+    afterFreeze: async () => {
+      await redis.cli('CLIENT', 'UNPAUSE');
+      await redis.cli('SET', 'sabotage', String(next()));
+    },
+    beforeEvidence: async () => {
+      await redis.cli('SET', 'sabotage', String(next()));
+    },
+  })),
+  redisWay('redis: a foreign BGSAVE within the lock, after the fork', ({ redis }) => ({
+    beforeEvidence: async () => {
+      await waitForNoChild(redis);
+      await redis.cli('BGSAVE');
+    },
+  })),
+  redisWay('redis: the statistics that count forks are reset', ({ redis }) => ({
+    beforeEvidence: async () => {
+      await redis.cli('CONFIG', 'RESETSTAT');
+    },
+  })),
+  redisWay('redis: the locking connection is killed', ({ redis }) => ({
+    beforeEvidence: async () => {
+      await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal');
+    },
+  })),
+  redisWay('redis: the replica connection is killed before it has the data', ({ redis }) => ({
+    beforeEvidence: async () => {
+      await redis.cli('CLIENT', 'KILL', 'TYPE', 'replica');
+    },
+  })),
+  {
+    name: 'redis: a foreign BGSAVE runs before the lock, and a SYNC would join it',
+    members: WITH_REDIS,
+    sabotage: async ({ redis }) => ({
+      redis: {
+        beforeMark: async () => {
+          await redis.cli('CONFIG', 'SET', 'rdb-key-save-delay', '5000');
+          await redis.cli('BGSAVE');
+          await redis.cli('CONFIG', 'SET', 'rdb-key-save-delay', '0');
+        },
+      },
+    }),
+    cleanUp: ({ redis }) => waitForNoChild(redis),
+  },
+];
+
+async function waitForNoChild(redis: Application['redis']): Promise<void> {
+  for (let tried = 0; tried < 200; tried += 1) {
+    const info = await redis.cli('INFO', 'persistence');
+    if (/rdb_bgsave_in_progress:0/.test(info)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('a BGSAVE did not end');
+}
+
+const evidenceWay = (name: string, evidence: (evidence: HoldEvidence) => HoldEvidence): Way =>
+  redisWay(`redis: ${name}`, () => ({ evidence }));
+
+export const evidenceWays: Way[] = [
+  evidenceWay('both of its clock readings are shifted by a second', (evidence) => ({
+    ...evidence,
+    readings: evidence.readings.map((reading) => shifted(reading, SECOND_NS)),
+  })),
+  evidenceWay('its last reading says it was answered before it was asked for', (evidence) => ({
+    ...evidence,
+    readings: evidence.readings.map((reading, index) =>
+      index === 0 ? reading : { ...reading, acknowledgedNs: reading.sentNs - 1 },
+    ),
+  })),
+  evidenceWay('its first reading was acknowledged late, after the last was sent', (evidence) => ({
+    ...evidence,
+    readings: evidence.readings.map((reading, index) =>
+      index === 0 ? { ...reading, acknowledgedNs: reading.acknowledgedNs + SECOND_NS } : reading,
+    ),
+  })),
+  evidenceWay('its last reading is missing', (evidence) => ({
+    ...evidence,
+    readings: evidence.readings.slice(0, 1),
+  })),
+  evidenceWay('what was captured is of another state', (evidence) => ({
+    ...evidence,
+    captured: `${evidence.captured}x`,
+  })),
+  evidenceWay('a condition is not as it should be', (evidence) => ({
+    ...evidence,
+    conditions: [...evidence.conditions, { claim: 'forks within the lock', expected: '1', observed: '2' }],
+  })),
+  evidenceWay('its readings are out of order', (evidence) => ({
+    ...evidence,
+    readings: evidence.readings.toReversed(),
+  })),
+];
