@@ -5,7 +5,13 @@ import type { SealedSnapshot } from '../../provider/core/store.ts';
 import { testContext } from '../support/context.ts';
 import { type Application, startApplication } from './application.ts';
 import type { Proof, ProofCase, ProofOptions } from './proof.ts';
-import { type MemberName, WAYS, type Way } from './sabotage-ways.ts';
+import { folderWays } from './ways/files.ts';
+import { clockWays, postgresWays } from './ways/postgres.ts';
+import { evidenceWays, redisWays } from './ways/redis.ts';
+import type { MemberName, Way } from './ways/way.ts';
+
+const WAYS: readonly Way[] = [...redisWays, ...evidenceWays, ...postgresWays, ...clockWays, ...folderWays];
+
 import { sabotagedDriver } from './sabotaged.ts';
 
 const RUNS_A_WAY = 4;
