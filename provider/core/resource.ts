@@ -43,6 +43,15 @@ export interface PlannedChange {
   readonly outputs: Values;
   /** Errors and warnings, each at the user's own attribute. An error means that an apply would fail. */
   readonly problems: readonly StasisError[];
+  /** What an apply is expected to move and to pause, where members were looked at. */
+  readonly estimate?: Estimate;
+}
+
+/** Expected, not promised: members go on changing. */
+export interface Estimate {
+  readonly sizeBytes: number;
+  readonly pauseMs: number;
+  readonly members: Readonly<Record<string, { readonly sizeBytes: number; readonly pauseMs: number }>>;
 }
 
 /**

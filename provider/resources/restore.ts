@@ -12,6 +12,7 @@ import { StasisError, toStasisError } from '../core/errors.ts';
 import { formatReference, parseReference } from '../core/reference.ts';
 import {
   type Change,
+  type Estimate,
   type PlannedChange,
   type ResourceDefinition,
   type ResourceState,
@@ -81,6 +82,8 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
   };
 }
 
+type Checked = Pick<PlannedChange, 'problems' | 'estimate'>;
+
 interface Scope {
   readonly services: Services;
   readonly defaults: Defaults;
@@ -95,7 +98,8 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
   const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
   const again = prior === undefined ? 'yes' : actsAgain(scope.services, prior, stored);
   const ready = problems.length === 0 && resolved.complete && typeof inputs.snapshot === 'string';
-  if (again !== 'no' && ready) problems.push(...(await checkRestore(scope, inputs, context)));
+  const checked = again !== 'no' && ready ? await checkRestore(scope, inputs, context) : { problems: [] };
+  problems.push(...checked.problems);
   if (again === 'no' && prior) problems.push(...notRestored(prior, inputs));
   const outputs =
     again === 'no'
@@ -107,7 +111,7 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
       : again === 'no' && sameness(prior.stored, stored) === 'same'
         ? 'none'
         : 'update';
-  return { action, replace: [], id: prior?.id ?? UNKNOWN, stored, outputs, problems };
+  return { action, replace: [], id: prior?.id ?? UNKNOWN, stored, outputs, ...checked, problems };
 }
 
 /** Another snapshot than the one that was restored is reported, and not restored by itself. */
@@ -127,7 +131,7 @@ function notRestored(prior: ResourceState, inputs: Values): StasisError[] {
   ];
 }
 
-async function checkRestore(scope: Scope, inputs: Values, context: Context): Promise<readonly StasisError[]> {
+async function checkRestore(scope: Scope, inputs: Values, context: Context): Promise<Checked> {
   try {
     const { request } = await requestOf(scope, inputs, context);
     const planned: PlannedRestore = await planRestore(request, context);
@@ -138,10 +142,19 @@ async function checkRestore(scope: Scope, inputs: Values, context: Context): Pro
         ({ message }) =>
           new StasisError('store.damaged', `The snapshot is damaged: ${message}.`, { at: ['snapshot'] }),
       );
-    return [...damage, ...planned.problems];
+    return { problems: [...damage, ...planned.problems], estimate: estimateOf(planned) };
   } catch (error) {
-    return [toStasisError(error)];
+    return { problems: [toStasisError(error)] };
   }
+}
+
+/** A restore pauses nobody: its targets do not run yet. */
+function estimateOf(planned: PlannedRestore): Estimate {
+  const each = [...planned.members].map(
+    ([name, { sizeBytes }]) => [name, { sizeBytes, pauseMs: 0 }] as const,
+  );
+  const sizeBytes = each.reduce((sum, [, member]) => sum + member.sizeBytes, 0);
+  return { sizeBytes, pauseMs: 0, members: Object.fromEntries(each) };
 }
 
 async function requestOf(

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { capture } from '../coordinator/capture.ts';
 import type { CutLimits } from '../coordinator/member.ts';
-import { planCapture } from '../coordinator/plan.ts';
+import { type PlannedCapture, planCapture } from '../coordinator/plan.ts';
 import type { Context } from '../core/context.ts';
 import { type Place, StasisError, toStasisError } from '../core/errors.ts';
 import { isName, NAME_MAX_LENGTH } from '../core/reference.ts';
 import {
   type Change,
+  type Estimate,
   type PlannedChange,
   type ResourceDefinition,
   type ResourceState,
@@ -126,8 +127,12 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
   const replaced = replace.length > 0;
   const again = prior === undefined || replaced ? 'yes' : actsAgain(services, prior, stored);
   const faultless = problems.every((problem) => problem.severity !== 'error');
-  if (again !== 'no' && faultless && resolved.complete && id !== UNKNOWN)
-    problems.push(...(await checkCapture(scope, inputs, resolved.members, context)));
+  let estimate: Estimate | undefined;
+  if (again !== 'no' && faultless && resolved.complete && id !== UNKNOWN) {
+    const checked = await checkCapture(scope, inputs, resolved.members, context);
+    problems.push(...checked.problems);
+    estimate = checked.estimate;
+  }
   const kept = prior && !replaced && again === 'no';
   return {
     action:
@@ -143,6 +148,7 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
     stored,
     outputs: kept ? prior.outputs : unknownOutputs(prior && !replaced ? prior.outputs : undefined),
     problems,
+    estimate,
   };
 }
 
@@ -175,15 +181,26 @@ async function checkCapture(
   inputs: Values,
   members: Parameters<typeof planCapture>[0],
   context: Context,
-): Promise<StasisError[]> {
+): Promise<Pick<PlannedChange, 'problems' | 'estimate'>> {
   try {
     const store = await openStore(scope.services, scope.defaults, inputs.store, context);
     const planned = await planCapture(members, store, limitsOf(scope.defaults, inputs), context);
     const taken = await ownedByAnother(store, inputs.name as string, scope.services.owner);
-    return taken ? [...planned.problems, taken] : [...planned.problems];
+    return {
+      problems: taken ? [...planned.problems, taken] : planned.problems,
+      estimate: estimateOf(planned),
+    };
   } catch (error) {
-    return [toStasisError(error)];
+    return { problems: [toStasisError(error)] };
   }
+}
+
+function estimateOf({ sizeBytes, pauseMs, members }: PlannedCapture): Estimate {
+  const each = [...members].map(([name, plan]) => [
+    name,
+    { sizeBytes: plan.sizeBytes, pauseMs: plan.pauseMs },
+  ]);
+  return { sizeBytes, pauseMs, members: Object.fromEntries(each) };
 }
 
 async function ownedByAnother(
