@@ -50,6 +50,15 @@ export interface Driver<Spec = unknown> {
    * gone is fine.
    */
   undo(spec: Spec, at: Host, entry: unknown, context: Context): Promise<void>;
+  /** What it needs and finds on a host, whatever the member: for `stasis doctor`. Reads only, bounded in time. */
+  examine?(at: Host, context: Context): Promise<Examination>;
+}
+
+export interface Examination {
+  /** For people: `pg_dump 17.5` at `/usr/lib/postgresql/17/bin/pg_dump`. */
+  readonly found: readonly { readonly what: string; readonly where: string }[];
+  /** What is missing, and what to do about it; an error means that nothing can be captured. */
+  readonly problems: readonly StasisError[];
 }
 
 /**
