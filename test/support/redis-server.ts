@@ -160,7 +160,10 @@ class Server implements RedisServer {
     const { tls } = this.options;
     const secure = tls ? ['--tls', '--cacert', tls.caFile] : [];
     const child = spawn(this.cliPath(), ['-h', '127.0.0.1', '-p', String(this.port), ...secure, ...args], {
-      env: { PATH: process.env.PATH ?? '/usr/bin:/bin', REDISCLI_AUTH: this.password ?? '' },
+      env: {
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
+        ...(this.password === undefined ? {} : { REDISCLI_AUTH: this.password }),
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
       timeout: 120_000,
     });

@@ -1,0 +1,135 @@
+import type { Cursor } from './cursor.ts';
+import { malformed } from './malformed.ts';
+import { RDB_TYPE } from './types.ts';
+
+const MODULE_END = 0;
+const MODULE_SIGNED = 1;
+const MODULE_UNSIGNED = 2;
+const MODULE_FLOAT = 3;
+const MODULE_DOUBLE = 4;
+const MODULE_STRING = 5;
+
+/** Passes over a value of this type. Its bytes are what DUMP would give between the type and the footer. */
+export function skipValue(cursor: Cursor, type: number): void {
+  switch (type) {
+    case RDB_TYPE.string:
+    case RDB_TYPE.listZiplist:
+    case RDB_TYPE.setIntset:
+    case RDB_TYPE.zsetZiplist:
+    case RDB_TYPE.hashZiplist:
+    case RDB_TYPE.hashListpack:
+    case RDB_TYPE.zsetListpack:
+    case RDB_TYPE.setListpack:
+      return cursor.skipString();
+    case RDB_TYPE.list:
+    case RDB_TYPE.set:
+    case RDB_TYPE.listQuicklist:
+      return times(cursor.length(), () => cursor.skipString());
+    case RDB_TYPE.listQuicklist2:
+      return times(cursor.length(), () => {
+        cursor.length();
+        cursor.skipString();
+      });
+    case RDB_TYPE.hash:
+      return times(2 * cursor.length(), () => cursor.skipString());
+    case RDB_TYPE.zsetText:
+      return times(cursor.length(), () => {
+        cursor.skipString();
+        cursor.skipTextDouble();
+      });
+    case RDB_TYPE.zset:
+      return times(cursor.length(), () => {
+        cursor.skipString();
+        cursor.skip(8);
+      });
+    case RDB_TYPE.stream:
+    case RDB_TYPE.stream2:
+    case RDB_TYPE.stream3:
+      return skipStream(cursor, type);
+    case RDB_TYPE.module:
+      cursor.wide();
+      return skipModule(cursor);
+    default:
+      return skipExpiringHash(cursor, type);
+  }
+}
+
+function skipExpiringHash(cursor: Cursor, type: number): void {
+  switch (type) {
+    case RDB_TYPE.hashFieldsExpireValkey:
+      return times(cursor.length(), () => {
+        cursor.skipString();
+        cursor.skipString();
+        cursor.skip(8);
+      });
+    case RDB_TYPE.hashFieldsExpire:
+      cursor.skip(8);
+      return times(cursor.length(), () => {
+        cursor.wide();
+        cursor.skipString();
+        cursor.skipString();
+      });
+    case RDB_TYPE.hashListpackFieldsExpire:
+      cursor.skip(8);
+      return cursor.skipString();
+  }
+  throw malformed(`a value of type ${type} is not known`);
+}
+
+function skipStream(cursor: Cursor, type: number): void {
+  times(2 * cursor.length(), () => cursor.skipString());
+  // Length and last id; since version 2 also first id, greatest deleted id, and how many were ever added.
+  times(type === RDB_TYPE.stream ? 3 : 8, () => cursor.wide());
+  times(cursor.length(), () => {
+    cursor.skipString();
+    times(type === RDB_TYPE.stream ? 2 : 3, () => cursor.wide());
+    times(cursor.length(), () => {
+      cursor.skip(24);
+      cursor.length();
+    });
+    times(cursor.length(), () => {
+      cursor.skipString();
+      cursor.skip(type === RDB_TYPE.stream3 ? 16 : 8);
+      cursor.skip(16 * cursor.length());
+    });
+  });
+}
+
+/** What a module wrote is a row of marked primitives, up to an end mark: readable without the module. */
+export function skipModule(cursor: Cursor): void {
+  for (;;) {
+    const mark = cursor.length();
+    switch (mark) {
+      case MODULE_END:
+        return;
+      case MODULE_SIGNED:
+      case MODULE_UNSIGNED:
+        cursor.wide();
+        break;
+      case MODULE_FLOAT:
+        cursor.skip(4);
+        break;
+      case MODULE_DOUBLE:
+        cursor.skip(8);
+        break;
+      case MODULE_STRING:
+        cursor.skipString();
+        break;
+      default:
+        throw malformed(`a module wrote ${mark} where a mark must be`);
+    }
+  }
+}
+
+const MODULE_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** Nine letters of six bits each, above ten bits of the module's own version: `ReJSON-RL`. */
+export function moduleName(id: bigint): string {
+  let name = '';
+  for (let shift = 58n; shift >= 10n; shift -= 6n) name += MODULE_LETTERS[Number((id >> shift) & 63n)]!;
+  return name;
+}
+
+function times(count: number, work: () => void): void {
+  for (let index = 0; index < count; index += 1) work();
+}
