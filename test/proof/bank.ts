@@ -12,9 +12,7 @@ import type { SealedSnapshot, Store } from '../../provider/core/store.ts';
 import { DRIVERS } from '../../provider/drivers/registry.ts';
 import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
-import { holdingOf, startBank } from '../support/bank/bank.ts';
-import { type Holding, tornBy } from '../support/bank/ledger.ts';
-import { createTill } from '../support/bank/till.ts';
+import { checkBank, readBank, readBooks, type StoreBooks, startBank } from '../support/bank/bank.ts';
 import { testContext } from '../support/context.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -26,7 +24,7 @@ const NAIVE_DUMPS = 6;
 const LIMITS = { maxPauseMs: 3_000, maxBlurMs: 0 };
 const run = promisify(execFile);
 
-/** A kind of bank: which stores an operation goes through, how restless it is, and what a cut of it must cost nobody. */
+/** A kind of bank: which stores a move goes through, how restless it is, and what a cut of it must cost nobody. */
 interface Round {
   readonly name: string;
   readonly stores: readonly ('postgres' | 'redis')[];
@@ -95,17 +93,16 @@ async function runRound(
   const twins = await Promise.all(round.stores.map(start));
   const folder = await mkdtemp(join(tmpdir(), 'stasis-bank-'));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
-  for (const { url } of originals) await createTill(url);
   const bank = await startBank(
     originals.map(({ url }) => url),
-    round.restMs,
+    { restMs: round.restMs },
   );
   resources.defer(() => bank.stop());
 
   const naive = await runNaive(round, originals, twins, options);
   if (naive.failures > 0) complaints.push(`${round.name}: no naive dump was torn, so the check cannot tell`);
   const cuts = await runCuts(round, originals, twins, folder, options, complaints, figures);
-  figures[`${round.name}: operations`] = await bank.operations();
+  figures[`${round.name}: moves`] = (await bank.report()).moves;
   return [naive, cuts];
 }
 
@@ -192,9 +189,8 @@ async function faultsOf(
   );
   if (result.verdict !== 'equivalent' && result.verdict !== 'identical')
     faults.push(`the restore is ${result.verdict}`);
-  const holdings: Holding[] = [];
-  for (const { url } of twins) holdings.push(await holdingOf(url));
-  return [...faults, ...tornBy(holdings)];
+  const books = await readBank(twins.map(({ url }) => url));
+  return [...faults, ...checkBank(books).faults];
 }
 
 /** One native dump after another, as it is done without us; at least one of some has to come out torn. */
@@ -206,12 +202,12 @@ async function runNaive(
 ): Promise<ProofCase> {
   let torn = 0;
   for (let dump = 0; dump < NAIVE_DUMPS && !options.signal.aborted; dump += 1) {
-    const holdings: Holding[] = [];
+    const books: StoreBooks[] = [];
     for (const [index, { url }] of originals.entries())
-      holdings.push(
-        round.stores[index] === 'redis' ? await holdingOf(url) : await dumpedHolding(url, twins[index]!.url),
+      books.push(
+        round.stores[index] === 'redis' ? await readBooks(url) : await dumpedBooks(url, twins[index]!.url),
       );
-    if (tornBy(holdings).length > 0) torn += 1;
+    if (checkBank(books).torn) torn += 1;
   }
   options.say(`${round.name}: ${torn} of ${NAIVE_DUMPS} naive dumps are torn`);
   return {
@@ -223,7 +219,7 @@ async function runNaive(
 }
 
 /** pg_dump of the original, loaded into a scratch database beside the twin's, and read there. */
-async function dumpedHolding(from: string, to: string): Promise<Holding> {
+async function dumpedBooks(from: string, to: string): Promise<StoreBooks> {
   const scratch = new URL(to);
   const create = async (sql: string): Promise<unknown> =>
     run('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', to, '-c', sql]);
@@ -234,7 +230,7 @@ async function dumpedHolding(from: string, to: string): Promise<Holding> {
     const loading = run('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', scratch.href]);
     loading.child.stdin?.end(stdout);
     await loading;
-    return await holdingOf(scratch.href);
+    return await readBooks(scratch.href);
   } finally {
     await create('DROP DATABASE naive WITH (FORCE)');
   }
