@@ -1,0 +1,59 @@
+import type { Context, ProgressEvent } from '../../../core/context.ts';
+import { parseReference } from '../../../core/reference.ts';
+import type { Values } from '../../../core/resource.ts';
+import { openStore } from '../../../resources/stores.ts';
+import { EXIT, type ExitStatus } from '../exit.ts';
+import { defaultsOf, type Invocation, insistOnPlan, placing, readInputs, resourceOf } from '../invocation.ts';
+import { renderTimeline } from '../timeline.ts';
+
+/** What a fresh apply of this Snapshot would do: the next generation, each time. */
+export async function capture(
+  invocation: Invocation,
+  options: { readonly file: string },
+): Promise<ExitStatus> {
+  const snapshot = resourceOf(invocation, 'Snapshot');
+  const inputs = await readInputs(invocation, options.file, snapshot.inputs);
+  await placing(inputs, async () => {
+    await insistOnPlan(invocation, snapshot, inputs);
+    const copy = new CopyClock(invocation.context);
+    const { outputs } = await snapshot.apply({ inputs: inputs.values }, copy.context);
+    const draw = invocation.options.json ? undefined : await openSealed(invocation, inputs.values, outputs);
+    invocation.output.result(outputs, (look) =>
+      draw === undefined
+        ? ''
+        : renderTimeline(draw.manifest, { ...look, digest: draw.digest, copyMs: copy.copyMs }),
+    );
+  });
+  return EXIT.done;
+}
+
+/** The picture is drawn from what was sealed, read back from the store. */
+async function openSealed(invocation: Invocation, inputs: Values, outputs: Values) {
+  const { name, digest } = parseReference(String(outputs.reference));
+  const store = await openStore(
+    invocation.services,
+    defaultsOf(invocation),
+    inputs.store,
+    invocation.context,
+  );
+  return store.open(name, digest!, invocation.context);
+}
+
+/** How long the copying of the last cut took, by the coordinator's own steps. */
+class CopyClock {
+  readonly context: Context;
+  copyMs: number | undefined;
+  private startedNs: number | undefined;
+
+  constructor(context: Context) {
+    this.context = { ...context, progress: (event) => this.note(event, context) };
+  }
+
+  private note(event: ProgressEvent, { clock, progress }: Context): void {
+    if (event.step === 'hold') this.startedNs = undefined;
+    if (event.step === 'copy') this.startedNs ??= clock.nowNs();
+    if (event.step === 'fingerprint' && this.startedNs !== undefined)
+      this.copyMs = (clock.nowNs() - this.startedNs) / 1_000_000;
+    progress(event);
+  }
+}

@@ -1,0 +1,28 @@
+import { StasisError } from '../../../core/errors.ts';
+import { EXIT, type ExitStatus, Refusal } from '../exit.ts';
+import { type Invocation, insistOnPlan, placing, readInputs, resourceOf } from '../invocation.ts';
+import { renderVerdict, type VerdictView } from '../verdict.ts';
+
+/** What a fresh apply of this Restore would do. */
+export async function restore(
+  invocation: Invocation,
+  reference: string | undefined,
+  options: { readonly file: string },
+): Promise<ExitStatus> {
+  const definition = resourceOf(invocation, 'Restore');
+  const given = reference === undefined ? {} : { snapshot: reference };
+  const inputs = await readInputs(invocation, options.file, definition.inputs, given);
+  return placing(inputs, async () => {
+    if (inputs.values.snapshot === undefined)
+      throw new Refusal([
+        new StasisError('usage.no-snapshot', 'No snapshot is named.', {
+          hint: 'Write stasis restore REF -f target.yaml, or set snapshot in the file.',
+        }),
+      ]);
+    await insistOnPlan(invocation, definition, inputs);
+    const { outputs } = await definition.apply({ inputs: inputs.values }, invocation.context);
+    const view = outputs as unknown as VerdictView & { readonly reference: string };
+    invocation.output.result(outputs, (look) => renderVerdict(view.reference, view, look));
+    return view.verdict === 'drifted' ? EXIT.drifted : EXIT.done;
+  });
+}

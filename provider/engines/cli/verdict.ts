@@ -1,0 +1,110 @@
+import { formatMs } from '../../core/units.ts';
+import type { Verdict } from '../../core/verdict.ts';
+import { table } from './screen/table.ts';
+import {
+  clampWidth,
+  count,
+  flow,
+  type Line,
+  piece,
+  printable,
+  type RenderOptions,
+  spread,
+  type Tone,
+  toText,
+} from './screen/text.ts';
+
+export interface MemberVerdictView {
+  readonly verdict: Verdict;
+  readonly equal: number;
+  readonly differenceCount: number;
+  /** Of a restore. */
+  readonly restoreMs?: number;
+}
+
+export interface DifferenceView {
+  readonly member: string;
+  readonly object: string;
+  readonly kind: 'missing' | 'extra' | 'changed';
+  readonly message: string;
+}
+
+/** What a Restore and a comparison give, as their outputs name it. */
+export interface VerdictView {
+  readonly verdict: Verdict;
+  readonly results: Readonly<Record<string, MemberVerdictView>>;
+  readonly differences: readonly DifferenceView[];
+  readonly restoreMs?: number;
+  /** Where what was overwritten is kept; empty when nothing was. */
+  readonly safetyReference?: string;
+}
+
+/** So many differences are shown by name; `--json` names all that were kept. */
+const SHOWN_DIFFERENCES = 20;
+const MAX_NAME = 20;
+const INDENT = '  ';
+
+const TONES: Readonly<Record<Verdict, Tone>> = {
+  identical: 'good',
+  equivalent: 'good',
+  drifted: 'bad',
+  unverified: 'caution',
+};
+
+/** Whether it is the same: the verdict of each member, what differs by name, and how long it took. */
+export function renderVerdict(title: string, view: VerdictView, options: RenderOptions): string {
+  const width = clampWidth(options.width);
+  const { ascii } = options;
+  const lines = [
+    spread(
+      [piece(printable(title, ascii), 'strong')],
+      [piece(view.verdict, TONES[view.verdict])],
+      width,
+      ascii,
+    ),
+    ...memberLines(view, width, ascii),
+    ...differenceLines(view, width, ascii),
+    ...flow(facts(view), width, INDENT),
+  ];
+  return toText(lines, options);
+}
+
+function memberLines(view: VerdictView, width: number, ascii?: boolean): Line[] {
+  const rows = Object.entries(view.results).map(([name, result]): Line[] => [
+    [piece(printable(name, ascii))],
+    [piece(result.verdict, TONES[result.verdict])],
+    [piece(result.equal.toLocaleString('en-US'))],
+    [piece(result.equal === 1 ? 'object equal' : 'objects equal', 'faint')],
+    result.differenceCount === 0
+      ? []
+      : [piece(`${result.differenceCount.toLocaleString('en-US')} different`, 'bad')],
+    result.restoreMs === undefined ? [] : [piece(formatMs(result.restoreMs), 'faint')],
+  ]);
+  return table(rows, [{ maxWidth: MAX_NAME }, {}, { align: 'end' }, {}, {}, {}], { width, ascii });
+}
+
+function differenceLines(view: VerdictView, width: number, ascii?: boolean): Line[] {
+  const total = Object.values(view.results).reduce((sum, { differenceCount }) => sum + differenceCount, 0);
+  if (total === 0) return [];
+  const shown = view.differences.slice(0, SHOWN_DIFFERENCES);
+  const rows = shown.map(({ member, object, kind, message }): Line[] => [
+    [piece(printable(member, ascii))],
+    [piece(kind, 'bad')],
+    [piece(printable(object, ascii))],
+    [piece(printable(message, ascii), 'faint')],
+  ]);
+  const columns = [{ maxWidth: MAX_NAME }, {}, { maxWidth: Math.floor(width / 2) }, {}];
+  const hidden = total - shown.length;
+  return [
+    [piece(`${INDENT}${count(total, 'difference')}`)],
+    ...table(rows, columns, { width, indent: '    ', ascii }),
+    ...(hidden > 0 ? [[piece(`    and ${hidden.toLocaleString('en-US')} more`, 'faint')]] : []),
+  ];
+}
+
+function facts(view: VerdictView): Line[] {
+  const phrases: Line[] = [];
+  if (view.restoreMs !== undefined) phrases.push([piece(`restored in ${formatMs(view.restoreMs)}`)]);
+  if (view.safetyReference) phrases.push([piece(`what was overwritten is kept as ${view.safetyReference}`)]);
+  return phrases;
+}

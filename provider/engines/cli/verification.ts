@@ -1,0 +1,64 @@
+import type { Certificate } from '../../core/certificate.ts';
+import { judge } from '../../core/judgement.ts';
+import type { Manifest } from '../../core/manifest.ts';
+import type { StoreFinding } from '../../core/store.ts';
+import { formatMs, nsToMs } from '../../core/units.ts';
+
+/** Something wrong with a snapshot: in its content, or between what its manifest says and its certificate proves. */
+export interface VerifyFinding {
+  readonly code: StoreFinding['code'] | 'certificate';
+  /** Whom it concerns; empty when it concerns all. */
+  readonly members: readonly string[];
+  readonly message: string;
+}
+
+/** Clock readings are whole nanoseconds; sums of them in milliseconds may differ by the rounding of a double. */
+const TOLERANCE_MS = 0.001;
+
+/**
+ * Judges the certificate again, from the stored manifest alone, and tells where the manifest claims something else:
+ * the coordinator's word is not needed. Pure.
+ */
+export function rejudge(manifest: Manifest): readonly VerifyFinding[] {
+  const { certificate, members } = manifest;
+  const judged = judge(certificate);
+  const findings: VerifyFinding[] = [];
+  const differ = (message: string, concerned: readonly string[] = []): void => {
+    findings.push({ code: 'certificate', members: concerned, message });
+  };
+  const word = (isSharp: boolean): string => (isSharp ? 'sharp' : 'not sharp');
+  if (judged.sharp !== manifest.sharp)
+    differ(`The manifest says ${word(manifest.sharp)}, its certificate proves ${word(judged.sharp)}.`);
+  if (!close(judged.blurMs, manifest.blurMs))
+    differ(
+      `The manifest says blur ${formatMs(manifest.blurMs)}, its certificate proves ${blurText(judged.blurMs)}.`,
+    );
+  if (!close(longestPauseMs(certificate), manifest.pauseMs))
+    differ(
+      `The manifest says paused ${formatMs(manifest.pauseMs)}, its certificate ${formatMs(longestPauseMs(certificate))}.`,
+    );
+  if (
+    judged.cutNs !== null &&
+    !close(Date.parse(certificate.startedAt) + nsToMs(judged.cutNs), Date.parse(manifest.cutAt), 2)
+  )
+    differ('The manifest names another time of the cut than its certificate.');
+  for (const member of Object.keys(members))
+    if (certificate.members[member] === undefined)
+      differ(`The certificate does not know the member "${member}".`, [member]);
+  for (const member of Object.keys(certificate.members))
+    if (members[member] === undefined)
+      differ(`The certificate ties a member "${member}" that is not there.`, [member]);
+  return findings;
+}
+
+function close(proved: number | null, claimed: number, toleranceMs = TOLERANCE_MS): boolean {
+  return proved !== null && Math.abs(proved - claimed) <= toleranceMs;
+}
+
+function blurText(blurMs: number | null): string {
+  return blurMs === null ? 'no tie to time at all' : `blur ${formatMs(blurMs)}`;
+}
+
+function longestPauseMs({ pauses }: Certificate): number {
+  return Math.max(0, ...pauses.map(({ fromNs, toNs }) => nsToMs(toNs - fromNs)));
+}
