@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import { bankProof } from '../test/proof/bank.ts';
+import { deathProof } from '../test/proof/death.ts';
 import type { Proof, ProofResult } from '../test/proof/proof.ts';
 import { sabotageProof } from '../test/proof/sabotage.ts';
 
 /** `npm run proof [-- NAME] [--json] [--short]`: runs the long proofs, or the one named, and prints a table. */
-const PROOFS: readonly Proof[] = [bankProof, sabotageProof];
+const PROOFS: readonly Proof[] = [bankProof, sabotageProof, deathProof];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
