@@ -14,8 +14,8 @@ import {
 import { attributePath } from '../values/paths.ts';
 import { configuredState, importedState, refreshedState, stateOf } from '../values/state.ts';
 import type { Message, ProviderHandlers } from '../wire/messages.ts';
+import { configProblems, nullProblems } from './config-checks.ts';
 import { attempt, type Served } from './served.ts';
-import { writeOnlyProblems } from './write-only.ts';
 
 type Handlers = Pick<
   ProviderHandlers,
@@ -46,7 +46,7 @@ async function validate(
   const { definition, type } = await served.resource(request.typeName);
   const config = objectOf(request.config);
   const problems = [
-    ...writeOnlyProblems(type.inputs, config, request.clientCapabilities),
+    ...configProblems(type.inputs, config, request.clientCapabilities),
     ...problemsOf(definition.inputs, toValues(type.inputs, config)),
   ];
   return { diagnostics: diagnosticsOf(problems, type.attributes, served.redactor(type.inputs, config)) };
@@ -124,6 +124,9 @@ async function apply(
   const { done, diagnostics } = await attempt(served, type.attributes, config ?? {}, async (context) => {
     if (deletes)
       return { state: null, problems: await definition.delete(stateOf(type, prior ?? {}), context) };
+    // What was unknown in the plan may have turned out to be null.
+    const [problem] = nullProblems(type.inputs, config ?? {});
+    if (problem !== undefined) throw problem;
     const state = await definition.apply(changeOf(type, prior, config ?? {}), context);
     return { state: configuredState(type, config ?? {}, state), problems: [] };
   });

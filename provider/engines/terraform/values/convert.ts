@@ -24,7 +24,8 @@ function toValue(shape: Shape, raw: Raw): unknown {
     case 'list':
       return (raw as readonly Raw[]).map((item) => toValue(shape.element, item));
     case 'map':
-      return mapEntries(raw as RawObject, (item) => toValue(shape.element, item));
+      // `members = { cache = var.cached ? { … } : null }`: what is null is not there.
+      return mapEntries(withoutNulls(raw as RawObject), (item) => toValue(shape.element, item));
     case 'object':
       return toValues(shape.attributes, raw as RawObject);
     default:
@@ -107,6 +108,10 @@ function conformValue(shape: Shape, raw: Raw): Raw {
   if (shape.kind === 'list')
     return Array.isArray(raw) ? raw.map((item) => conformValue(shape.element, item)) : null;
   return raw;
+}
+
+function withoutNulls(object: RawObject): RawObject {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
 }
 
 /** `Object.fromEntries` makes own properties of all keys, `__proto__` too: a member may have any name. */

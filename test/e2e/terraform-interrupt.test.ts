@@ -1,0 +1,119 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { ADDRESS, DB, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
+import {
+  type Engine,
+  eventually,
+  isAlive,
+  type Running,
+  realEngines,
+  type Workspace,
+} from './terraform/workspace.ts';
+
+const ENGINES = await realEngines();
+const APPLY = ['apply', '-auto-approve', '-input=false', '-no-color'];
+
+/** An apply that has frozen what it photographs, and would go on for a minute. */
+interface Held extends AsyncDisposable {
+  readonly workspace: Workspace;
+  readonly running: Running;
+  readonly plugin: number;
+  readonly heldFile: string;
+}
+
+async function heldApply(engine: Engine, thawMs = 300): Promise<Held> {
+  const workspace = await photoWorkspace(engine, photo(`${DB}\n  hold_ms = 60000\n  thaw_ms = ${thawMs}`));
+  const heldFile = join(workspace.folder, 'photos/shop.held');
+  const running = workspace.start(APPLY);
+  const plugin = await eventually('the apply holds', async () => {
+    const text = await readFile(heldFile, 'utf8').catch(() => '');
+    return text === '' ? undefined : Number(text);
+  });
+  return {
+    workspace,
+    running,
+    plugin,
+    heldFile,
+    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
+  };
+}
+
+/** Everything runs again, no resource came to be, and the next apply converges. */
+async function expectConverges({ workspace, plugin, heldFile }: Held, force = false): Promise<void> {
+  await eventually('the plugin is gone', async () => ((await isAlive(plugin)) ? undefined : true));
+  expect(existsSync(heldFile)).toBe(false);
+  const [unlock] = force ? [['-lock=false']] : [[]];
+  await writePhotos(workspace, photo(DB));
+  await workspace.apply(...unlock);
+  expect(await workspace.state(ADDRESS)).toMatchObject({ generation: 1 });
+  expect(await workspace.planned(...unlock)).toMatchObject({ changes: false });
+}
+
+describe.each(ENGINES)('with $name', (engine) => {
+  test('Ctrl-C once: everything is let go, the error says so, nothing in state', async () => {
+    await using held = await heldApply(engine);
+    process.kill(-held.running.child.pid!, 'SIGINT');
+    const { status, all } = await held.running.finished;
+    expect(status).toBe(1);
+    expect(all).toContain('The run was interrupted.');
+    expect(await held.workspace.state(ADDRESS)).toBeUndefined();
+    await expectConverges(held);
+    expect(await held.workspace.leftovers()).toEqual([]);
+  });
+
+  test('Ctrl-C twice, while it lets go: it still lets go, before it is killed', async () => {
+    await using held = await heldApply(engine, 1_000);
+    process.kill(-held.running.child.pid!, 'SIGINT');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    process.kill(-held.running.child.pid!, 'SIGINT');
+    const { status } = await held.running.finished;
+    expect(status).toBe(1);
+    await expectConverges(held);
+    expect(await held.workspace.leftovers()).toEqual([]);
+  });
+
+  test.each(['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)('%s to the process group', async (signal) => {
+    await using held = await heldApply(engine);
+    process.kill(-held.running.child.pid!, signal);
+    await held.running.finished;
+    await expectConverges(held, true);
+  });
+
+  test('kill -9 of the engine: the plugin notices, lets go, and ends', async () => {
+    await using held = await heldApply(engine);
+    held.running.child.kill('SIGKILL');
+    await held.running.finished;
+    await expectConverges(held, true);
+    expect(await held.workspace.leftovers()).toEqual([]);
+  });
+
+  test('kill -9 of the engine before it ever connected', async () => {
+    await using workspace = await photoWorkspace(engine, photo(DB));
+    // Stopped, the engine never opens its stream; the handshake is in its pipe.
+    const running = workspace.start(APPLY);
+    const folder = await eventually('a plugin listens', async () => (await workspace.leftovers())[0]);
+    process.kill(running.child.pid!, 'SIGSTOP');
+    const plugin = Number(/^stasis-(\d+)-/.exec(folder)?.[1]);
+    process.kill(running.child.pid!, 'SIGKILL');
+    await running.finished;
+    await eventually('the plugin is gone', async () => ((await isAlive(plugin)) ? undefined : true));
+    await eventually('its folder is gone', async () =>
+      (await workspace.leftovers()).length === 0 ? true : undefined,
+    );
+  });
+
+  test('kill -9 of the plugin: the engine says so, nothing in state, the next apply converges', async () => {
+    await using held = await heldApply(engine);
+    process.kill(held.plugin, 'SIGKILL');
+    const { status, all } = await held.running.finished;
+    expect(status).toBe(1);
+    expect(all).toMatch(/Plugin did not respond|rpc error|connection/i);
+    expect(await held.workspace.state(ADDRESS)).toBeUndefined();
+    // What the dead process held is for a lease outside of it to let go; here the next apply takes it over.
+    await writePhotos(held.workspace, photo(DB));
+    await held.workspace.apply();
+    expect(await held.workspace.state(ADDRESS)).toMatchObject({ generation: 1 });
+  });
+});
