@@ -1,0 +1,234 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { throwIfAborted } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
+import type { BlobDescriptor, Blobs } from '../../core/store.ts';
+import { type Attribute, type AttributeTools, isCaptured, readAttributes } from './attributes.ts';
+import { type Entry, inodeOf, isSparse, signatureOf } from './entry.ts';
+import { type Care, Changed, readPieces, readWhole } from './reader.ts';
+import { absolute, look } from './scan.ts';
+
+/** Where a file's content lies in the store. */
+export interface Place {
+  readonly blob: BlobDescriptor;
+  readonly offset: number;
+}
+
+/** All that a look at an entry does not show: content and extended attributes, read while the entry was as `entry`. */
+export interface Body {
+  readonly entry: Entry;
+  readonly attributes: readonly Attribute[];
+  /** Absent where there is no content. */
+  readonly content?: Place | Buffer;
+}
+
+export interface Reading {
+  /** Bodies by inode. */
+  readonly bodies: ReadonlyMap<string, Body>;
+  /** What was gone or, read exactly, no longer as it was. */
+  readonly lost: readonly Entry[];
+}
+
+/** Files up to this size share blobs, so that the store is not asked once a tiny file. */
+const SMALL_BYTES = 256 * 1024;
+/** What goes into one shared blob, roughly. */
+const GROUP_BYTES = 16 * 1024 * 1024;
+/** Blobs written at the same time: the store compresses one while the next is read. */
+const PUTS_AT_ONCE = 3;
+const SLICE_MS = 8;
+
+/** Reads bodies of a tree's entries, into the store or into memory. */
+export class BodyReader {
+  private readonly root: Buffer;
+  private readonly host: Host;
+  private readonly tools: AttributeTools | undefined;
+  /** Attributes that are not captured, by name, for the coverage. */
+  readonly skippedAttributes = new Set<string>();
+
+  constructor(root: Buffer, host: Host, tools: AttributeTools | undefined) {
+    this.root = root;
+    this.host = host;
+    this.tools = tools;
+  }
+
+  /** Into memory; the caller bounds how much it asks for. */
+  async intoMemory(entries: readonly Entry[], signal: AbortSignal): Promise<Reading> {
+    const work = await this.start(entries, 'exact', signal);
+    for (const entry of work.files) {
+      const whole = readWhole(this.root, entry, 'exact');
+      if (whole) work.keep(whole.entry, whole.data);
+      else work.lost.push(entry);
+      await work.giveWay();
+    }
+    return work;
+  }
+
+  /** Into the store: small files together, large ones each on its own. `inMemory` has content that was read before. */
+  async intoBlobs(
+    entries: readonly Entry[],
+    blobs: Blobs,
+    care: Care,
+    signal: AbortSignal,
+    inMemory: ReadonlyMap<string, Body> = new Map(),
+  ): Promise<Reading> {
+    const remembered = entries.filter((entry) => inMemory.has(inodeOf(entry)));
+    const work = await this.start(
+      entries.filter((entry) => !inMemory.has(inodeOf(entry))),
+      care,
+      signal,
+    );
+    const small = [...remembered, ...work.files.filter((entry) => entry.sizeBytes <= SMALL_BYTES)];
+    const tasks = groupsOf(small).map((group) => () => this.putGroup(group, blobs, care, work, inMemory));
+    for (const entry of work.files)
+      if (entry.sizeBytes > SMALL_BYTES) tasks.push(() => this.putLarge(entry, blobs, care, work));
+    await runBounded(tasks, PUTS_AT_ONCE, signal);
+    return work;
+  }
+
+  /** Attributes of all, then what has no content: a look at it after its attributes were read shows that they fit. */
+  private async start(entries: readonly Entry[], care: Care, signal: AbortSignal): Promise<Work> {
+    const attributes = this.tools
+      ? await readAttributes(
+          entries.map((entry) => absolute(this.root, entry.path)),
+          this.host,
+          this.tools,
+          signal,
+        )
+      : new Map<string, Attribute[]>();
+    const work = new Work(signal, (entry) => {
+      const all = attributes.get(absolute(this.root, entry.path).toString('latin1')) ?? [];
+      for (const { name } of all) if (!isCaptured(name)) this.skippedAttributes.add(name);
+      return all.filter(({ name }) => isCaptured(name));
+    });
+    for (const entry of entries) {
+      if (entry.sizeBytes > 0) {
+        work.files.push(entry);
+        continue;
+      }
+      const now = look(this.root, entry.path);
+      if (typeof now !== 'object' || (care === 'exact' && signatureOf(now) !== signatureOf(entry)))
+        work.lost.push(entry);
+      else work.keep({ ...now, sizeBytes: 0 });
+      await work.giveWay();
+    }
+    return work;
+  }
+
+  private async putGroup(
+    group: readonly Entry[],
+    blobs: Blobs,
+    care: Care,
+    work: Work,
+    inMemory: ReadonlyMap<string, Body>,
+  ): Promise<void> {
+    const kept: { entry: Entry; attributes?: readonly Attribute[]; offset: number }[] = [];
+    const { root } = this;
+    async function* content(): AsyncGenerator<Buffer> {
+      let offset = 0;
+      for (const entry of group) {
+        const before = inMemory.get(inodeOf(entry));
+        const whole = before ? { entry, data: before.content as Buffer } : readWhole(root, entry, care);
+        if (whole === undefined) {
+          work.lost.push(entry);
+          continue;
+        }
+        kept.push({ entry: whole.entry, attributes: before?.attributes, offset });
+        offset += whole.data.length;
+        if (whole.data.length > 0) yield whole.data;
+        await work.giveWay();
+      }
+    }
+    const blob = await blobs.put(content(), { chunking: 'content' });
+    for (const { entry, attributes, offset } of kept) work.keep(entry, { blob, offset }, attributes);
+  }
+
+  private async putLarge(entry: Entry, blobs: Blobs, care: Care, work: Work): Promise<void> {
+    let after: Entry | undefined;
+    const pieces = readPieces(this.root, entry, care, (seen) => {
+      after = seen;
+    });
+    // Files with holes are disks and data files, written in place by pages.
+    const chunking = isSparse(entry) ? 'pages-4k' : 'content';
+    const failures: unknown[] = [];
+    try {
+      const blob = await blobs.put(noting(pieces, failures), { chunking });
+      work.keep(after!, { blob, offset: 0 });
+    } catch (error) {
+      // A store may wrap what its input threw.
+      if (!failures.some((failure) => failure instanceof Changed)) throw error;
+      work.lost.push(entry);
+    }
+  }
+}
+
+async function* noting(pieces: AsyncIterable<Buffer>, failures: unknown[]): AsyncGenerator<Buffer> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    failures.push(error);
+    throw error;
+  }
+}
+
+/** What one reading has so far. */
+class Work implements Reading {
+  readonly bodies = new Map<string, Body>();
+  readonly lost: Entry[] = [];
+  /** Entries with content, still to be read. */
+  readonly files: Entry[] = [];
+  private readonly signal: AbortSignal;
+  private readonly attributesOf: (entry: Entry) => readonly Attribute[];
+  private sliceFrom = performance.now();
+
+  constructor(signal: AbortSignal, attributesOf: (entry: Entry) => readonly Attribute[]) {
+    this.signal = signal;
+    this.attributesOf = attributesOf;
+  }
+
+  keep(entry: Entry, content?: Place | Buffer, attributes = this.attributesOf(entry)): void {
+    this.bodies.set(inodeOf(entry), { entry, attributes, content });
+  }
+
+  async giveWay(): Promise<void> {
+    if (performance.now() - this.sliceFrom < SLICE_MS) return;
+    await turn();
+    throwIfAborted(this.signal);
+    this.sliceFrom = performance.now();
+  }
+}
+
+function groupsOf(entries: readonly Entry[]): Entry[][] {
+  const groups: Entry[][] = [];
+  let roomBytes = 0;
+  for (const entry of entries) {
+    if (roomBytes <= 0) {
+      groups.push([]);
+      roomBytes = GROUP_BYTES;
+    }
+    groups.at(-1)!.push(entry);
+    roomBytes -= entry.sizeBytes;
+  }
+  return groups;
+}
+
+/** Runs all, so many at once; after an error no new one starts, and the running ones are waited for. */
+async function runBounded(
+  tasks: readonly (() => Promise<void>)[],
+  atOnce: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const left = tasks.values();
+  let failed = false;
+  const worker = async (): Promise<void> => {
+    for (const task of left) {
+      if (failed) return;
+      throwIfAborted(signal);
+      await task().catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: atOnce }, worker));
+  const fault = results.find((result) => result.status === 'rejected');
+  if (fault) throw fault.reason;
+}

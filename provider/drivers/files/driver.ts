@@ -1,0 +1,37 @@
+import type { Context } from '../../core/context.ts';
+import type { Driver, Session } from '../../core/driver.ts';
+import type { Host } from '../../core/host.ts';
+import { findAttributeTools } from './attributes.ts';
+import { insistOnLocal, locate } from './place.ts';
+import { planFiles, systemOf } from './plan.ts';
+import { planFilesRestore } from './plan-restore.ts';
+import { observeFiles, restoreFiles, undoFiles } from './restore.ts';
+import { FilesSession } from './session.ts';
+import { endpointOf, type FilesSpec, filesSpec } from './spec.ts';
+
+/** A folder or a file of this machine, byte by byte with all its attributes. See README.md. */
+export const filesDriver: Driver = {
+  name: 'files',
+  summary: 'A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.',
+  spec: filesSpec,
+  traits: { layers: ['data'], fidelity: 'identical', copies: 'after-release', rank: 10 },
+  endpoint: (spec) => endpointOf(spec as FilesSpec),
+  plan: (spec, at, context) => planFiles(spec as FilesSpec, at, context),
+  prepare: (spec, at, context) => prepare(spec as FilesSpec, at, context),
+  planRestore: (spec, at, from, context) => planFilesRestore(spec as FilesSpec, at, from, context),
+  restore: (spec, at, from, blobs, options, context) =>
+    restoreFiles(spec as FilesSpec, at, from, blobs, options, context),
+  observe: (spec, at, context) => observeFiles(spec as FilesSpec, at, context),
+  undo: (spec, at, entry) => undoFiles(spec as FilesSpec, at, entry),
+};
+
+async function prepare(spec: FilesSpec, at: Host, context: Context): Promise<Session> {
+  const [remote] = insistOnLocal(at);
+  if (remote) throw remote;
+  const root = Buffer.from(await locate(spec));
+  const tools = await findAttributeTools(at);
+  return new FilesSession(
+    { root, exclude: spec.exclude ?? [], host: at, tools, system: systemOf() },
+    context,
+  );
+}

@@ -1,0 +1,144 @@
+import { readFileSync, type StatsFs } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { release } from 'node:os';
+import { sep } from 'node:path';
+
+const OVERLAY = 0x794c7630;
+
+/**
+ * File systems by the magic number of statfs(2) (linux/magic.h) on which a scan proves stillness: local ones whose
+ * change time moves with every write, also with the first write through a new shared mapping (page_mkwrite). Not
+ * tmpfs: there, a mapping that was read first is then written without any trace (tested in mappings.test.ts). Not
+ * network and FUSE file systems: others write there unseen, by other clocks.
+ */
+const PROVABLE: ReadonlyMap<number, string> = new Map([
+  [0xef53, 'ext4'], // ext2 and ext3 have the same
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0xf2f52010, 'f2fs'],
+  [0xca451a4e, 'bcachefs'],
+  [OVERLAY, 'overlay'], // as good as the file system of its upper folder
+]);
+
+const UNPROVABLE: ReadonlyMap<number, string> = new Map([
+  [0x01021994, 'tmpfs'],
+  [0x858458f6, 'ramfs'],
+  [0x6969, 'nfs'],
+  [0xff534d42, 'cifs'],
+  [0xfe534d42, 'smb2'],
+  [0x65735546, 'fuse'],
+  [0x01021997, '9p'],
+  [0x00c36400, 'ceph'],
+  [0x5346414f, 'afs'],
+  [0x2fc12fc1, 'zfs'],
+  [0x4d44, 'vfat'],
+  [0x2011bab0, 'exfat'],
+]);
+
+/**
+ * File systems with multigrain timestamps (kernel documentation, filesystems/multigrain-ts, from Linux 6.13 on): once
+ * a time was looked at, the next change stamps a finer one, so that no change goes unseen within a tick of the clock.
+ */
+const MULTIGRAIN: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e]);
+
+export function hasMultigrainTimes(kernelRelease: string): boolean {
+  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 6 || (major === 6 && minor >= 13);
+}
+
+/** What the kernel makes up: nothing in it is an application's state. */
+const PSEUDO: ReadonlySet<number> = new Set([
+  0x9fa0, // proc
+  0x62656572, // sysfs
+  0x64626720, // debugfs
+  0x74726163, // tracefs
+  0x63677270, // cgroup2
+  0x27e0eb, // cgroup
+  0x1cd1, // devpts
+  0xcafe4a11, // bpf
+  0x73636673, // securityfs
+  0x62656570, // configfs
+  0x19800202, // mqueue
+]);
+
+export interface FileSystem {
+  /** `ext4`, or the magic number in hexadecimal. */
+  readonly name: string;
+  readonly pseudo: boolean;
+  /** A change after a look always has another time than the look saw, however soon it comes. */
+  readonly fineTimes: boolean;
+  /** Why equal scans would be no proof here. */
+  readonly unprovable?: string;
+  readonly freeBytes: number;
+  readonly freeInodes: number;
+}
+
+export async function fileSystemAt(path: string | Buffer): Promise<FileSystem> {
+  const stats = await statfs(path);
+  const name = nameOf(stats.type);
+  const upper = stats.type === OVERLAY ? await upperFileSystems(path) : [];
+  const weak = PROVABLE.has(stats.type) ? upper.find((type) => !PROVABLE.has(type)) : stats.type;
+  const unprovable =
+    weak === undefined
+      ? undefined
+      : `it lies on ${nameOf(weak)}, where files can change while their times stay as they are`;
+  const fineTimes = MULTIGRAIN.has(stats.type) && hasMultigrainTimes(release());
+  return { name, pseudo: PSEUDO.has(stats.type), fineTimes, unprovable, ...free(stats) };
+}
+
+function nameOf(type: number): string {
+  return PROVABLE.get(type) ?? UNPROVABLE.get(type) ?? `a file system of type 0x${type.toString(16)}`;
+}
+
+/** What the upper folder of the overlay here lies on; nothing where it cannot be seen, as inside a container. */
+async function upperFileSystems(path: string | Buffer): Promise<number[]> {
+  const mount = mounts()
+    .filter(({ type, point }) => type === 'overlay' && isWithin(path.toString(), point))
+    .sort((a, b) => b.point.length - a.point.length)[0];
+  const upper = mount?.options.match(/(?:^|,)upperdir=([^,]+)/)?.[1];
+  if (upper === undefined) return [];
+  return statfs(upper).then(
+    (stats) => [stats.type],
+    () => [],
+  );
+}
+
+function free(stats: StatsFs): { freeBytes: number; freeInodes: number } {
+  // Some file systems (btrfs) have no fixed number of inodes and say 0 of 0.
+  const freeInodes = stats.files === 0 ? Number.POSITIVE_INFINITY : stats.ffree;
+  return { freeBytes: stats.bavail * stats.bsize, freeInodes };
+}
+
+/** Whether a file system is mounted exactly here. */
+export function isMountPoint(realPath: string): boolean {
+  return mounts().some(({ point }) => point === realPath);
+}
+
+interface Mount {
+  readonly point: string;
+  readonly type: string;
+  readonly options: string;
+}
+
+/** proc_pid_mountinfo(5): the mount point is the fifth field, and after ` - ` come type, source and options. */
+function mounts(): Mount[] {
+  return readFileSync('/proc/self/mountinfo', 'latin1')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [type = '', , options = ''] = after.split(' ');
+      return { point: unescapeOctal(before.split(' ')[4] ?? ''), type, options: unescapeOctal(options) };
+    });
+}
+
+function unescapeOctal(field: string): string {
+  const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}

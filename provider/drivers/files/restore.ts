@@ -1,0 +1,127 @@
+import type { Context } from '../../core/context.ts';
+import type { Held, RestoreOptions } from '../../core/driver.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Fingerprint } from '../../core/fingerprint.ts';
+import type { Host } from '../../core/host.ts';
+import type { MemberCapture } from '../../core/manifest.ts';
+import type { BlobReader } from '../../core/store.ts';
+import { findAttributeTools } from './attributes.ts';
+import { contentOf } from './content.ts';
+import { isMountPoint } from './filesystem.ts';
+import { decodeListing } from './listing.ts';
+import { fingerprintOfTree } from './live-tree.ts';
+import { loadTree } from './load.ts';
+import { insistOnLocal, locate, locateTarget } from './place.ts';
+import { excluder } from './selection.ts';
+import type { FilesSpec } from './spec.ts';
+import { journalSchema, notEmpty, Staging, TREE } from './staging.ts';
+
+/** Loads the tree beside the target; `release` swaps it in. */
+export async function restoreFiles(
+  spec: FilesSpec,
+  host: Host,
+  from: MemberCapture,
+  blobs: BlobReader,
+  options: RestoreOptions,
+  context: Context,
+): Promise<Held> {
+  const [remote] = insistOnLocal(host);
+  if (remote) throw remote;
+  const content = contentOf(from);
+  const target = await locateTarget(spec);
+  const staging = new Staging(target, options.restoreId, host);
+  const mayReplace = options.overwrite || (await staging.isRestored());
+  if (target.state === 'filled' && !mayReplace) throw notEmpty(target.path);
+  if (isMountPoint(target.path)) throw mountPoint(target.path);
+  const entries = await decodeListing(content.listing, blobs);
+  await options.journal(staging.journalEntry());
+  // What an earlier try with the same id left must not mix with this one.
+  await staging.settle();
+  const held = new LoadedTree(staging, mayReplace, host, context);
+  try {
+    const tools = await findAttributeTools(host);
+    await staging.make(tools);
+    await loadTree(entries, staging.folder, TREE, blobs, host, tools, context);
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+  return held;
+}
+
+class LoadedTree implements Held {
+  private readonly staging: Staging;
+  private readonly overwrite: boolean;
+  private readonly host: Host;
+  private readonly context: Context;
+  private swapped = false;
+
+  constructor(staging: Staging, overwrite: boolean, host: Host, context: Context) {
+    this.staging = staging;
+    this.overwrite = overwrite;
+    this.host = host;
+    this.context = context;
+  }
+
+  fingerprint(): Fingerprint {
+    const { staging, host, context } = this;
+    const root = Buffer.from(this.swapped ? staging.target.path : staging.tree);
+    return (async function* () {
+      yield* fingerprintOfTree(root, () => false, host, await findAttributeTools(host), context.signal);
+    })();
+  }
+
+  async release(): Promise<void> {
+    if (this.swapped) return;
+    await this.staging.swap(this.overwrite);
+    this.swapped = true;
+    // The restored tree is in place. What is left of the old one is swept by the next restore if it stays now.
+    await this.staging.settle().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.context.logger.log('warn', 'what the restored files replaced could not be removed', { reason });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.swapped) await this.staging.settle();
+  }
+}
+
+export function mountPoint(path: string): StasisError {
+  return new StasisError('files.mount-point', `${path} is a mount point, which cannot be swapped.`, {
+    hint: 'Restore into a folder below it.',
+    at: ['path'],
+  });
+}
+
+/** Undoes what a restore that died has left; what had been there stands there again, or the restored tree does. */
+export async function undoFiles(spec: FilesSpec, host: Host, entry: unknown): Promise<void> {
+  const parsed = journalSchema.safeParse(entry);
+  if (!parsed.success)
+    throw new StasisError('files.malformed-journal', 'The journal of an earlier restore cannot be read.');
+  const target = await locateTarget(spec).catch((error: unknown) => {
+    // With the parent everything of ours has gone.
+    if (error instanceof StasisError && error.code === 'files.no-parent') return undefined;
+    throw error;
+  });
+  if (target === undefined) return;
+  if (target.path !== parsed.data.target)
+    throw new StasisError(
+      'files.journal-mismatch',
+      `The journal is about ${parsed.data.target}, and not about ${target.path}.`,
+    );
+  await new Staging(target, parsed.data.restoreId, host).settle();
+}
+
+/** The tree as it is now. */
+export async function observeFiles(spec: FilesSpec, host: Host, context: Context): Promise<Held> {
+  const [remote] = insistOnLocal(host);
+  if (remote) throw remote;
+  const root = Buffer.from(await locate(spec));
+  const tools = await findAttributeTools(host);
+  return {
+    fingerprint: () => fingerprintOfTree(root, excluder(spec.exclude), host, tools, context.signal),
+    release: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+}

@@ -1,0 +1,251 @@
+import type { Context } from '../../core/context.ts';
+import type { EpochReading, Session, Watchable } from '../../core/driver.ts';
+import { StasisError, throwIfAborted } from '../../core/errors.ts';
+import type { Fingerprint } from '../../core/fingerprint.ts';
+import type { Host } from '../../core/host.ts';
+import type { Capture } from '../../core/manifest.ts';
+import type { BlobReader, Blobs } from '../../core/store.ts';
+import type { AttributeTools } from './attributes.ts';
+import { type Body, BodyReader } from './bodies.ts';
+import { type CapturedEntry, describeCapture, listEntries } from './content.ts';
+import { type Entry, inodeOf, signatureOf } from './entry.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import type { ListedEntry } from './listing.ts';
+import { sharedMappings } from './mappings.ts';
+import { outsideOf } from './outside.ts';
+import { nameSome, unreadable } from './reader.ts';
+import { scanTree } from './scan.ts';
+import { type Excluded, excluder } from './selection.ts';
+import { isSettled, type Look, lookUntilSettled, StepDetector } from './stillness.ts';
+import { hashStored } from './stored-contents.ts';
+
+/** What is read within one reading of the epoch, so that files that change all the time are caught at the cut. */
+const HOT_BYTES = 32 * 1024 * 1024;
+const HOT_ENTRIES = 4_000;
+
+export interface SessionInput {
+  /** The real path. */
+  readonly root: Buffer;
+  readonly exclude: readonly string[];
+  readonly host: Host;
+  readonly tools: AttributeTools | undefined;
+  readonly system: Readonly<Record<string, string>>;
+}
+
+interface Smeared {
+  readonly captured: readonly CapturedEntry[];
+  readonly look: Look;
+}
+
+/**
+ * A capture of a tree. Nothing is ever held and nothing is made on the member: its epoch is a look at all entries,
+ * and what is in files is read before, at, or after the cut, and used only where the file is just as the cut's look
+ * saw it. Every file's body that is known is kept by what the file looked like, so a cut that has to be made again
+ * reads only what has changed; and what was seen to change is read within the look itself.
+ */
+export class FilesSession implements Session {
+  readonly watch: Watchable;
+  private readonly input: SessionInput;
+  private readonly context: Context;
+  private readonly excluded: Excluded;
+  private readonly bodyReader: BodyReader;
+  private readonly clockSteps = new StepDetector();
+  /** Bodies by inode, each true of its entry's signature. */
+  private readonly bodies = new Map<string, Body>();
+  /** Set once the bulk was read: what is not known after that is what changes. */
+  private hasBulk = false;
+  private costMs = 10;
+  private last: { readonly look: Look; readonly value: string } | undefined;
+  private smeared: Smeared | undefined;
+  private listed: readonly ListedEntry[] | undefined;
+
+  constructor(input: SessionInput, context: Context) {
+    this.input = input;
+    this.context = context;
+    this.excluded = excluder(input.exclude);
+    this.bodyReader = new BodyReader(input.root, input.host, input.tools);
+    const costMs = (): number => this.costMs;
+    this.watch = {
+      get costMs() {
+        return costMs();
+      },
+      epoch: (signal) => this.epoch(signal),
+    };
+  }
+
+  private async epoch(signal: AbortSignal): Promise<EpochReading> {
+    throwIfAborted(signal);
+    const { clock } = this.context;
+    const sentNs = clock.nowNs();
+    const look = await lookUntilSettled(this.input.root, this.excluded, signal);
+    const steps = this.clockSteps.read(clock.wallMs(), clock.nowNs() / 1e6);
+    const value = steps === 0 ? look.value : `${look.value}/${steps}`;
+    this.smeared = undefined;
+    this.last = { look, value };
+    if (this.hasBulk && look.unprovable === undefined) await this.readHot(look, signal);
+    const acknowledgedNs = clock.nowNs();
+    this.costMs = (acknowledgedNs - sentNs) / 1e6;
+    return { sentNs, acknowledgedNs, value, unprovable: look.unprovable };
+  }
+
+  /** Reads what changed since the bulk was read, as long as it is little; the look has shown that it is at rest. */
+  private async readHot(look: Look, signal: AbortSignal): Promise<void> {
+    const seen = new Set(look.scan.entries.map(inodeOf));
+    for (const inode of this.bodies.keys()) if (!seen.has(inode)) this.bodies.delete(inode);
+    let roomBytes = HOT_BYTES - this.bytesInMemory();
+    const hot: Entry[] = [];
+    for (const entry of this.unknownOf(look.scan.entries)) {
+      if (hot.length === HOT_ENTRIES) break;
+      if (entry.sizeBytes > roomBytes) continue;
+      roomBytes -= entry.sizeBytes;
+      hot.push(entry);
+    }
+    if (hot.length > 0) this.remember((await this.bodyReader.intoMemory(hot, signal)).bodies);
+  }
+
+  private bytesInMemory(): number {
+    let sizeBytes = 0;
+    for (const { content } of this.bodies.values()) if (Buffer.isBuffer(content)) sizeBytes += content.length;
+    return sizeBytes;
+  }
+
+  private remember(bodies: ReadonlyMap<string, Body>): void {
+    for (const [inode, body] of bodies) this.bodies.set(inode, body);
+  }
+
+  private bodyOf(entry: Entry): Body | undefined {
+    const body = this.bodies.get(inodeOf(entry));
+    return body && signatureOf(body.entry) === signatureOf(entry) ? body : undefined;
+  }
+
+  /** One entry of each inode whose body is not known. */
+  private unknownOf(entries: readonly Entry[]): Entry[] {
+    const unknown = new Map<string, Entry>();
+    for (const entry of entries)
+      if (!unknown.has(inodeOf(entry)) && this.bodyOf(entry) === undefined)
+        unknown.set(inodeOf(entry), entry);
+    return [...unknown.values()];
+  }
+
+  /** The bulk, before the first cut: what is at rest and unmapped, on file systems where times tell of changes. */
+  async preload(blobs: Blobs): Promise<void> {
+    const { signal } = this.context;
+    const scan = await scanTree(this.input.root, this.excluded, signal);
+    if ([...scan.fileSystems.values()].some(({ unprovable }) => unprovable !== undefined)) return;
+    const { mapped } = sharedMappings(scan.entries);
+    const atRest = scan.entries.filter((entry) => isSettled(entry, scan) && !mapped.has(inodeOf(entry)));
+    const reading = await this.bodyReader.intoBlobs(this.unknownOf(atRest), blobs, 'exact', signal);
+    this.remember(reading.bodies);
+    this.hasBulk = true;
+  }
+
+  async copy(blobs: Blobs): Promise<Capture> {
+    const { signal } = this.context;
+    throwIfAborted(signal);
+    if (this.last === undefined && this.smeared === undefined) await this.epoch(signal);
+    const captured = this.smeared?.captured ?? (await this.copyStill(this.last!.look, blobs, signal));
+    const look = this.smeared?.look ?? this.last!.look;
+    this.listed = listEntries(captured);
+    const { skippedAttributes } = this.bodyReader;
+    const attributes = { readable: this.input.tools !== undefined, skipped: skippedAttributes };
+    return describeCapture(
+      this.listed,
+      {
+        outside: outsideOf(look.scan, look.mappings, attributes),
+        excluded: this.input.exclude,
+        system: { ...this.input.system, fileSystem: fileSystemsOf(look) },
+        epoch: this.smeared ? undefined : this.last!.value,
+      },
+      blobs,
+    );
+  }
+
+  /** Everything just as the last look saw it, or `cut.lost`. What was read stays known for the next cut. */
+  private async copyStill(look: Look, blobs: Blobs, signal: AbortSignal): Promise<CapturedEntry[]> {
+    const { entries } = look.scan;
+    this.hasBulk = true;
+    const inMemory = new Map(
+      entries
+        .map((entry) => [inodeOf(entry), this.bodyOf(entry)] as const)
+        .filter((pair): pair is readonly [string, Body] => Buffer.isBuffer(pair[1]?.content)),
+    );
+    const remembered = [...inMemory.values()].map(({ entry }) => entry);
+    const wanted = [...remembered, ...this.unknownOf(entries)];
+    const reading = await this.bodyReader.intoBlobs(wanted, blobs, 'exact', signal, inMemory);
+    this.remember(reading.bodies);
+    if (reading.lost.length > 0) throw lost(reading.lost, 'changed after the cut');
+    // A mapping made since the look moves the times with its first write only; so a mapped file is not trusted.
+    const { mapped } = sharedMappings(entries);
+    const unsure = entries.filter((entry) => mapped.has(inodeOf(entry)));
+    if (unsure.length > 0) {
+      for (const entry of unsure) this.bodies.delete(inodeOf(entry));
+      throw lost(unsure, 'was mapped for writing by a process');
+    }
+    return entries.map((entry) => ({ entry, body: this.bodyOf(entry)! }));
+  }
+
+  async smear(blobs: Blobs): Promise<{ fromNs: number; toNs: number; reason: string }> {
+    const { clock, signal } = this.context;
+    const fromNs = clock.nowNs();
+    const scan = await scanTree(this.input.root, this.excluded, signal);
+    if (scan.unlistable.length > 0) throw unreadable(scan.unlistable);
+    const mappings = sharedMappings(scan.entries);
+    const firsts = [...new Map(scan.entries.map((entry) => [inodeOf(entry), entry])).values()];
+    const reading = await this.bodyReader.intoBlobs(firsts, blobs, 'moving', signal);
+    const toNs = clock.nowNs();
+    const captured = scan.entries.flatMap((entry) => {
+      const body = reading.bodies.get(inodeOf(entry));
+      // Of an entry that became something else while it was read, nothing is known.
+      if (body === undefined || body.entry.kind !== entry.kind) return [];
+      return [{ entry: { ...body.entry, path: entry.path }, body }];
+    });
+    const reason = this.last?.look.unprovable ?? 'files changed between one look at all of them and the next';
+    this.smeared = { captured: withParents(captured), look: { scan, mappings, value: '' } };
+    return { fromNs, toNs, reason };
+  }
+
+  fingerprint(blobs: BlobReader): Fingerprint {
+    const { listed } = this;
+    if (listed === undefined)
+      throw new StasisError('files.not-copied', 'The fingerprint of a capture is asked for before its copy.');
+    return (async function* () {
+      const digests = await hashStored(listed, blobs);
+      yield* fingerprintOf(listed, (entry) => digests.get(entry.path.toString('latin1')) ?? EMPTY_DIGEST);
+    })();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.bodies.clear();
+    this.last = undefined;
+    this.smeared = undefined;
+    this.listed = undefined;
+  }
+}
+
+/** SHA-256 of nothing: the content of an empty file, which takes no place in a blob. */
+const EMPTY_DIGEST = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+/** Without what lay in a folder that vanished. */
+function withParents(captured: readonly CapturedEntry[]): CapturedEntry[] {
+  const folders = new Set<string>();
+  return captured.filter(({ entry }) => {
+    const path = entry.path.toString('latin1');
+    const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
+    if (path !== '' && !folders.has(parent)) return false;
+    if (entry.kind === 'directory') folders.add(path);
+    return true;
+  });
+}
+
+function fileSystemsOf(look: Look): string {
+  return [...new Set([...look.scan.fileSystems.values()].map(({ name }) => name))].sort().join(', ');
+}
+
+function lost(entries: readonly Entry[], how: string): StasisError {
+  const paths = entries.map(({ path }) => path);
+  return new StasisError('cut.lost', `${nameSome(paths)} ${how}.`, {
+    hint: 'Capture at a quieter time, or leave out what changes all the time with exclude.',
+    at: ['path'],
+    details: { lost: paths.length },
+  });
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { sleep } from '../../core/wait.ts';
+import { type Entry, inodeOf, signatureOf } from './entry.ts';
+import { type Mappings, sharedMappings } from './mappings.ts';
+import { nameSome, unreadable } from './reader.ts';
+import { type Scan, scanTree } from './scan.ts';
+import type { Excluded } from './selection.ts';
+
+/** A look at the whole tree that tells whether an equal one proves that nothing changed in between. */
+export interface Look {
+  readonly scan: Scan;
+  /** Digest of all that the scan saw. */
+  readonly value: string;
+  readonly mappings: Mappings;
+  /** Why an equal value would be no proof. */
+  readonly unprovable?: string;
+}
+
+/**
+ * The kernel stamps times by a clock that moves once a tick, at most 10 ms (CONFIG_HZ=100). A change within the same
+ * tick as an earlier one may leave the change time as it was, so a scan proves nothing of a file that had changed
+ * less than this before it, except where the kernel stamps finer once a time was looked at (`fineTimes`).
+ */
+const TICK_NS = 10_000_000n;
+/** File systems that store whole seconds (ext4 with 128-byte inodes), or two: no nanoseconds are ever seen there. */
+const COARSE_NS = 2_000_000_000n;
+const NS_PER_S = 1_000_000_000n;
+const NS_PER_MS = 1_000_000n;
+/** How often a scan is repeated because something had just changed, and how long is waited for that in all. */
+const RESCANS = 4;
+const SETTLE_MS = 60;
+
+/** Looks until nothing had changed within a tick of the look, or the bounds are reached. */
+export async function lookUntilSettled(root: Buffer, excluded: Excluded, signal: AbortSignal): Promise<Look> {
+  const untilMs = Date.now() + SETTLE_MS;
+  for (let rescans = 0; ; rescans += 1) {
+    const scan = await scanTree(root, excluded, signal);
+    if (scan.unlistable.length > 0) throw unreadable(scan.unlistable);
+    const restless = latestToSettle(scan);
+    const waitMs = Number(restless.settledAtNs - BigInt(Date.now()) * NS_PER_MS) / 1e6 + 1;
+    if (restless.settledAtNs < scan.startedAtNs || rescans === RESCANS || Date.now() + waitMs > untilMs)
+      return judged(scan, restless);
+    if (waitMs > 0) await sleep(waitMs, signal);
+  }
+}
+
+interface Restless {
+  readonly entry: Entry | undefined;
+  /** When changes will be told from the last one by their time, wall clock in nanoseconds. */
+  readonly settledAtNs: bigint;
+}
+
+function latestToSettle(scan: Scan): Restless {
+  let latest: Restless = { entry: undefined, settledAtNs: 0n };
+  for (const entry of scan.entries) {
+    const at = settledAtNs(entry, scan);
+    if (at > latest.settledAtNs) latest = { entry, settledAtNs: at };
+  }
+  return latest;
+}
+
+function settledAtNs(entry: Entry, scan: Scan): bigint {
+  if (entry.ctimeNs % NS_PER_S === 0n) return entry.ctimeNs + COARSE_NS;
+  return scan.fileSystems.get(entry.dev)?.fineTimes ? 0n : entry.ctimeNs + TICK_NS;
+}
+
+/** Whether a later change of this entry would be told from what this scan saw. */
+export function isSettled(entry: Entry, scan: Scan): boolean {
+  return settledAtNs(entry, scan) < scan.startedAtNs;
+}
+
+function judged(scan: Scan, restless: Restless): Look {
+  const mappings = sharedMappings(scan.entries);
+  return { scan, value: digestOfScan(scan), mappings, unprovable: faultOf(scan, mappings, restless) };
+}
+
+function faultOf(scan: Scan, mappings: Mappings, restless: Restless): string | undefined {
+  for (const { unprovable } of scan.fileSystems.values()) if (unprovable !== undefined) return unprovable;
+  const mapped = scan.entries.filter((entry) => mappings.mapped.has(inodeOf(entry)));
+  if (mapped.length > 0)
+    return `a process has mapped ${nameSome(mapped.map(({ path }) => path))} for writing, which leaves no trace in its times`;
+  if (mappings.hidden.length > 0)
+    return `${mappings.hidden.length} processes of other users that could write here must not be looked at`;
+  if (restless.entry !== undefined && restless.settledAtNs >= scan.startedAtNs)
+    return `${nameSome([restless.entry.path])} had changed within one tick of the clock before it was looked at`;
+  return undefined;
+}
+
+function digestOfScan(scan: Scan): string {
+  const hash = createHash('sha256');
+  for (const entry of scan.entries) {
+    const target = entry.target ?? EMPTY;
+    hash.update(`${entry.kind} ${signatureOf(entry)} ${entry.path.length} ${target.length} `);
+    hash.update(entry.path);
+    if (target.length > 0) hash.update(target);
+  }
+  return hash.digest('hex');
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Tells whether the wall clock was set between two readings: then times stamped later need not be later. Compared
+ * with the monotonic clock; slewing by at most 500 ppm (adjtimex(2)) is no step.
+ */
+export class StepDetector {
+  private last: { readonly offsetMs: number; readonly atMs: number } | undefined;
+  /** How many steps were seen so far; it is part of an epoch, so that no epochs on two sides of a step are equal. */
+  private steps = 0;
+
+  read(wallMs: number, monotonicMs: number): number {
+    const offsetMs = wallMs - monotonicMs;
+    const { last } = this;
+    if (last !== undefined) {
+      const allowedMs = STEP_MS + SLEW * (monotonicMs - last.atMs);
+      if (Math.abs(offsetMs - last.offsetMs) > allowedMs) this.steps += 1;
+    }
+    this.last = { offsetMs, atMs: monotonicMs };
+    return this.steps;
+  }
+}
+
+const STEP_MS = 5;
+const SLEW = 0.001;
