@@ -1,9 +1,9 @@
 import type { Context } from '../../core/context.ts';
-import type { Driver, Session } from '../../core/driver.ts';
+import type { Driver, Examination, Session } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { findAttributeTools } from './attributes.ts';
 import { insistOnLocal, locate } from './place.ts';
-import { planFiles, systemOf } from './plan.ts';
+import { planFiles, systemOf, unreadAttributes } from './plan.ts';
 import { planFilesRestore } from './plan-restore.ts';
 import { observeFiles, restoreFiles, undoFiles } from './restore.ts';
 import { FilesSession } from './session.ts';
@@ -23,6 +23,7 @@ export const filesDriver: Driver = {
     restoreFiles(spec as FilesSpec, at, from, blobs, options, context),
   observe: (spec, at, context) => observeFiles(spec as FilesSpec, at, context),
   undo: (spec, at, entry) => undoFiles(spec as FilesSpec, at, entry),
+  examine,
 };
 
 async function prepare(spec: FilesSpec, at: Host, context: Context): Promise<Session> {
@@ -34,4 +35,17 @@ async function prepare(spec: FilesSpec, at: Host, context: Context): Promise<Ses
     { root, exclude: spec.exclude ?? [], host: at, tools, system: systemOf() },
     context,
   );
+}
+
+/** The programs that do what Node cannot. */
+const PROGRAMS = ['tar', 'getfattr', 'setfattr'] as const;
+
+async function examine(at: Host): Promise<Examination> {
+  const paths = await Promise.all(PROGRAMS.map((program) => at.which(program)));
+  const found = PROGRAMS.flatMap((what, index) => {
+    const where = paths[index];
+    return where === undefined ? [] : [{ what, where }];
+  });
+  const hasAttributes = (await findAttributeTools(at)) !== undefined;
+  return { found, problems: hasAttributes ? [] : [unreadAttributes()] };
 }

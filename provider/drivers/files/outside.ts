@@ -35,10 +35,7 @@ export function outsideOf(
       `attributes that the machine itself gives: ${[...attributes.skipped].sort().join(', ')}`,
     );
   if (mappings && mappings.unseenRoot > 0)
-    add(
-      'unseen-mapping',
-      `mappings of ${mappings.unseenRoot} processes of root, which must not be looked at`,
-    );
+    add('unseen-process', `what ${unseen(mappings.unseenRoot)} may write through mappings`);
   return outside;
 }
 

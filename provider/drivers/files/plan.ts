@@ -37,7 +37,7 @@ export async function planFiles(spec: FilesSpec, host: Host, context: Context): 
       problems: [
         ...rights(root, scan),
         ...doubts(scan, mappings.mapped),
-        ...(tools === undefined ? [noAttributeTools()] : []),
+        ...(tools === undefined ? [unreadAttributes()] : []),
       ],
       identities: identitiesOf(realPath),
       folders: [realPath],
@@ -106,7 +106,8 @@ function doubts(scan: Scan, mapped: ReadonlySet<string>): StasisError[] {
   return doubts;
 }
 
-function noAttributeTools(): StasisError {
+/** A warning: without the tools all else is captured. */
+export function unreadAttributes(): StasisError {
   return new StasisError(
     'files.attributes-tool-missing',
     'Extended attributes and ACLs cannot be read, as getfattr is missing.',

@@ -1,0 +1,5 @@
+import type { Driver } from '../core/driver.ts';
+import { filesDriver } from './files/driver.ts';
+
+/** All drivers, one line each. Only a composition root imports this. */
+export const DRIVERS: readonly Driver[] = [filesDriver];
