@@ -60,6 +60,10 @@ export function parseDocument(text: string, file: string, environment: Environme
       if (key === 'key' || typeof node.value !== 'string') return;
       node.value = substitute(node.value, environment, () => position(offsetOf(node)));
     },
+    Alias(_key, node) {
+      if (node.resolve(first) === undefined)
+        throw malformed('An alias has nothing before it to stand for.', position(offsetOf(node)));
+    },
   });
   const values = plainValue(() => first.toJS({ maxAliasCount: MAX_ALIASES }), position(0));
   return { file, values, positionOf: (at) => position(offsetAt(root, at)) };
