@@ -1,7 +1,7 @@
 import type { Certificate, Judgement, Pause, Tie } from '../core/certificate.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
-import { judge } from '../core/judgement.ts';
+import { judge, longestPauseMs } from '../core/judgement.ts';
 import { nsToMs } from '../core/units.ts';
 import { sleep } from '../core/wait.ts';
 import { withHolds } from './hold.ts';
@@ -101,10 +101,6 @@ async function findLocked(
     await sleep(REST_FACTOR * longestPauseMs(last.pauses) + Math.random() * 5, context.signal);
   }
   return last;
-}
-
-export function longestPauseMs(pauses: readonly Pause[]): number {
-  return Math.max(0, ...pauses.map((pause) => nsToMs(pause.toNs - pause.fromNs)));
 }
 
 /** One try: readings, holds, marks, evidence, thaw, readings. Whatever happens, nothing is held afterwards. */

@@ -5,6 +5,7 @@ import type {
   Hold,
   Judgement,
   MarkTie,
+  Pause,
   Reading,
   Smear,
   Tie,
@@ -179,4 +180,9 @@ function reasons(
   if (acts.length === 1 && act && (act.fromNs < shared.fromNs || act.toNs > shared.toNs))
     found.push({ member: '', message: 'the one mark without a hold does not lie wholly inside the holds' });
   return found;
+}
+
+/** How long the longest-paused member was paused. */
+export function longestPauseMs(pauses: readonly Pause[]): number {
+  return Math.max(0, ...pauses.map(({ fromNs, toNs }) => nsToMs(toNs - fromNs)));
 }

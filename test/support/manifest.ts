@@ -7,7 +7,7 @@ import type {
   Smear,
   Tie,
 } from '../../provider/core/certificate.ts';
-import { judge } from '../../provider/core/judgement.ts';
+import { judge, longestPauseMs } from '../../provider/core/judgement.ts';
 import type { Manifest, MemberCapture, OutsideItem } from '../../provider/core/manifest.ts';
 import { NS_PER_MS, nsToMs } from '../../provider/core/units.ts';
 
@@ -67,7 +67,7 @@ export function manifestOf(
     cutAt: new Date(Date.parse(STARTED_AT) + nsToMs(cutNs ?? 0)).toISOString(),
     sharp,
     blurMs: blurMs ?? 0,
-    pauseMs: Math.max(0, ...pauses.map(({ fromNs, toNs }) => nsToMs(toNs - fromNs))),
+    pauseMs: longestPauseMs(pauses),
     certificate,
     members: Object.fromEntries(captures),
     sizeBytes: captures.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0),

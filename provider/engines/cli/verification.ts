@@ -1,5 +1,4 @@
-import type { Certificate } from '../../core/certificate.ts';
-import { judge } from '../../core/judgement.ts';
+import { judge, longestPauseMs } from '../../core/judgement.ts';
 import type { Manifest } from '../../core/manifest.ts';
 import type { StoreFinding } from '../../core/store.ts';
 import { formatMs, nsToMs } from '../../core/units.ts';
@@ -33,9 +32,9 @@ export function rejudge(manifest: Manifest): readonly VerifyFinding[] {
     differ(
       `The manifest says blur ${formatMs(manifest.blurMs)}, its certificate proves ${blurText(judged.blurMs)}.`,
     );
-  if (!close(longestPauseMs(certificate), manifest.pauseMs))
+  if (!close(longestPauseMs(certificate.pauses), manifest.pauseMs))
     differ(
-      `The manifest says paused ${formatMs(manifest.pauseMs)}, its certificate ${formatMs(longestPauseMs(certificate))}.`,
+      `The manifest says paused ${formatMs(manifest.pauseMs)}, its certificate ${formatMs(longestPauseMs(certificate.pauses))}.`,
     );
   if (
     judged.cutNs !== null &&
@@ -57,8 +56,4 @@ function close(proved: number | null, claimed: number, toleranceMs = TOLERANCE_M
 
 function blurText(blurMs: number | null): string {
   return blurMs === null ? 'no tie to time at all' : `blur ${formatMs(blurMs)}`;
-}
-
-function longestPauseMs({ pauses }: Certificate): number {
-  return Math.max(0, ...pauses.map(({ fromNs, toNs }) => nsToMs(toNs - fromNs)));
 }
