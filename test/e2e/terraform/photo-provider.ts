@@ -34,7 +34,7 @@ const member = z.strictObject({
     .describe('A database.'),
   files: z
     .strictObject({
-      path: z.string().describe('The folder.').meta({ role: 'endpoint' }),
+      path: z.string().min(1).describe('The folder.').meta({ role: 'endpoint' }),
       exclude: z.array(z.string()).optional().describe('Left out.').meta({ role: 'selection' }),
       endpoint: z.string().optional().describe('Where it is.').meta({ computed: true }),
     })

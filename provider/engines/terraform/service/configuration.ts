@@ -1,9 +1,8 @@
 import type { StasisError } from '../../../core/errors.ts';
 import { hasUnknown, type ProviderDefinition, type Values } from '../../../core/resource.ts';
 import { problemsOf } from '../../../core/schema.ts';
-import { diagnosticsOf, hasErrors } from '../diagnostics.ts';
+import { diagnosticsOf, hasErrors, scopeOf } from '../diagnostics.ts';
 import { configurationAttributes, providerSchema } from '../schema/schema.ts';
-import { redactor } from '../secrets.ts';
 import { toValues } from '../values/convert.ts';
 import { decodeDynamicValue, type RawObject } from '../values/dynamic-value.ts';
 import type { Message, ProviderHandlers } from '../wire/messages.ts';
@@ -33,8 +32,8 @@ async function read(served: Served, config: Message<'DynamicValue'> | undefined)
   const raw = (decodeDynamicValue(config) ?? {}) as RawObject;
   const values = toValues(attributes, raw);
   const problems = problemsIn(definition, values);
-  const redact = redactor(attributes, raw);
-  return { values, problems, redact, diagnostics: diagnosticsOf(problems, attributes, redact) };
+  const scope = scopeOf(attributes, raw);
+  return { values, problems, redact: scope.redact, diagnostics: diagnosticsOf(problems, scope) };
 }
 
 function problemsIn(definition: ProviderDefinition, values: Values): readonly StasisError[] {

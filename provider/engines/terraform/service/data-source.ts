@@ -14,12 +14,12 @@ export function dataSourceHandlers(served: Served): Handlers {
       const { definition, type } = await served.lookup(typeName);
       const raw = (decodeDynamicValue(config) ?? {}) as RawObject;
       const problems = problemsOf(definition.inputs, toValues(type.inputs, raw));
-      return { diagnostics: diagnosticsOf(problems, type.attributes, served.redactor(type.inputs, raw)) };
+      return { diagnostics: diagnosticsOf(problems, served.scope(type.inputs, raw)) };
     },
     ReadDataSource: async ({ typeName, config }) => {
       const { definition, type } = await served.lookup(typeName);
       const raw = (decodeDynamicValue(config) ?? {}) as RawObject;
-      const { done, diagnostics } = await attempt(served, type.attributes, raw, (context) =>
+      const { done, diagnostics } = await attempt(served.calls, served.scope(type.inputs, raw), (context) =>
         definition.call(toValues(type.inputs, raw), context),
       );
       if (done === undefined) return { diagnostics };

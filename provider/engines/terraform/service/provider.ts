@@ -1,5 +1,5 @@
 import { StasisError, toStasisError } from '../../../core/errors.ts';
-import { diagnosticsOf } from '../diagnostics.ts';
+import { diagnosticsOf, scopeOf } from '../diagnostics.ts';
 import type { ProviderHandlers } from '../wire/messages.ts';
 import { configurationHandlers } from './configuration.ts';
 import { dataSourceHandlers } from './data-source.ts';
@@ -32,6 +32,6 @@ type Handler = (request: object) => Promise<object>;
 function guard(handler: Handler): Handler {
   return (request) =>
     handler(request).catch((thrown: unknown) => ({
-      diagnostics: diagnosticsOf([toStasisError(thrown)], [], (text) => text),
+      diagnostics: diagnosticsOf([toStasisError(thrown)], scopeOf([], {})),
     }));
 }

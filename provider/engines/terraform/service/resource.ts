@@ -49,7 +49,7 @@ async function validate(
     ...configProblems(type.inputs, config, request.clientCapabilities),
     ...problemsOf(definition.inputs, toValues(type.inputs, config)),
   ];
-  return { diagnostics: diagnosticsOf(problems, type.attributes, served.redactor(type.inputs, config)) };
+  return { diagnostics: diagnosticsOf(problems, served.scope(type.attributes, config)) };
 }
 
 /** There is one version of the schema so far: what a state lacks is null, what it has too much is left out. */
@@ -69,15 +69,17 @@ async function read(
   const { definition, type } = await served.resource(request.typeName);
   const current = objectOf(request.currentState);
   const prior = stateOf(type, current);
-  const work = attempt(served, type.attributes, {}, (context) => definition.read(prior, context));
-  const { done, diagnostics } = await work;
+  const scope = served.scope(type.attributes, {});
+  const { done, diagnostics } = await attempt(served.calls, scope, (context) =>
+    definition.read(prior, context),
+  );
   if (done === undefined) return { newState: request.currentState, private: request.private, diagnostics };
   const found = done.result;
   const problems = found === undefined ? [gone(definition.name, prior.id)] : found.problems;
   return {
     newState: encodeDynamicValue(found === undefined ? null : refreshedState(type, current, found.state)),
     private: request.private,
-    diagnostics: [...diagnostics, ...diagnosticsOf(problems, type.attributes, served.redactor([], {}))],
+    diagnostics: [...diagnostics, ...diagnosticsOf(problems, scope)],
   };
 }
 
@@ -99,17 +101,17 @@ async function plan(
   const { definition, type } = await served.resource(request.typeName);
   const config = objectOf(request.config);
   const change = changeOf(type, decodeDynamicValue(request.priorState), config);
-  const { done, diagnostics } = await attempt(served, type.attributes, config, (context) =>
+  const scope = served.scope(type.attributes, config);
+  const { done, diagnostics } = await attempt(served.calls, scope, (context) =>
     definition.plan(change, context),
   );
   if (done === undefined) return { diagnostics };
   const planned = done.result;
-  const problems = diagnosticsOf(planned.problems, type.attributes, served.redactor(type.inputs, config));
   return {
     plannedState: encodeDynamicValue(configuredState(type, config, planned)),
     requiresReplace: planned.replace.flatMap((place) => attributePath(type.attributes, place) ?? []),
     plannedPrivate,
-    diagnostics: [...diagnostics, ...problems],
+    diagnostics: [...diagnostics, ...diagnosticsOf(planned.problems, scope)],
   };
 }
 
@@ -121,7 +123,8 @@ async function apply(
   const config = decodeDynamicValue(request.config) as RawObject | null;
   const prior = decodeDynamicValue(request.priorState) as RawObject | null;
   const deletes = decodeDynamicValue(request.plannedState) === null;
-  const { done, diagnostics } = await attempt(served, type.attributes, config ?? {}, async (context) => {
+  const scope = served.scope(type.attributes, config ?? {});
+  const { done, diagnostics } = await attempt(served.calls, scope, async (context) => {
     if (deletes)
       return { state: null, problems: await definition.delete(stateOf(type, prior ?? {}), context) };
     // What was unknown in the plan may have turned out to be null.
@@ -135,11 +138,10 @@ async function apply(
   if (done === undefined)
     return { newState: encodeDynamicValue(prior), private: request.plannedPrivate, diagnostics };
   const { state, problems } = done.result;
-  const told = diagnosticsOf(problems, type.attributes, served.redactor(type.inputs, config ?? {}));
   return {
     newState: encodeDynamicValue(state),
     private: request.plannedPrivate,
-    diagnostics: [...diagnostics, ...told],
+    diagnostics: [...diagnostics, ...diagnosticsOf(problems, scope)],
   };
 }
 
@@ -148,7 +150,8 @@ async function importState(
   request: Message<'ImportResourceState.Request'>,
 ): Promise<Message<'ImportResourceState.Response'>> {
   const { definition, type } = await served.resource(request.typeName);
-  const { done, diagnostics } = await attempt(served, type.attributes, {}, (context) =>
+  const scope = served.scope(type.attributes, {});
+  const { done, diagnostics } = await attempt(served.calls, scope, (context) =>
     definition.importState(request.id ?? '', context),
   );
   if (done === undefined) return { diagnostics };

@@ -9,10 +9,9 @@ import type {
 } from '../../../core/resource.ts';
 import type { Redact } from '../../redaction.ts';
 import type { Calls } from '../calls.ts';
-import { diagnosticsOf } from '../diagnostics.ts';
+import { diagnosticsOf, type Scope, scopeOf } from '../diagnostics.ts';
 import type { Attribute } from '../schema/attributes.ts';
 import { type BlockType, dataSourceType, resourceType } from '../schema/schema.ts';
-import { redactor } from '../secrets.ts';
 import type { RawObject } from '../values/dynamic-value.ts';
 import type { Message } from '../wire/messages.ts';
 
@@ -57,10 +56,10 @@ export class Served {
     this.lookups = undefined;
   }
 
-  /** Takes the secrets of this configuration out of a text, and those of the provider's own. */
-  redactor(attributes: readonly Attribute[], config: RawObject): Redact {
-    const redact = redactor(attributes, config);
-    return (text) => this.redactConfiguration(redact(text));
+  /** What errors in this block are about; the secrets of the provider's own configuration stay hidden too. */
+  scope(attributes: readonly Attribute[], config: RawObject): Scope {
+    const scope = scopeOf(attributes, config);
+    return { ...scope, redact: (text) => this.redactConfiguration(scope.redact(text)) };
   }
 
   async resource(typeName: string | undefined): Promise<ServedResource> {
@@ -106,19 +105,17 @@ export interface Attempt<T> {
 
 /** Runs work of a definition. What it throws becomes an error at its place; its warnings go with its result. */
 export async function attempt<T>(
-  served: Served,
-  attributes: readonly Attribute[],
-  config: RawObject,
+  calls: Calls,
+  scope: Scope,
   work: (context: Context) => Promise<T>,
 ): Promise<Attempt<T>> {
-  const redact = served.redactor(attributes, config);
   try {
-    const { result, warnings } = await served.calls.run(redact, (context) =>
+    const { result, warnings } = await calls.run(scope.redact, (context) =>
       work(context).catch(logAndThrow(context)),
     );
-    return { done: { result }, diagnostics: diagnosticsOf(warnings, attributes, redact) };
+    return { done: { result }, diagnostics: diagnosticsOf(warnings, scope) };
   } catch (thrown) {
-    return { diagnostics: diagnosticsOf([toStasisError(thrown)], attributes, redact) };
+    return { diagnostics: diagnosticsOf([toStasisError(thrown)], scope) };
   }
 }
 
