@@ -1,3 +1,4 @@
+import type { Digest } from '../../core/digest.ts';
 import { formatReference } from '../../core/reference.ts';
 import type { GenerationEntry, NameRecord, Pin, SealedSnapshot } from '../../core/store.ts';
 import { formatBytes, formatMs } from '../../core/units.ts';
@@ -59,7 +60,6 @@ export function renderGenerations(
     snapshot ? [piece(formatBytes(snapshot.manifest.sizeBytes))] : [],
     snapshot ? [piece(`${formatBytes(snapshot.manifest.newBytes)} new`, 'faint')] : [],
     [piece(entry.digest.slice(0, DIGEST_SHOWN), 'faint')],
-    pinPieces(record.pins, entry, ascii),
   ]);
   const head = spread(
     [piece(printable(name, ascii))],
@@ -67,13 +67,18 @@ export function renderGenerations(
     width,
     ascii,
   );
-  const columns = [{}, {}, {}, { align: 'end' }, { align: 'end' }, {}, {}] as const;
-  return toText([head, ...table(rows, columns, { width, ascii })], options);
+  const columns = [{}, {}, {}, { align: 'end' }, { align: 'end' }, {}] as const;
+  const body = table(rows, columns, { width, ascii }).flatMap((line, index) => [
+    line,
+    ...pinLines(record.pins, generations[index]!.entry.digest, width, ascii),
+  ]);
+  return toText([head, ...body], options);
 }
 
-function pinPieces(pins: readonly Pin[], entry: GenerationEntry, ascii?: boolean): Line {
-  const by = pins.filter(({ digest }) => digest === entry.digest).map((pin) => pin.by);
-  return by.length === 0 ? [] : [piece(`pinned by ${printable(by.join(', '), ascii)}`, 'accent')];
+function pinLines(pins: readonly Pin[], digest: Digest, width: number, ascii?: boolean): Line[] {
+  const by = pins.filter((pin) => pin.digest === digest).map((pin) => pin.by);
+  if (by.length === 0) return [];
+  return paragraph(printable(`pinned by ${by.join(', ')}`, ascii), width, '    ', 'accent');
 }
 
 /** One snapshot in full: its cut, and of each member where it was, what it was, and what was compared. */
@@ -89,15 +94,14 @@ export function renderShow(snapshot: SealedSnapshot, pins: readonly Pin[], optio
       system,
       member.coverage.layers.join(', '),
       objects,
-      `restores ${member.fidelity}`,
+      `restored as ${member.fidelity}`,
     ];
     const sentence = facts.filter((fact) => fact !== '').join(', ');
     return [...paragraph(printable(`${name}: ${sentence}`, ascii), width, '  ', 'faint')];
   });
-  const pinned = pins.filter((pin) => pin.digest === digest).map(({ by }) => by);
   const closing: Line[] = [
     [piece(printable(`  made by ${manifest.createdBy}, format ${manifest.formatVersion}`, ascii), 'faint')],
-    ...(pinned.length > 0 ? [[piece(printable(`  pinned by ${pinned.join(', ')}`, ascii), 'accent')]] : []),
+    ...pinLines(pins, digest, width, ascii),
   ];
   return `${renderTimeline(manifest, { ...options, digest })}\n${toText([...members, ...closing], options)}`;
 }
