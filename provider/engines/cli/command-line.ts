@@ -72,7 +72,7 @@ function misused(said: string, argv: readonly string[], surroundings: Surroundin
     hint: '"stasis --help" lists the commands, "stasis help COMMAND" what each takes.',
   });
   const output = makeOutput(
-    { json: argv.includes('--json'), color: true, logLevel: 'warn' },
+    { json: argv.includes('--json'), color: !argv.includes('--no-color'), logLevel: 'warn' },
     surroundings,
     (text) => surroundings.stderr.write(`${text}\n`),
   );
