@@ -68,22 +68,25 @@ export class RdbReader {
     if (this.done) throw malformed('bytes follow its end');
     this.chunks.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     this.pending += chunk.length;
-    if (this.pending < this.needed) return [];
+    return this.pending < this.needed ? [] : this.readPending();
+  }
+
+  /** What is left when no more comes. @throws StasisError when the end is not in it */
+  finish(): RdbRecord[] {
+    const records = this.pending > 0 ? this.readPending() : [];
+    if (!this.done) throw malformed('it ends too early');
+    return records;
+  }
+
+  private readPending(): RdbRecord[] {
     const bytes = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks, this.pending);
-    const cursor = new Cursor(bytes);
     const records: RdbRecord[] = [];
-    const read = this.readAll(cursor, records);
-    const rest = bytes.subarray(read);
+    const rest = bytes.subarray(this.readAll(new Cursor(bytes), records));
     this.chunks = rest.length > 0 ? [rest] : [];
     this.pending = rest.length;
     // Twice what did not suffice: an item that spans many chunks is started again a logarithmic number of times.
     this.needed = rest.length * 2;
     return records;
-  }
-
-  /** @throws StasisError when the end has not come. */
-  finish(): void {
-    if (!this.done) throw malformed('it ends too early');
   }
 
   /** Reads items as far as they are complete; returns where the first incomplete one starts. */
@@ -197,5 +200,6 @@ export async function* readRdb(source: AsyncIterable<Uint8Array>): AsyncGenerato
     const records = reader.push(chunk);
     if (records.length > 0) yield records;
   }
-  reader.finish();
+  const records = reader.finish();
+  if (records.length > 0) yield records;
 }

@@ -20,58 +20,70 @@ export function skipValue(cursor: Cursor, type: number): void {
     case RDB_TYPE.hashListpack:
     case RDB_TYPE.zsetListpack:
     case RDB_TYPE.setListpack:
-      return cursor.skipString();
+      cursor.skipString();
+      return;
     case RDB_TYPE.list:
     case RDB_TYPE.set:
     case RDB_TYPE.listQuicklist:
-      return times(cursor.length(), () => cursor.skipString());
+      times(cursor.length(), () => cursor.skipString());
+      return;
     case RDB_TYPE.listQuicklist2:
-      return times(cursor.length(), () => {
+      times(cursor.length(), () => {
         cursor.length();
         cursor.skipString();
       });
+      return;
     case RDB_TYPE.hash:
-      return times(2 * cursor.length(), () => cursor.skipString());
+      times(2 * cursor.length(), () => cursor.skipString());
+      return;
     case RDB_TYPE.zsetText:
-      return times(cursor.length(), () => {
+      times(cursor.length(), () => {
         cursor.skipString();
         cursor.skipTextDouble();
       });
+      return;
     case RDB_TYPE.zset:
-      return times(cursor.length(), () => {
+      times(cursor.length(), () => {
         cursor.skipString();
         cursor.skip(8);
       });
+      return;
     case RDB_TYPE.stream:
     case RDB_TYPE.stream2:
     case RDB_TYPE.stream3:
-      return skipStream(cursor, type);
+      skipStream(cursor, type);
+      return;
     case RDB_TYPE.module:
       cursor.wide();
-      return skipModule(cursor);
+      skipModule(cursor);
+      return;
     default:
-      return skipExpiringHash(cursor, type);
+      skipExpiringHash(cursor, type);
+      return;
   }
 }
 
 function skipExpiringHash(cursor: Cursor, type: number): void {
   switch (type) {
     case RDB_TYPE.hashFieldsExpireValkey:
-      return times(cursor.length(), () => {
+      times(cursor.length(), () => {
         cursor.skipString();
         cursor.skipString();
         cursor.skip(8);
       });
+      return;
     case RDB_TYPE.hashFieldsExpire:
       cursor.skip(8);
-      return times(cursor.length(), () => {
+      times(cursor.length(), () => {
         cursor.wide();
         cursor.skipString();
         cursor.skipString();
       });
+      return;
     case RDB_TYPE.hashListpackFieldsExpire:
       cursor.skip(8);
-      return cursor.skipString();
+      cursor.skipString();
+      return;
   }
   throw malformed(`a value of type ${type} is not known`);
 }
