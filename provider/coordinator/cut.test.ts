@@ -120,6 +120,23 @@ describe('the search for a cut', () => {
     expect(folder.calls.filter((call) => call === 'epoch').length).toBeGreaterThanOrEqual(2);
   });
 
+  test('a system with slow epochs that changes only as long as the locked one lets it is read within the lock', async () => {
+    const [folder, store] = [new SimulatedSystem(), new SimulatedSystem()];
+    // One client: it writes the store, then the folder, without a rest.
+    startWorld([store, folder], 0);
+    const { participants, context } = await participantsOf({
+      f: { system: folder, watch: true, costMs: 50 },
+      s: { system: store, hold: true, mark: true },
+    });
+    for (let round = 0; round < 20; round += 1) {
+      const cut = await findCut(participants, LIMITS, context);
+      expect(cut.judgement.sharp).toBe(true);
+      const [folderState, storeState] = await cutStates(participants);
+      expectOneInstant([storeState!, folderState!]);
+      expect(store.locked).toBe(false);
+    }
+  });
+
   test('two busy systems that can only be marked are not called sharp', async () => {
     const systems = [new SimulatedSystem(), new SimulatedSystem()];
     startWorld(systems, 0);

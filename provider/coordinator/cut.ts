@@ -95,7 +95,8 @@ async function findLocked(
 ): Promise<Cut | undefined> {
   let last: Cut | undefined;
   for (let tried = 1; tried <= LOCKED_TRIES; tried += 1) {
-    last = { ...(await tryCut(participants, holdable, limits, context)), tries: triesBefore + tried };
+    const within = last !== undefined && untied(last.observations).length > 0;
+    last = { ...(await tryCut(participants, holdable, limits, context, within)), tries: triesBefore + tried };
     if (last.judgement.sharp) return last;
     context.logger.log('debug', 'this cut was not sharp', { tried, findings: last.judgement.findings });
     await sleep(REST_FACTOR * longestPauseMs(last.pauses) + Math.random() * 5, context.signal);
@@ -103,15 +104,22 @@ async function findLocked(
   return last;
 }
 
-/** One try: readings, holds, marks, evidence, thaw, readings. Whatever happens, nothing is held afterwards. */
+/**
+ * One try: readings, holds, marks, evidence, thaw, readings. Whatever happens, nothing is held afterwards. Slow
+ * readings are taken outside of the holds, unless `slowWithin`: a folder that is still only as long as those who write
+ * to it are held up by a locked member shows that only within.
+ */
 async function tryCut(
   participants: readonly Participant[],
   holding: readonly Participant[],
   limits: CutLimits,
   context: Context,
+  slowWithin = false,
 ): Promise<Omit<Cut, 'tries'>> {
   const free = participants.filter((participant) => !holding.includes(participant));
-  const slow = free.filter(({ session }) => session.watch && session.watch.costMs > FAST_READING_MS);
+  const slow = slowWithin
+    ? []
+    : free.filter(({ session }) => session.watch && session.watch.costMs > FAST_READING_MS);
   const fast = free.filter((participant) => !slow.includes(participant));
 
   const before = await readEpochs(slow, context.signal);
@@ -153,7 +161,7 @@ async function markAll(
   const slowMarks = await takeMarks(slow, signal);
   let observations = await markFast(fast, signal);
   // Without holds the search is the caller's; within a lock, trying again is cheaper than locking again.
-  while (holding.length > 0 && uncovered(observations) > 1 && context.clock.nowNs() < searchUntilNs)
+  while (holding.length > 0 && wanting(observations) && context.clock.nowNs() < searchUntilNs)
     observations = await markFast(fast, signal);
   for (const [name, marks] of slowMarks) observations.set(name, { epochs: [], marks });
   for (const [name, marks] of await takeMarks(holding, signal)) observations.set(name, { epochs: [], marks });
@@ -182,11 +190,19 @@ async function markFast(
   );
 }
 
-/** How many members are marked without being shown to have been still. */
-function uncovered(observations: ReadonlyMap<string, Observation>): number {
-  return [...observations.values()].filter(
+/** Whether these cannot be sharp: one is not tied at all, or more than one was marked and not shown to be still. */
+function wanting(observations: ReadonlyMap<string, Observation>): boolean {
+  const uncovered = [...observations.values()].filter(
     (observation) => !tiesOf(observation).some((tie) => tie.tie === 'hold'),
-  ).length;
+  );
+  return uncovered.length > 1 || untied(observations).length > 0;
+}
+
+/** Members that nothing ties to time: they have no marks, and their epochs moved. */
+function untied(observations: ReadonlyMap<string, Observation>): string[] {
+  return [...observations]
+    .filter(([, observation]) => tiesOf(observation).length === 0)
+    .map(([name]) => name);
 }
 
 function notSharp(participants: readonly Participant[], last: Cut | undefined): StasisError {
