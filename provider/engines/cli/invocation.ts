@@ -1,14 +1,20 @@
 import { resolve } from 'node:path';
 import type { Context, LogLevel } from '../../core/context.ts';
 import { StasisError } from '../../core/errors.ts';
-import type { Catalog, ProviderDefinition, ResourceDefinition, Values } from '../../core/resource.ts';
+import type {
+  Catalog,
+  PlannedChange,
+  ProviderDefinition,
+  ResourceDefinition,
+  Values,
+} from '../../core/resource.ts';
 import type { GenerationEntry, Store, StoreType } from '../../core/store.ts';
 import { resolveReference } from '../../resources/lookup.ts';
 import type { Defaults, Services } from '../../resources/services.ts';
 import { openStore } from '../../resources/stores.ts';
 import type { InputDocument } from './document/document.ts';
+import { computedProblems, secretsIn } from './document/fields.ts';
 import { type DocumentSource, placed, readDocument } from './document/placing.ts';
-import { secretsIn } from './document/secrets.ts';
 import { Refusal } from './exit.ts';
 import type { Output } from './output.ts';
 
@@ -109,16 +115,28 @@ export async function placing<T>(inputs: GivenInputs, work: () => Promise<T>): P
   }
 }
 
+/** What a change that creates would do, with problems at the user's lines. */
+export async function planOf(
+  invocation: Invocation,
+  resource: ResourceDefinition,
+  inputs: GivenInputs,
+): Promise<Pick<PlannedChange, 'problems' | 'estimate'>> {
+  const planned = await refusing(() => resource.plan({ inputs: inputs.values }, invocation.context));
+  const problems = [...computedProblems(resource.inputs, inputs.values), ...planned.problems].map(
+    inputs.place,
+  );
+  return { problems, estimate: planned.estimate };
+}
+
 /** Plans a change that creates; warnings are shown, and any error ends it before anything is touched. */
 export async function insistOnPlan(
   invocation: Invocation,
   resource: ResourceDefinition,
   inputs: GivenInputs,
 ): Promise<void> {
-  const planned = await refusing(() => resource.plan({ inputs: inputs.values }, invocation.context));
-  const errors = planned.problems.filter(({ severity }) => severity === 'error');
-  for (const problem of planned.problems)
-    if (problem.severity === 'warning') invocation.output.problem(inputs.place(problem));
+  const { problems } = await planOf(invocation, resource, inputs);
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  for (const problem of problems) if (problem.severity === 'warning') invocation.output.problem(problem);
   if (errors.length > 0) throw new Refusal(errors);
 }
 

@@ -142,6 +142,13 @@ describe('piped', () => {
     ]);
   });
 
+  test('keeps a warning as a line of its own', () => {
+    const pipe = new FakeTerminal(false);
+    using progress = reportOn(pipe);
+    progress.report({ step: 'copy', member: 'orders', severity: 'warning', message: 'slower than it was' });
+    expect(pipe.writes.join('')).toBe('warning: orders: slower than it was\n');
+  });
+
   test('escapes what a member calls itself', () => {
     const pipe = new FakeTerminal(false);
     using progress = reportOn(pipe);

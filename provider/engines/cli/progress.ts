@@ -54,6 +54,11 @@ export class ProgressReport implements Disposable {
 
   readonly report = (event: ProgressEvent): void => {
     if (this.ended) return;
+    if (event.severity !== undefined) {
+      const place = event.member === undefined ? '' : `${event.member}: `;
+      this.print(printable(`${event.severity}: ${place}${event.message ?? event.step}`, this.options.ascii));
+      return;
+    }
     const isNew = this.note(event);
     if (!this.options.sink.isTTY) this.printPlain(event, isNew);
     else this.schedule();

@@ -1,5 +1,5 @@
 import { EXIT, type ExitStatus } from '../exit.ts';
-import { type Invocation, placing, readInputs, refusing, resourceOf } from '../invocation.ts';
+import { type Invocation, placing, planOf, readInputs, resourceOf } from '../invocation.ts';
 import { type PlanView, renderPlan } from '../planning.ts';
 
 /**
@@ -17,9 +17,7 @@ export async function plan(
   const isRestore = inputs.values.snapshot !== undefined;
   return placing(inputs, async () => {
     const resource = isRestore ? asRestore : asCapture;
-    const planned = await refusing(() => resource.plan({ inputs: inputs.values }, invocation.context));
-    const { estimate } = planned;
-    const problems = planned.problems.map(inputs.place);
+    const { problems, estimate } = await planOf(invocation, resource, inputs);
     const deed = isRestore ? `restore ${inputs.values.snapshot}` : `capture ${inputs.values.name ?? ''}`;
     const view: PlanView = { deed, estimate, problems };
     const isReady = problems.every(({ severity }) => severity !== 'error');

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { StasisError } from '../../../core/errors.ts';
 import { parseDocument } from './document.ts';
+import { computedProblems, secretsIn } from './fields.ts';
 import { placed, positionOf, readDocument } from './placing.ts';
-import { secretsIn } from './secrets.ts';
 
 const APP = `# the shop
 name: shop
@@ -168,5 +168,12 @@ describe('secrets of inputs', () => {
   test('and every URL with a password, also under a misspelt attribute', () => {
     const values = { name: 'shop', members: { a: { redsi: { ulr: 'redis://:pw@x', other: 'http://x/' } } } };
     expect(secretsIn(schema, values)).toEqual(['redis://:pw@x']);
+  });
+
+  test('what we compute cannot be set', () => {
+    const values = { name: 'shop', members: { a: { redis: { url: 'x', keys: [], endpoint: 'y' } } } };
+    const [problem, ...more] = computedProblems(schema, values);
+    expect(more).toEqual([]);
+    expect(problem).toMatchObject({ code: 'input.computed', at: ['members', 'a', 'redis', 'endpoint'] });
   });
 });
