@@ -53,6 +53,8 @@ export interface PlannedRestore {
 }
 
 const PLAN_MS = 30_000;
+/** Rolling back drops databases and deletes folders; a busy machine takes its time. */
+const ROLL_BACK_MS = 120_000;
 /** How long another restore into the same target is waited for. */
 const LOCK_WAIT_MS = 2_000;
 /** The safety snapshot may pause a target that is about to be replaced for this long. */
@@ -213,19 +215,35 @@ async function fill(
   journal: Journal,
   context: Context,
 ): Promise<Record<string, MemberRestore>> {
+  const held = new AsyncDisposableStack();
+  let members: Record<string, MemberRestore>;
   try {
-    await using held = new AsyncDisposableStack();
     const loaded = await allSettledOrThrow(request.members, context.signal, (member, signal) =>
       load(request, member, done.includes(member), journal, held, { ...context, signal }),
     );
-    const members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
+    members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
     insistOnSameness(resultOf(members), request.verify);
     throwIfAborted(context.signal);
     context.progress({ step: 'release' });
     await releaseAll(loaded.filter(({ member }) => !done.includes(member)));
-    return members;
-  } finally {
+  } catch (error) {
+    await rollBack(held, journal, context);
+    throw error;
+  }
+  await held.disposeAsync();
+  await journal.close();
+  return members;
+}
+
+/** The journal stays where rolling back fails: the next restore into these targets undoes what is left. */
+async function rollBack(held: AsyncDisposableStack, journal: Journal, context: Context): Promise<void> {
+  try {
+    await within(ROLL_BACK_MS, 'rolling back', undefined, () => held.disposeAsync());
     await journal.close();
+  } catch (error) {
+    context.logger.log('error', 'the targets could not be rolled back now; the next restore into them will', {
+      reason: error instanceof Error ? error.message : String(error),
+    });
   }
 }
 
