@@ -196,6 +196,25 @@ describe.each(ENGINES)('with $name', (engine) => {
     expect(await workspace.state(ADDRESS)).toMatchObject({ results: { docs: { endpoint: 'file:/q' } } });
   });
 
+  test('numbers of every kind come back as they were written', async () => {
+    const numbers = [
+      '0.1',
+      '1e-7',
+      '-0.5',
+      '1/3',
+      '4294967296',
+      '1152921504606846977',
+      '123456789012345678901234567890',
+    ];
+    const labelled = numbers.map((number, index) =>
+      photo(`${DB}\n  ratio = ${number}`, 'abcdefg'[index], `n${index}`),
+    );
+    await using workspace = await photoWorkspace(engine, labelled.join(''));
+    await workspace.apply();
+    expect(await workspace.planned()).toMatchObject({ changes: false });
+    expect(await workspace.stateText()).toMatch(/"ratio":\s*1152921504606846977,/);
+  });
+
   test('moved, tainted, replaced by another, targeted', async () => {
     const other = 'resource "terraform_data" "b" {\n  input = "1"\n}\n';
     await using workspace = await photoWorkspace(engine, photo(DB) + other);

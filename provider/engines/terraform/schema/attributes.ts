@@ -62,7 +62,7 @@ function attributeOf(name: string, field: z.core.$ZodType, purpose: Purpose, pat
 }
 
 function isOptional(field: z.core.$ZodType): boolean {
-  return field instanceof z.ZodNullable || field._zod.optin === 'optional';
+  return field instanceof z.ZodNullable || field._zod.optin !== undefined;
 }
 
 function shapeOf(type: z.core.$ZodType, purpose: Purpose, path: string): Shape {
