@@ -154,6 +154,7 @@ describe('secrets of inputs', () => {
           .strictObject({
             url: z.string().meta({ secret: true }),
             keys: z.array(z.string()).meta({ secret: true }),
+            endpoint: z.string().optional().meta({ computed: true }),
           })
           .optional(),
       }),
