@@ -1,9 +1,8 @@
 import type { Context } from '../core/context.ts';
-import type { Held, RestorePlan } from '../core/driver.ts';
-import { type StasisError as Problem, StasisError, throwIfAborted } from '../core/errors.ts';
+import type { Held } from '../core/driver.ts';
+import { StasisError, throwIfAborted } from '../core/errors.ts';
 import { compareFingerprints } from '../core/fingerprint.ts';
 import type { MemberCapture } from '../core/manifest.ts';
-import type { Store } from '../core/store.ts';
 import { nsToMs } from '../core/units.ts';
 import { satisfies, type Verify } from '../core/verdict.ts';
 import { within } from '../core/wait.ts';
@@ -12,29 +11,14 @@ import {
   type ComparisonResult,
   type MemberVerdict,
   memberVerdict,
-  type OpenSnapshot,
   resultOf,
   storedFingerprint,
 } from './compare.ts';
 import { allSettledOrThrow } from './concurrently.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { atMember, type Member } from './member.ts';
-import { sharedIdentities, throwFirstError } from './plan.ts';
-
-export interface RestoreRequest {
-  /** Equal for the same restore, also after lost state: the targets remember it. */
-  readonly restoreId: string;
-  readonly snapshot: OpenSnapshot;
-  readonly store: Store;
-  /** Targets, by the names that the members have in the snapshot. */
-  readonly members: readonly Member[];
-  readonly verify: Verify;
-  readonly overwrite: boolean;
-  /** With `overwrite`: take a sealed snapshot of a target that is not empty first. */
-  readonly safetySnapshot: boolean;
-  readonly expiry: 'absolute' | 'remaining';
-  readonly createdBy: string;
-}
+import { throwFirstError } from './plan.ts';
+import { type PlannedRestore, planRestore, type RestoreRequest } from './restore-plan.ts';
 
 export interface MemberRestore extends MemberVerdict {
   readonly restoreMs: number;
@@ -47,89 +31,12 @@ export interface RestoreResult extends ComparisonResult {
   readonly safetyReference?: string;
 }
 
-export interface PlannedRestore {
-  readonly problems: readonly Problem[];
-  readonly members: ReadonlyMap<string, RestorePlan>;
-}
-
-const PLAN_MS = 30_000;
 /** Rolling back drops databases and deletes folders; a busy machine takes its time. */
 const ROLL_BACK_MS = 120_000;
 /** How long another restore into the same target is waited for. */
 const LOCK_WAIT_MS = 2_000;
 /** The safety snapshot may pause a target that is about to be replaced for this long. */
 const SAFETY_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 60_000 };
-
-/** Reads only. */
-export async function planRestore(request: RestoreRequest, context: Context): Promise<PlannedRestore> {
-  const problems: Problem[] = [...mismatches(request)];
-  const plans = new Map<string, RestorePlan>();
-  await Promise.all(
-    request.members.map(async (member) => {
-      const from = request.snapshot.manifest.members[member.name];
-      if (from === undefined || from.driver !== member.driver.name) return;
-      try {
-        const plan = await within(PLAN_MS, `looking at ${member.name}`, context.signal, (signal) =>
-          member.driver.planRestore(member.spec, member.host, from, { ...context, signal }),
-        );
-        plans.set(member.name, plan);
-        problems.push(...plan.problems.map((problem) => atMember(member, problem)));
-        if (!mayFill(plan, request)) problems.push(notEmpty(member));
-      } catch (error) {
-        problems.push(atMember(member, error));
-      }
-    }),
-  );
-  problems.push(...sharedIdentities(request.members, (name) => plans.get(name)?.identities ?? []));
-  return { problems, members: plans };
-}
-
-/** The snapshot's members and the targets have to be the same set, each with the same driver. */
-function mismatches(request: RestoreRequest): Problem[] {
-  const problems: Problem[] = [];
-  const captured = request.snapshot.manifest.members;
-  const targets = new Map(request.members.map((member) => [member.name, member]));
-  for (const [name, member] of targets) {
-    const from = captured[name];
-    if (from === undefined)
-      problems.push(
-        new StasisError('restore.no-member', `The snapshot has no member "${name}".`, {
-          hint: `It has ${Object.keys(captured).join(', ')}.`,
-          at: ['members', name],
-        }),
-      );
-    else if (from.driver !== member.driver.name)
-      problems.push(
-        new StasisError(
-          'restore.other-driver',
-          `"${name}" was captured by ${from.driver}, the target is ${member.driver.name}.`,
-          {
-            at: ['members', name, member.driver.name],
-          },
-        ),
-      );
-  }
-  for (const name of Object.keys(captured))
-    if (!targets.has(name))
-      problems.push(
-        new StasisError('restore.no-target', `The snapshot's member "${name}" has no target.`, {
-          hint: 'Name a target for every member, or the application would come back in part.',
-          at: ['members'],
-        }),
-      );
-  return problems;
-}
-
-function mayFill(plan: RestorePlan, request: RestoreRequest): boolean {
-  return plan.empty || request.overwrite || plan.restoredBy === request.restoreId;
-}
-
-function notEmpty(member: Member): Problem {
-  return new StasisError('restore.target-not-empty', `The target of "${member.name}" is not empty.`, {
-    hint: 'Give an empty target, or set overwrite to replace what is there.',
-    at: ['members', member.name, member.driver.name],
-  });
-}
 
 /**
  * Brings a snapshot back to life: loads every member and keeps it from running, fingerprints and compares it, then

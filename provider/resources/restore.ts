@@ -1,12 +1,7 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import {
-  type PlannedRestore,
-  planRestore,
-  type RestoreRequest,
-  type RestoreResult,
-  restore,
-} from '../coordinator/restore.ts';
+import { type RestoreResult, restore } from '../coordinator/restore.ts';
+import { type PlannedRestore, planRestore, type RestoreRequest } from '../coordinator/restore-plan.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
 import { formatReference, parseReference } from '../core/reference.ts';
