@@ -1,0 +1,99 @@
+import type { Digest } from '../../core/digest.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Manifest } from '../../core/manifest.ts';
+import { parseManifest } from '../../core/manifest-schema.ts';
+import { decodeSnapshot, type SnapshotBlobs } from '../oci/manifest.ts';
+import { readBlob } from './blob-files.ts';
+import { entriesOf, type IndexEntry, type LayoutIndex, type ListedSnapshot } from './index-file.ts';
+import type { Layout } from './layout.ts';
+
+/** A snapshot's manifests, both checked against their digests. */
+export interface LoadedSnapshot {
+  readonly blobs: SnapshotBlobs;
+  readonly manifest: Manifest;
+}
+
+/** @throws StasisError `store.damaged`, `store.newer-format`, `store.foreign` */
+export async function loadSnapshot(
+  layout: Layout,
+  digest: Digest,
+  sizeBytes: number,
+): Promise<LoadedSnapshot> {
+  const blobs = decodeSnapshot(await readBlob(layout, { digest, sizeBytes }));
+  const config = await readBlob(layout, blobs.config);
+  return { blobs, manifest: parseManifest(config.toString('utf8')) };
+}
+
+/** The snapshots of each name that begins with `prefix`, newest first. */
+export async function listSnapshots(
+  layout: Layout,
+  index: LayoutIndex,
+  prefix = '',
+): Promise<Map<string, ListedSnapshot[]>> {
+  const names = new Map<string, Map<Digest, ListedSnapshot>>();
+  for (const entry of index.entries) {
+    if (!entry.name?.startsWith(prefix)) continue;
+    const known = names.get(entry.name) ?? new Map<Digest, ListedSnapshot>();
+    const snapshot = await listEntry(layout, entry);
+    if (snapshot === undefined) continue;
+    // A snapshot stands under its generation and under the name; the former says more where they differ.
+    if (!known.has(snapshot.digest) || entry.tagGeneration !== undefined)
+      known.set(snapshot.digest, snapshot);
+    names.set(entry.name, known);
+  }
+  return new Map(
+    [...names].map(([name, known]) => [
+      name,
+      [...known.values()].sort((a, b) => b.generation - a.generation),
+    ]),
+  );
+}
+
+export async function snapshotsOf(
+  layout: Layout,
+  index: LayoutIndex | undefined,
+  name: string,
+): Promise<readonly ListedSnapshot[]> {
+  if (index === undefined) return [];
+  const entries = index.entries.filter((entry) => entry.name === name);
+  return (await listSnapshots(layout, { ...index, entries })).get(name) ?? [];
+}
+
+/** The index with a new newest snapshot of its name. */
+export function withSnapshot(index: LayoutIndex, snapshot: ListedSnapshot): LayoutIndex {
+  const others = index.entries.filter(
+    ({ name, tagGeneration }) => name !== snapshot.name || tagGeneration !== undefined,
+  );
+  return { ...index, entries: [...others, ...entriesOf(snapshot, true)] };
+}
+
+/** The index with only these snapshots of the name, newest first. */
+export function withOnly(
+  index: LayoutIndex,
+  name: string,
+  snapshots: readonly ListedSnapshot[],
+): LayoutIndex {
+  const others = index.entries.filter((entry) => entry.name !== name);
+  const kept = snapshots.toReversed().flatMap((snapshot) => entriesOf(snapshot, snapshot === snapshots[0]));
+  return { ...index, entries: [...others, ...kept] };
+}
+
+/** Undefined where the entry is none of ours. Cheap where our annotations are there. */
+async function listEntry(layout: Layout, entry: IndexEntry): Promise<ListedSnapshot | undefined> {
+  const { name, digest, sizeBytes } = entry;
+  if (name === undefined || digest === undefined || sizeBytes === undefined) return undefined;
+  const generation = entry.tagGeneration ?? entry.generation;
+  if (entry.isOurs && generation !== undefined && entry.cutAt !== undefined)
+    return { name, digest, sizeBytes, generation, cutAt: entry.cutAt };
+  try {
+    const { manifest } = await loadSnapshot(layout, digest, sizeBytes);
+    return { name, digest, sizeBytes, generation: generation ?? manifest.generation, cutAt: manifest.cutAt };
+  } catch (error) {
+    if (!(error instanceof StasisError)) throw error;
+    if (error.code === 'store.foreign') return undefined;
+    // It is there and cannot be told more about; opening it says why.
+    return entry.isOurs || generation !== undefined
+      ? { name, digest, sizeBytes, generation: generation ?? 0, cutAt: entry.cutAt ?? '' }
+      : undefined;
+  }
+}
