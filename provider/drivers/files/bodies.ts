@@ -150,7 +150,7 @@ export class BodyReader {
     const chunking = isSparse(entry) ? 'pages-4k' : 'content';
     const failures: unknown[] = [];
     try {
-      const blob = await blobs.put(noting(pieces, failures), { chunking });
+      const blob = await blobs.put(noting(pieces, failures, work), { chunking });
       work.keep(after!, { blob, offset: 0 });
     } catch (error) {
       // A store may wrap what its input threw.
@@ -160,9 +160,16 @@ export class BodyReader {
   }
 }
 
-async function* noting(pieces: AsyncIterable<Buffer>, failures: unknown[]): AsyncGenerator<Buffer> {
+async function* noting(
+  pieces: AsyncIterable<Buffer>,
+  failures: unknown[],
+  work: Work,
+): AsyncGenerator<Buffer> {
   try {
-    yield* pieces;
+    for await (const piece of pieces) {
+      work.throwIfAborted();
+      yield piece;
+    }
   } catch (error) {
     failures.push(error);
     throw error;
@@ -188,10 +195,14 @@ class Work implements Reading {
     this.bodies.set(inodeOf(entry), { entry, attributes, content });
   }
 
+  throwIfAborted(): void {
+    throwIfAborted(this.signal);
+  }
+
   async giveWay(): Promise<void> {
+    this.throwIfAborted();
     if (performance.now() - this.sliceFrom < SLICE_MS) return;
     await turn();
-    throwIfAborted(this.signal);
     this.sliceFrom = performance.now();
   }
 }

@@ -114,8 +114,9 @@ export function ifThere<T>(call: () => T): T | undefined {
   }
 }
 
+/** Whether a system call failed with one of these errors. */
 export function isCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && codes.includes(String((error as NodeJS.ErrnoException).code));
+  return typeof error === 'object' && error !== null && 'code' in error && codes.includes(String(error.code));
 }
 
 export function missing(root: Buffer): StasisError {

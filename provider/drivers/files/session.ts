@@ -172,6 +172,7 @@ export class FilesSession implements Session {
     const remembered = [...inMemory.values()].map(({ entry }) => entry);
     const wanted = [...remembered, ...this.unknownOf(entries)];
     const reading = await this.bodyReader.intoBlobs(wanted, blobs, 'exact', signal, inMemory);
+    throwIfAborted(signal);
     this.remember(reading.bodies);
     if (reading.lost.length > 0) throw lost(reading.lost, 'changed after the cut');
     // A mapping made since the look moves the times with its first write only; so a mapped file is not trusted.
