@@ -68,6 +68,8 @@ export interface ResourceDefinition {
   readonly inputs: z.ZodObject;
   readonly outputs: z.ZodObject;
   readonly examples: readonly Example[];
+  /** An id as `importState` takes it, for the docs. */
+  readonly exampleId: string;
   /** Without contact to any member when nothing changes. */
   plan(change: Change, context: Context): Promise<PlannedChange>;
   /** Create and update in one. On error what was there before is as it was. */

@@ -69,6 +69,7 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
     inputs,
     outputs: RESTORE_OUTPUTS,
     examples: RESTORE_EXAMPLES,
+    exampleId: '/srv/snapshots#0f3a9c5e7b1d2468ace013579bdf2468',
     plan: (change, context) => plan(scope, change, context),
     apply: (change, context) => apply(scope, change, context),
     read: (prior, context) => readRestore(services, prior, context),

@@ -89,6 +89,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
     inputs,
     outputs: OUTPUTS,
     examples: SNAPSHOT_EXAMPLES,
+    exampleId: '/srv/snapshots#shop',
     plan: (change, context) => plan({ services, defaults, inputs }, change, context),
     apply: (change, context) => apply({ services, defaults, inputs }, change, context),
     read: (prior, context) => readSnapshot(services, prior, context),

@@ -124,6 +124,7 @@ function photo(folder: string): ResourceDefinition {
     inputs: INPUTS,
     outputs: OUTPUTS,
     examples: [],
+    exampleId: 'shop',
     plan: async (change) => plan(folder, change),
     apply: (change, context) => apply(folder, change, context),
     read: async (prior) => {
