@@ -64,9 +64,18 @@ describe('a verdict', () => {
     expect(lines.at(-1)).toBe('    and 4,691 more');
   });
 
+  test('sets how it differs below where it does not fit beside', () => {
+    const message = 'modified: 2026-11-23T06:51:44.878691893Z -> 2026-11-23T06:52:58.123456789Z';
+    const differences = [{ member: 'receipts', object: 'file/a/b.txt', kind: 'changed', message } as const];
+    const lines = renderVerdict('shop:4', { ...view, differences }, PLAIN).split('\n');
+    expect(lines.slice(5, 7)).toEqual(['    receipts  changed  file/a/b.txt', `      ${message}`]);
+  });
+
   test('keeps to the screen, and escapes what a file calls itself', () => {
     const object = `file/${'long/'.repeat(40)}\u001b[31m`;
-    const differences = [{ member: 'receipts', object, kind: 'changed', message: 'x'.repeat(100) } as const];
+    const differences = [
+      { member: 'receipts', object, kind: 'changed', message: 'x y '.repeat(30) } as const,
+    ];
     for (const width of [60, 100, 200]) {
       const text = renderVerdict('shop:4', { ...view, differences }, { width, color: false });
       expect(text).not.toContain('\u001b');

@@ -1,11 +1,12 @@
 import { formatMs } from '../../core/units.ts';
 import type { Verdict } from '../../core/verdict.ts';
-import { table } from './screen/table.ts';
+import { table, widthOfTable } from './screen/table.ts';
 import {
   clampWidth,
   count,
   flow,
   type Line,
+  paragraph,
   piece,
   printable,
   type RenderOptions,
@@ -87,19 +88,31 @@ function differenceLines(view: VerdictView, width: number, ascii?: boolean): Lin
   const total = Object.values(view.results).reduce((sum, { differenceCount }) => sum + differenceCount, 0);
   if (total === 0) return [];
   const shown = view.differences.slice(0, SHOWN_DIFFERENCES);
-  const rows = shown.map(({ member, object, kind, message }): Line[] => [
-    [piece(printable(member, ascii))],
-    [piece(kind, 'bad')],
-    [piece(printable(object, ascii))],
-    [piece(printable(message, ascii), 'faint')],
-  ]);
-  const columns = [{ maxWidth: MAX_NAME }, {}, { maxWidth: Math.floor(width / 2) }, {}];
   const hidden = total - shown.length;
   return [
     [piece(`${INDENT}${count(total, 'difference')}`)],
-    ...table(rows, columns, { width, indent: '    ', ascii }),
+    ...namedDifferences(shown, width, ascii),
     ...(hidden > 0 ? [[piece(`    and ${hidden.toLocaleString('en-US')} more`, 'faint')]] : []),
   ];
+}
+
+/** One a line; how it differs stands below where it does not fit beside it. */
+function namedDifferences(shown: readonly DifferenceView[], width: number, ascii?: boolean): Line[] {
+  const rows = shown.map(({ member, object, kind }): Line[] => [
+    [piece(printable(member, ascii))],
+    [piece(kind, 'bad')],
+    [piece(printable(object, ascii))],
+  ]);
+  const messages = shown.map(({ message }): Line => [piece(printable(message, ascii), 'faint')]);
+  const columns = [{ maxWidth: MAX_NAME }, {}, {}];
+  const options = { width, indent: '    ', ascii };
+  const withMessages = rows.map((cells, index) => [...cells, messages[index]!]);
+  if (widthOfTable(withMessages, [...columns, {}], options) <= width)
+    return table(withMessages, [...columns, {}], options);
+  return table(rows, columns, options).flatMap((line, index) => [
+    line,
+    ...paragraph(messages[index]!.map(({ text }) => text).join(''), width, '      ', 'faint'),
+  ]);
 }
 
 function facts(view: VerdictView): Line[] {

@@ -41,3 +41,15 @@ export function columnWidths(rows: readonly (readonly Line[])[], columns: readon
     Math.min(maxWidth, Math.max(0, ...rows.map((cells) => widthOf(cells[index] ?? [])))),
   );
 }
+
+/** What a whole row needs, were the screen wide enough. */
+export function widthOfTable(
+  rows: readonly (readonly Line[])[],
+  columns: readonly Column[],
+  { indent = '  ', gap = 2 }: Pick<TableOptions, 'indent' | 'gap'>,
+): number {
+  return columnWidths(rows, columns).reduce(
+    (sum, columnWidth) => sum + columnWidth + gap,
+    indent.length - gap,
+  );
+}
