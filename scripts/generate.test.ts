@@ -36,7 +36,7 @@ test('HCL stands as terraform fmt leaves it, and means the text that was given',
     'resource',
   );
   const values = {
-    name: 'a "${b}" %{c}',
+    name: ['a "$', '{b}" %', '{c}'].join(''),
     maxMs: 5,
     members: {
       a: { files: { path: '/a', exclude: ['x', 'y'] } },

@@ -75,5 +75,5 @@ function lines(pairs: readonly (readonly [string, string])[], depth: number): st
 
 /** Neither an interpolation nor a directive: what looks like one is escaped. */
 function quoted(value: string): string {
-  return JSON.stringify(value).replaceAll('${', '$${').replaceAll('%{', '%%{');
+  return JSON.stringify(value).replace(/[$%]\{/g, (sign) => sign.slice(0, 1) + sign);
 }
