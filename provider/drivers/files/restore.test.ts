@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -28,8 +27,6 @@ import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { BlobReader } from '../../core/store.ts';
 import { filesDriver } from './driver.ts';
-
-const isRoot = process.getuid?.() === 0;
 
 async function source(folder: Scratch): Promise<Captured> {
   mkdirSync(folder.at('source', 'sub'), { recursive: true });
@@ -357,29 +354,6 @@ describe('what would keep a restore from succeeding is told in its plan', () => 
     await expect(filesDriver.prepare({ path: folder.path }, far, testContext())).rejects.toMatchObject({
       code: 'files.not-local',
     });
-  });
-});
-
-describe('as another user than root', () => {
-  test('owners that only root can give are told, and so is a folder that must not be written', async () => {
-    if (!isRoot) {
-      console.log('skipped: only root can become another user');
-      return;
-    }
-    using folder = scratch();
-    const captured = await source(folder);
-    chmodSync(folder.path, 0o755);
-    process.seteuid?.(65_534);
-    const uid = process.getuid;
-    process.getuid = () => 65_534;
-    try {
-      const planned = await plan(folder.at('target'), captured);
-      expect(codes(planned)).toEqual(['files.rights']);
-      expect(planned.problems[0]?.message).toContain('user root (0)');
-    } finally {
-      process.getuid = uid;
-      process.seteuid?.(0);
-    }
   });
 });
 
