@@ -16,7 +16,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
   'provider/coordinator': ['own', 'provider/core'],
   'provider/resources': ['own', 'provider/core', 'provider/coordinator'],
   'provider/engines': ['own', 'provider/core', 'provider/resources'],
-  'provider/composition': ['own', 'provider'],
+  'provider/composition': ['own', 'provider', 'package.json'],
 };
 
 /** Besides, no driver imports another one, and the entry points may import the composition root. */
