@@ -146,3 +146,13 @@ export function bytes(reply: Reply | ReplyError | undefined): Buffer {
 export function list(reply: Reply | ReplyError | undefined): readonly Reply[] {
   return Array.isArray(reply) ? reply : [];
 }
+
+/** A reply of names and values by turns. */
+export function named(reply: Reply | undefined): Map<string, Reply> {
+  return new Map(inPairs(reply).map(([name, value]) => [text(name), value]));
+}
+
+export function inPairs(reply: Reply | undefined): [Reply, Reply][] {
+  const items = list(reply);
+  return Array.from({ length: items.length >> 1 }, (_, index) => [items[2 * index]!, items[2 * index + 1]!]);
+}

@@ -13,8 +13,8 @@ const capturedSchema = z.object({
   rdbBytes: z.number(),
   /** The RDB version in its header. */
   rdbVersion: z.number(),
-  /** The least RDB version that has all types of values in it: what a target has to understand. */
-  neededVersion: z.number(),
+  /** Types of values in it, as RDB_TYPE: what a target has to understand. */
+  types: z.array(z.number()),
   keys: z.number(),
   /** Which databases have keys. */
   databases: z.array(z.number()),

@@ -9,10 +9,9 @@ import { outsideOf } from './coverage.ts';
 import { isOwnKey } from './fingerprint-key.ts';
 import { factsOf, productName } from './info.ts';
 import type { ForkMark } from './marker.ts';
-import { Cursor } from './rdb/cursor.ts';
 import { NEWEST_VERSION, RdbReader, type RdbRecord } from './rdb/reader.ts';
-import { moduleName } from './rdb/skip.ts';
-import { RDB_TYPE, versionOfType } from './rdb/types.ts';
+import { moduleNameOf } from './rdb/skip.ts';
+import { RDB_TYPE } from './rdb/types.ts';
 
 export interface Copied {
   readonly capture: Capture;
@@ -46,7 +45,7 @@ export async function copyRdb(
     rdb: stored.digest,
     rdbBytes: stored.sizeBytes,
     rdbVersion: summary.version,
-    neededVersion: summary.neededVersion,
+    types: [...summary.types].sort((a, b) => a - b),
     keys: summary.keys,
     databases: [...summary.databases].sort((a, b) => a - b),
     functions: summary.functions,
@@ -108,8 +107,8 @@ function insistOnMark({ before, after, held }: ForkMark, aux: ReadonlyMap<string
 /** What an RDB has in it, counted as it passes. */
 class Summary {
   version = 0;
-  neededVersion = 0;
   keys = 0;
+  readonly types = new Set<number>();
   readonly databases = new Set<number>();
   readonly functions: string[] = [];
   readonly modules = new Set<string>();
@@ -136,7 +135,6 @@ class Summary {
         return;
       case 'function':
         this.functions.push(libraryName(record.code));
-        this.neededVersion = Math.max(this.neededVersion, 10);
         return;
       case 'module-aux':
         this.moduleAux.add(record.module);
@@ -145,8 +143,8 @@ class Summary {
         if (isOwnKey(record.key)) return;
         this.keys += 1;
         this.databases.add(record.db);
-        this.neededVersion = Math.max(this.neededVersion, versionOfType(record.type));
-        if (record.type === RDB_TYPE.module) this.modules.add(moduleName(new Cursor(record.payload).wide()));
+        this.types.add(record.type);
+        if (record.type === RDB_TYPE.module) this.modules.add(moduleNameOf(record.payload));
     }
   }
 }

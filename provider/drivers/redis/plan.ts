@@ -182,7 +182,7 @@ function commandName(command: Command): string {
   return (WITH_SUBCOMMANDS.has(name!) ? `${name} ${sub}` : name!).toLowerCase();
 }
 
-async function modulesOf(connection: Connection, signal: AbortSignal): Promise<string[]> {
+export async function modulesOf(connection: Connection, signal: AbortSignal): Promise<string[]> {
   const reply = await connection.attempt(['MODULE', 'LIST'], { signal });
   if (reply instanceof ReplyError) return [];
   return list(reply).map((module) => text(list(module)[1]));

@@ -2,7 +2,8 @@ import type { HashField, Value } from '../value.ts';
 import { Cursor, NEED_MORE } from './cursor.ts';
 import { malformed } from './malformed.ts';
 import { intset, listpack, pairs, ziplist } from './packed.ts';
-import { moduleName } from './skip.ts';
+import { parseScore } from './score.ts';
+import { moduleNameOf } from './skip.ts';
 import { decodeStream } from './stream.ts';
 import { RDB_TYPE } from './types.ts';
 
@@ -51,7 +52,7 @@ function decode(type: number, cursor: Cursor): Value {
     case RDB_TYPE.stream3:
       return decodeStream(cursor, type);
     case RDB_TYPE.module:
-      return { type: 'module', module: moduleName(cursor.wide()), parts: [cursor.bytes.subarray(cursor.at)] };
+      return { type: 'module', module: moduleNameOf(cursor.bytes), parts: [cursor.bytes] };
     default:
       return { type: 'hash', fields: hashFields(type, cursor) };
   }
@@ -99,13 +100,6 @@ function scored(cursor: Cursor, binary: boolean): Generator<readonly [Buffer, nu
 
 function* textScores(elements: Iterable<Buffer>): Generator<readonly [Buffer, number]> {
   for (const [member, score] of pairs(elements)) yield [member, parseScore(score.toString('latin1'))];
-}
-
-/** A score as a packed value or a reply writes it. */
-export function parseScore(text: string): number {
-  if (text === 'inf') return Number.POSITIVE_INFINITY;
-  if (text === '-inf') return Number.NEGATIVE_INFINITY;
-  return Number(text);
 }
 
 function* plainFields(elements: Iterable<Buffer>): Generator<HashField> {

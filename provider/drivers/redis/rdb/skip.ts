@@ -1,4 +1,4 @@
-import type { Cursor } from './cursor.ts';
+import { Cursor } from './cursor.ts';
 import { malformed } from './malformed.ts';
 import { RDB_TYPE } from './types.ts';
 
@@ -140,6 +140,11 @@ export function moduleName(id: bigint): string {
   let name = '';
   for (let shift = 58n; shift >= 10n; shift -= 6n) name += MODULE_LETTERS[Number((id >> shift) & 63n)]!;
   return name;
+}
+
+/** The module that a value of type `module` belongs to. */
+export function moduleNameOf(payload: Buffer): string {
+  return moduleName(new Cursor(payload).wide());
 }
 
 function times(count: number, work: () => void): void {

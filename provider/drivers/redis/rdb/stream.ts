@@ -43,7 +43,8 @@ function* entriesOfNode(nodeId: Buffer, packed: Buffer): Generator<StreamEntry> 
   next();
   for (; left > 0; left -= 1) {
     const flags = number();
-    const id = `${baseMs + wide()}-${BigInt.asUintN(64, baseSeq + wide())}`;
+    // Both differences are signed numbers of 64 bits, and wrap around.
+    const id = `${BigInt.asUintN(64, baseMs + wide())}-${BigInt.asUintN(64, baseSeq + wide())}`;
     const fields: Buffer[] = [];
     if (flags & ENTRY_SAME_FIELDS) for (const field of usual) fields.push(field, next());
     else for (let count = number(); count > 0; count -= 1) fields.push(next(), next());

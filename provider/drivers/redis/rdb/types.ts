@@ -29,11 +29,23 @@ export const RDB_TYPE = {
 
 export type Product = 'redis' | 'valkey';
 
-/** The RDB version that introduced a type: a server that reads that version can take such a value by RESTORE. */
+/** The RDB version that introduced a type; the version in a DUMP payload of it. */
 export function versionOfType(type: number): number {
   if (type === RDB_TYPE.hashFieldsExpireValkey) return 80;
   if (type >= RDB_TYPE.hashFieldsExpire) return 12;
   if (type >= RDB_TYPE.setListpack) return 11;
   if (type >= RDB_TYPE.hashListpack) return 10;
   return 9;
+}
+
+/** Whether a server that reads this RDB version takes a value of this type by RESTORE. */
+export function readsType(product: Product, version: number, type: number): boolean {
+  if (type === RDB_TYPE.hashFieldsExpireValkey) return product === 'valkey' && version >= 80;
+  if (type >= RDB_TYPE.hashFieldsExpire) return product === 'redis' && version >= 12;
+  return version >= versionOfType(type);
+}
+
+/** Hashes with fields that expire: Redis and Valkey write them in different ways. */
+export function hasExpiringFields(type: number): boolean {
+  return type >= RDB_TYPE.hashFieldsExpireValkey && type <= RDB_TYPE.hashListpackFieldsExpire;
 }

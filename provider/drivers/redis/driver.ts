@@ -1,0 +1,41 @@
+import type { Driver, Held } from '../../core/driver.ts';
+import { Connection } from './connection.ts';
+import { readContent } from './content.ts';
+import { fingerprintOfServer } from './fingerprint-live.ts';
+import { readInfo } from './info.ts';
+import { readEntry } from './journal.ts';
+import { planCapture, refuseKind } from './plan.ts';
+import { planRestore } from './plan-restore.ts';
+import { RestoredTarget } from './restored.ts';
+import { rollBack } from './roll-back.ts';
+import { RedisSession } from './session.ts';
+import { endpointOf, type RedisSpec, redisSpec } from './spec.ts';
+
+/**
+ * Redis 6.2 to 8, and Valkey, by URL. See README.md beside this file for what it captures, how, and what it cannot.
+ */
+export const redisDriver: Driver<RedisSpec> = {
+  name: 'redis',
+  summary: 'A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.',
+  spec: redisSpec,
+  traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
+  endpoint: endpointOf,
+  plan: (spec, _at, context) => planCapture(spec, context),
+  prepare: (spec, _at, context) => RedisSession.open(spec, context),
+  planRestore: (spec, _at, from, context) => planRestore(spec, from, context),
+  restore: (spec, _at, from, blobs, options, context) =>
+    RestoredTarget.load(spec, readContent(from), blobs, options, context),
+  async observe(spec, _at, context): Promise<Held> {
+    await using connection = await Connection.open(spec, context.signal);
+    refuseKind(await readInfo(connection, context.signal));
+    return {
+      fingerprint: () => fingerprintOfServer(spec, context),
+      release: async () => {},
+      [Symbol.asyncDispose]: async () => {},
+    };
+  },
+  async undo(spec, _at, entry, context): Promise<void> {
+    await using connection = await Connection.open(spec, context.signal);
+    await rollBack(connection, readEntry(entry), context.signal);
+  },
+};

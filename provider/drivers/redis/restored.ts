@@ -1,0 +1,232 @@
+import type { Context } from '../../core/context.ts';
+import type { Held, RestoreOptions } from '../../core/driver.ts';
+import { StasisError, throwIfAborted } from '../../core/errors.ts';
+import type { Fingerprint } from '../../core/fingerprint.ts';
+import type { BlobReader } from '../../core/store.ts';
+import { aclUsers, ruleArguments } from './acl.ts';
+import { type Command, Connection, ReplyError } from './connection.ts';
+import type { CapturedContent } from './content.ts';
+import { LOADING_KEY, RESTORE_KEY } from './fingerprint-key.ts';
+import { fingerprintOfServer } from './fingerprint-live.ts';
+import { factsOf, readInfo, type ServerFacts } from './info.ts';
+import type { JournalEntry } from './journal.ts';
+import { chooseLayout, type Layout, type Occupancy, type RestoreNote, readOccupancy } from './layout.ts';
+import { capturedLibraries, type Library } from './libraries.ts';
+import { loadKeys } from './loader.ts';
+import { refuseKind } from './plan.ts';
+import { replyProblem } from './problems.ts';
+import { checkRights } from './rights.ts';
+import { rollBack } from './roll-back.ts';
+import type { RedisSpec } from './spec.ts';
+
+const RESTORE_NAME = 'stasis-restore';
+/** Rolling back must end, whatever became of the rest. */
+const ROLL_BACK_MS = 60_000;
+/** A swap is quick; emptying what was replaced goes on behind. */
+const RELEASE_MS = 30_000;
+
+interface Parts {
+  readonly spec: RedisSpec;
+  readonly connection: Connection;
+  readonly context: Context;
+  readonly options: RestoreOptions;
+  readonly facts: ServerFacts;
+  readonly target: Occupancy;
+  readonly layout: Layout;
+  readonly libraries: readonly Library[];
+  readonly users: readonly string[];
+  readonly shiftMs: number;
+  readonly entry: JournalEntry;
+}
+
+/** A capture that is loaded into a target and not yet released. */
+export class RestoredTarget implements Held {
+  private readonly parts: Parts;
+  private released = false;
+  private disposed = false;
+
+  private constructor(parts: Parts) {
+    this.parts = parts;
+  }
+
+  static async load(
+    spec: RedisSpec,
+    content: CapturedContent,
+    blobs: BlobReader,
+    options: RestoreOptions,
+    context: Context,
+  ): Promise<RestoredTarget> {
+    const connection = await Connection.open(spec, context.signal);
+    try {
+      const parts = await prepare(spec, connection, content, blobs, options, context);
+      await options.journal(parts.entry);
+      const restored = new RestoredTarget(parts);
+      try {
+        await restored.fill(content, blobs);
+        return restored;
+      } catch (error) {
+        await restored[Symbol.asyncDispose]();
+        throw error;
+      }
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  fingerprint(): Fingerprint {
+    const { spec, layout, target, libraries, users, shiftMs, context } = this.parts;
+    const leaving = [...target.libraries.keys()].filter(
+      (name) => !libraries.some((library) => library.name === name),
+    );
+    return fingerprintOfServer(spec, context, {
+      databases: [...layout.loadInto].map(([as, db]) => ({ db, as })),
+      users,
+      withoutLibraries: leaving,
+      shiftMs,
+    });
+  }
+
+  /** All databases take their places in one transaction: clients see the old state or the new one. */
+  async release(): Promise<void> {
+    if (this.released) return;
+    const { connection, entry } = this.parts;
+    const replies = await connection.pipeline([['MULTI'], ...this.releaseCommands(), ['EXEC']], {
+      timeoutMs: RELEASE_MS,
+    });
+    const refused = replies.find((reply) => reply instanceof ReplyError);
+    if (refused instanceof ReplyError) throw replyProblem(['EXEC'], refused);
+    this.released = true;
+    // What was replaced lies where the new state was loaded; new ACL users stay only where the server has a file for them.
+    await rollBack(connection, entry, AbortSignal.timeout(RELEASE_MS));
+    await connection.attempt(['ACL', 'SAVE']);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    const { connection, spec, entry } = this.parts;
+    await connection[Symbol.asyncDispose]();
+    if (this.released) return;
+    const signal = AbortSignal.timeout(ROLL_BACK_MS);
+    await using another = await Connection.open(spec, signal);
+    await rollBack(another, entry, signal);
+  }
+
+  private async fill(content: CapturedContent, blobs: BlobReader): Promise<void> {
+    const { connection, context, options, facts, layout, libraries, target, shiftMs } = this.parts;
+    const { signal } = context;
+    await connection.attempt(['CLIENT', 'SETNAME', RESTORE_NAME], { signal });
+    for (const db of layout.loadInto.values()) {
+      await connection.call(['SELECT', String(db)], { signal });
+      await connection.call(['SET', LOADING_KEY, options.restoreId], { signal });
+    }
+    for (const { name, code } of libraries)
+      if (!target.libraries.get(name)?.equals(code))
+        await connection.call(['FUNCTION', 'LOAD', 'REPLACE', code], { signal });
+    await this.makeUsers(content, blobs);
+    await loadKeys(connection, content, blobs, { facts, loadInto: layout.loadInto, shiftMs, context });
+  }
+
+  /** A rule that this server does not know leaves its user out; the comparison then names it. */
+  private async makeUsers(content: CapturedContent, blobs: BlobReader): Promise<void> {
+    const { connection, context, entry } = this.parts;
+    for (const { name, rules } of await capturedUsers(content, blobs)) {
+      if (!entry.users.includes(name)) continue;
+      const command = ['ACL', 'SETUSER', name, ...ruleArguments(rules)].map((part) =>
+        Buffer.from(part, 'latin1'),
+      );
+      const reply = await connection.attempt(command, { signal: context.signal });
+      if (reply instanceof ReplyError)
+        context.logger.log('warn', 'the target does not take an ACL user', {
+          user: name,
+          reason: reply.code,
+        });
+    }
+  }
+
+  private releaseCommands(): Command[] {
+    const { layout, libraries, target, options, users, shiftMs } = this.parts;
+    const commands: Command[] = [];
+    for (const [db, loaded] of layout.loadInto) {
+      commands.push(['SELECT', String(loaded)], ['UNLINK', LOADING_KEY]);
+      if (!layout.beside) continue;
+      commands.push(
+        ['SWAPDB', String(db), String(loaded)],
+        ['SELECT', String(loaded)],
+        ['SET', LOADING_KEY, options.restoreId],
+      );
+    }
+    for (const db of layout.emptied) commands.push(['SELECT', String(db)], ['FLUSHDB', 'ASYNC']);
+    for (const name of target.libraries.keys())
+      if (!libraries.some((library) => library.name === name)) commands.push(['FUNCTION', 'DELETE', name]);
+    const note: RestoreNote = { id: options.restoreId, shiftMs, users };
+    return [...commands, ['SELECT', '0'], ['SET', RESTORE_KEY, JSON.stringify(note)]];
+  }
+}
+
+async function prepare(
+  spec: RedisSpec,
+  connection: Connection,
+  content: CapturedContent,
+  blobs: BlobReader,
+  options: RestoreOptions,
+  context: Context,
+): Promise<Parts> {
+  const { signal } = context;
+  const info = await readInfo(connection, signal);
+  refuseKind(info);
+  const facts = factsOf(info);
+  const target = await readOccupancy(connection, facts, signal);
+  if (target.occupied.length > 0 && !options.overwrite)
+    throw new StasisError('restore.target-not-empty', 'The target is not empty.', {
+      hint: 'Give an empty target, or set overwrite to replace what is there.',
+    });
+  const layout = chooseLayout(content.databases, target, await maySwap(connection, signal));
+  const libraries = await capturedLibraries(content, blobs);
+  const users = content.userRights.map(({ name }) => name);
+  throwIfAborted(signal);
+  const entry: JournalEntry = {
+    kind: 'restore',
+    restoreId: options.restoreId,
+    databases: [...layout.loadInto.values()],
+    made: libraries.filter(({ name }) => !target.libraries.has(name)).map(({ name }) => name),
+    replaced: Object.fromEntries(
+      libraries
+        .filter(({ name, code }) => target.libraries.get(name)?.equals(code) === false)
+        .map(({ name }) => [name, target.libraries.get(name)!.toString('latin1')]),
+    ),
+    users: await missingUsers(connection, users, signal),
+  };
+  // One moment for all keys: what a key had left at the cut, it has left then.
+  const shiftMs = options.expiry === 'remaining' ? context.clock.wallMs() - options.cutAtMs : 0;
+  return { spec, connection, context, options, facts, target, layout, libraries, users, shiftMs, entry };
+}
+
+export async function maySwap(connection: Connection, signal: AbortSignal): Promise<boolean> {
+  const rights = await checkRights(connection, [['SWAPDB', '0', '1']], signal);
+  return rights[0] === 'granted' || rights[0] === 'untold';
+}
+
+/** A user that the target has keeps its rules and password: a restore must not lock anybody out. */
+async function missingUsers(
+  connection: Connection,
+  users: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const replies = await connection.pipeline(
+    users.map((name): Command => ['ACL', 'GETUSER', Buffer.from(name, 'latin1')]),
+    { signal },
+  );
+  return users.filter((_name, index) => replies[index] === null);
+}
+
+async function capturedUsers(
+  content: CapturedContent,
+  blobs: BlobReader,
+): Promise<ReturnType<typeof aclUsers>> {
+  if (content.users === undefined) return [];
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of blobs.get(content.users)) chunks.push(chunk);
+  return aclUsers(Buffer.concat(chunks).toString('latin1').split('\n'));
+}
