@@ -1,5 +1,6 @@
 import type { Driver } from '../core/driver.ts';
 import { filesDriver } from './files/driver.ts';
+import { redisDriver } from './redis/driver.ts';
 
 /** All drivers, one line each. Only a composition root imports this. */
-export const DRIVERS: readonly Driver[] = [filesDriver];
+export const DRIVERS: readonly Driver[] = [redisDriver, filesDriver];

@@ -1,6 +1,5 @@
 import { readFileSync, type StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { release } from 'node:os';
 import { sep } from 'node:path';
 
 const OVERLAY = 0x794c7630;
@@ -35,17 +34,6 @@ const UNPROVABLE: ReadonlyMap<number, string> = new Map([
   [0x2011bab0, 'exfat'],
 ]);
 
-/**
- * File systems with multigrain timestamps (kernel documentation, filesystems/multigrain-ts, from Linux 6.13 on): once
- * a time was looked at, the next change stamps a finer one, so that no change goes unseen within a tick of the clock.
- */
-const MULTIGRAIN: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e]);
-
-export function hasMultigrainTimes(kernelRelease: string): boolean {
-  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
-  return major > 6 || (major === 6 && minor >= 13);
-}
-
 /** What the kernel makes up: nothing in it is an application's state. */
 const PSEUDO: ReadonlySet<number> = new Set([
   0x9fa0, // proc
@@ -65,8 +53,6 @@ export interface FileSystem {
   /** `ext4`, or the magic number in hexadecimal. */
   readonly name: string;
   readonly pseudo: boolean;
-  /** A change after a look always has another time than the look saw, however soon it comes. */
-  readonly fineTimes: boolean;
   /** Why equal scans would be no proof here. */
   readonly unprovable?: string;
   readonly freeBytes: number;
@@ -82,8 +68,7 @@ export async function fileSystemAt(path: string | Buffer): Promise<FileSystem> {
     weak === undefined
       ? undefined
       : `it lies on ${nameOf(weak)}, where files can change while their times stay as they are`;
-  const fineTimes = MULTIGRAIN.has(stats.type) && hasMultigrainTimes(release());
-  return { name, pseudo: PSEUDO.has(stats.type), fineTimes, unprovable, ...free(stats) };
+  return { name, pseudo: PSEUDO.has(stats.type), unprovable, ...free(stats) };
 }
 
 function nameOf(type: number): string {

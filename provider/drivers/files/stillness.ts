@@ -19,7 +19,8 @@ export interface Look {
 /**
  * The kernel stamps times by a clock that moves once a tick, at most 10 ms (CONFIG_HZ=100). A change within the same
  * tick as an earlier one may leave the change time as it was, so a scan proves nothing of a file that had changed
- * less than this before it, except where the kernel stamps finer once a time was looked at (`fineTimes`).
+ * less than this before it. Kernels from 6.13 on stamp finer once a time was looked at. It holds for them all the
+ * same: a write stamps the time first and writes then, and is over within that long unless something stalls it.
  */
 const TICK_NS = 10_000_000n;
 /** File systems that store whole seconds (ext4 with 128-byte inodes), or two: no nanoseconds are ever seen there. */
@@ -53,20 +54,19 @@ interface Restless {
 function latestToSettle(scan: Scan): Restless {
   let latest: Restless = { entry: undefined, settledAtNs: 0n };
   for (const entry of scan.entries) {
-    const at = settledAtNs(entry, scan);
+    const at = settledAtNs(entry);
     if (at > latest.settledAtNs) latest = { entry, settledAtNs: at };
   }
   return latest;
 }
 
-function settledAtNs(entry: Entry, scan: Scan): bigint {
-  if (entry.ctimeNs % NS_PER_S === 0n) return entry.ctimeNs + COARSE_NS;
-  return scan.fileSystems.get(entry.dev)?.fineTimes ? 0n : entry.ctimeNs + TICK_NS;
+function settledAtNs(entry: Entry): bigint {
+  return entry.ctimeNs + (entry.ctimeNs % NS_PER_S === 0n ? COARSE_NS : TICK_NS);
 }
 
 /** Whether a later change of this entry would be told from what this scan saw. */
 export function isSettled(entry: Entry, scan: Scan): boolean {
-  return settledAtNs(entry, scan) < scan.startedAtNs;
+  return settledAtNs(entry) < scan.startedAtNs;
 }
 
 function judged(scan: Scan, restless: Restless): Look {
