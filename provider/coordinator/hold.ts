@@ -26,6 +26,11 @@ export async function withHolds(
   work: (signal: AbortSignal) => Promise<Map<string, Observation>>,
 ): Promise<HeldResult> {
   if (holding.length === 0) return { observations: await work(context.signal), pauses: [] };
+  await allSettledOrThrow(holding, context.signal, async ({ member, session }, own) => {
+    await session.hold!.settle?.(own).catch((error: unknown) => {
+      throw atMember(member, error);
+    });
+  });
   const ranks = byRank(holding);
   const fromNs = new Map<string, number>();
   const pauses: Pause[] = [];

@@ -49,7 +49,7 @@ export class Lock implements Holdable {
 
   /** @throws StasisError `redis.busy-child` when children of the server leave no room for ours */
   async freeze(leaseMs: number, signal: AbortSignal): Promise<void> {
-    await this.settle(signal);
+    await this.ready(signal);
     for (let attempt = 1; ; attempt += 1) {
       this.paused = true;
       const first = await this.look(signal, ['CLIENT', 'PAUSE', String(Math.ceil(leaseMs)), 'WRITE']);
@@ -64,7 +64,6 @@ export class Lock implements Holdable {
     }
   }
 
-  /** All that can be waited for before anything is paused. */
   async settle(signal: AbortSignal): Promise<void> {
     await this.ready(signal);
     await this.idle(signal);
