@@ -125,7 +125,11 @@ function storedMember(services: Services, name: string, value: unknown): unknown
   if (chosen instanceof StasisError) return value;
   const { driver, spec } = chosen;
   if ('unknown' in spec) return { [driver.name]: UNKNOWN };
-  const kept = Object.entries(spec).filter(([key]) => !metaOf(driver.spec.shape[key]!).secret);
+  // What the driver does not know may be a misspelt secret.
+  const kept = Object.entries(spec).filter(([key]) => {
+    const field = driver.spec.shape[key];
+    return field !== undefined && !metaOf(field).secret;
+  });
   return { [driver.name]: { ...Object.fromEntries(kept), endpoint: endpointOf(driver, spec) } };
 }
 

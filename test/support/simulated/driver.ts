@@ -170,7 +170,12 @@ export function simulatedDriver(powers: SimulatedPowers): Driver {
   return {
     name: 'simulated',
     summary: 'A counter in memory.',
-    spec: z.strictObject({ place: z.string().describe('Where.').meta({ role: 'endpoint' }) }),
+    spec: z.strictObject({
+      place: z.string().describe('Where.').meta({ role: 'endpoint' }),
+      part: z.string().optional().describe('What of it.').meta({ role: 'selection' }),
+      password: z.string().optional().describe('How to get in.').meta({ role: 'access', secret: true }),
+      patience: z.number().optional().describe('How long to wait.').meta({ role: 'limit' }),
+    }),
     traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: powers.rank ?? 10 },
     endpoint: (spec) => `simulated://${(spec as { place: string }).place}`,
     plan: async () => ({ ...nothing, folders: [], pauseMs: 0, outside: [], system: {} }),

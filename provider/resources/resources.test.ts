@@ -1,0 +1,344 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { testContext } from '../../test/support/context.ts';
+import { SimulatedSystem, simulatedDriver } from '../../test/support/simulated/driver.ts';
+import { type ResourceDefinition, type ResourceState, UNKNOWN, type Values } from '../core/resource.ts';
+import { localHost } from '../hosts/local/host.ts';
+import { STORE_TYPES } from '../stores/registry.ts';
+import { makeProvider } from './provider.ts';
+
+let folder: string;
+let system: SimulatedSystem;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'stasis-resources-'));
+  system = new SimulatedSystem();
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+function definitions(owner = 'test'): Record<'Snapshot' | 'Restore', ResourceDefinition> {
+  const services = {
+    drivers: [simulatedDriver({ system, mark: true, watch: true })],
+    storeTypes: STORE_TYPES,
+    host: localHost(),
+    version: '0.0.0',
+    owner,
+  };
+  const { resources } = makeProvider(services).catalog({ store: { path: join(folder, 'store') } });
+  return Object.fromEntries(resources.map((one) => [one.name, one])) as Record<
+    'Snapshot' | 'Restore',
+    ResourceDefinition
+  >;
+}
+
+const inputsOf = (overrides: Values = {}, member: Values = {}): Values => ({
+  name: 'shop',
+  members: { a: { simulated: { place: 'here', password: 'hunter2', ...member } } },
+  ...overrides,
+});
+
+const context = testContext();
+const generationOf = (state: ResourceState): number => state.outputs.generation as number;
+
+async function created(overrides: Values = {}, member: Values = {}): Promise<ResourceState> {
+  return definitions().Snapshot.apply({ inputs: inputsOf(overrides, member) }, context);
+}
+
+describe('a Snapshot', () => {
+  test('captures when it is created; its state holds endpoints and no secret', async () => {
+    const state = await created();
+    expect(state.id).toBe(`${join(folder, 'store')}#shop`);
+    expect(state.outputs).toMatchObject({ generation: 1, sharp: true, blurMs: 0, pauseMs: 0 });
+    expect(state.outputs.reference).toMatch(/^shop@sha256:[0-9a-f]{64}$/);
+    expect(state.stored.members).toEqual({
+      a: { simulated: { place: 'here', endpoint: 'simulated://here' } },
+    });
+    expect(JSON.stringify(state)).not.toContain('hunter2');
+  });
+
+  const never: [string, Values, Values][] = [
+    ['another password', {}, { password: 'changed' }],
+    ['another limit of a member', {}, { patience: 7 }],
+    ['another maxPauseMs', { maxPauseMs: 500 }, {}],
+    ['another maxBlurMs', { maxBlurMs: 5 }, {}],
+    ['keep', { keep: 3 }, {}],
+    ['a deletion policy', { deletionPolicy: 'delete' }, {}],
+  ];
+  test.each(never)('%s never captures again', async (_name, overrides, member) => {
+    const prior = await created();
+    const change = { prior, inputs: inputsOf(overrides, member) };
+    const planned = await definitions().Snapshot.plan(change, context);
+    expect(planned.outputs).toEqual(prior.outputs);
+    expect(planned.problems).toEqual([]);
+    system.calls.length = 0;
+    expect(generationOf(await definitions().Snapshot.apply(change, context))).toBe(1);
+    expect(system.calls).toEqual([]);
+  });
+
+  const again: [string, Values, Values][] = [
+    ['a changed trigger', { triggers: { release: '2' } }, {}],
+    ['another endpoint', {}, { place: 'there' }],
+    ['another selection', {}, { part: 'half' }],
+    [
+      'a new member',
+      { members: { a: { simulated: { place: 'here' } }, b: { simulated: { place: 'there' } } } },
+      {},
+    ],
+  ];
+  test.each(again)('%s captures the next generation', async (_name, overrides, member) => {
+    const prior = await created();
+    const change = { prior, inputs: inputsOf(overrides, member) };
+    const planned = await definitions().Snapshot.plan(change, context);
+    expect(planned).toMatchObject({ action: 'update', replace: [], id: prior.id });
+    expect(planned.outputs.reference).toBe(UNKNOWN);
+    const state = await definitions().Snapshot.apply(change, context);
+    expect(generationOf(state)).toBe(2);
+    expect(state.id).toBe(prior.id);
+  });
+
+  test('a plan with nothing to change contacts no member', async () => {
+    const prior = await created();
+    system.calls.length = 0;
+    const planned = await definitions().Snapshot.plan({ prior, inputs: inputsOf() }, context);
+    expect(planned).toMatchObject({ action: 'none', problems: [] });
+    expect(system.calls).toEqual([]);
+  });
+
+  test('what is unknown is planned as such, and decided at apply', async () => {
+    const first = await definitions().Snapshot.plan({ inputs: inputsOf({}, { place: UNKNOWN }) }, context);
+    expect(first.problems).toEqual([]);
+    expect(first.stored.members).toEqual({ a: { simulated: { place: UNKNOWN, endpoint: UNKNOWN } } });
+    const prior = await created();
+    const planned = await definitions().Snapshot.plan(
+      { prior, inputs: inputsOf({}, { place: UNKNOWN }) },
+      context,
+    );
+    expect(planned).toMatchObject({ action: 'update' });
+    expect(planned.outputs.generation).toBe(UNKNOWN);
+    expect(generationOf(await definitions().Snapshot.apply({ prior, inputs: inputsOf() }, context))).toBe(1);
+  });
+
+  test('another name or another store is another resource', async () => {
+    const prior = await created();
+    const renamed = await definitions().Snapshot.plan(
+      { prior, inputs: inputsOf({ name: 'store-front' }) },
+      context,
+    );
+    expect(renamed).toMatchObject({
+      action: 'replace',
+      replace: [['name']],
+      id: `${join(folder, 'store')}#store-front`,
+    });
+    const moved = await definitions().Snapshot.plan(
+      { prior, inputs: inputsOf({ store: { path: join(folder, 'other') } }) },
+      context,
+    );
+    expect(moved).toMatchObject({ action: 'replace', replace: [['store']] });
+  });
+
+  test('a name has one owner; another is refused at plan and at apply, unless it imports', async () => {
+    await created();
+    const other = definitions('another project').Snapshot;
+    const planned = await other.plan({ inputs: inputsOf() }, context);
+    expect(planned.problems.map(({ code, at }) => [code, at])).toEqual([['store.owned', ['name']]]);
+    await expect(other.apply({ inputs: inputsOf() }, context)).rejects.toMatchObject({ code: 'store.owned' });
+    const imported = await other.importState(`${join(folder, 'store')}#shop`, context);
+    expect(imported).toMatchObject({
+      stored: { name: 'shop' },
+      outputs: { generation: 1, owner: 'another project' },
+    });
+    const adopted = await other.apply({ prior: imported, inputs: inputsOf() }, context);
+    expect(generationOf(adopted)).toBe(1);
+    const next = await other.apply({ prior: adopted, inputs: inputsOf({ triggers: { n: '1' } }) }, context);
+    expect(generationOf(next)).toBe(2);
+  });
+
+  test('keep removes the oldest generations, also when it alone changes', async () => {
+    let state = await created();
+    for (const n of ['1', '2', '3'])
+      state = await definitions().Snapshot.apply(
+        { prior: state, inputs: inputsOf({ triggers: { n }, keep: 3 }) },
+        context,
+      );
+    const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+    expect((await store.name('shop'))?.generations.map(({ generation }) => generation)).toEqual([4, 3, 2]);
+    await definitions().Snapshot.apply(
+      { prior: state, inputs: inputsOf({ triggers: { n: '3' }, keep: 1 }) },
+      context,
+    );
+    expect((await store.name('shop'))?.generations.map(({ generation }) => generation)).toEqual([4]);
+  });
+
+  test('a lost snapshot is reported and kept in state: it is never taken again by itself', async () => {
+    const state = await created();
+    expect(await definitions().Snapshot.read(state, context)).toMatchObject({ problems: [] });
+    await rm(join(folder, 'store/blobs'), { recursive: true, force: true });
+    const read = await definitions().Snapshot.read(state, context);
+    expect(read?.state).toEqual(state);
+    expect(read?.problems.map(({ code, severity }) => [code, severity])).toEqual([
+      ['snapshot.damaged', 'warning'],
+    ]);
+    await rm(join(folder, 'store'), { recursive: true, force: true });
+    expect((await definitions().Snapshot.read(state, context))?.problems.map(({ code }) => code)).toEqual([
+      'snapshot.lost',
+    ]);
+    expect(await definitions().Snapshot.plan({ prior: state, inputs: inputsOf() }, context)).toMatchObject({
+      action: 'none',
+    });
+  });
+
+  test('removal retains, unless the user said delete; what is pinned stays', async () => {
+    const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+    const retained = await created();
+    expect(await definitions().Snapshot.delete(retained, context)).toEqual([]);
+    expect((await store.name('shop'))?.generations).toHaveLength(1);
+    const state = await definitions().Snapshot.apply(
+      { prior: retained, inputs: inputsOf({ deletionPolicy: 'delete', triggers: { n: '2' } }) },
+      context,
+    );
+    await store.pin('shop', { by: 'user:audit', digest: retained.outputs.digest as `sha256:${string}` });
+    const problems = await definitions().Snapshot.delete(state, context);
+    expect(problems.map(({ code }) => code)).toEqual(['snapshot.pinned']);
+    expect((await store.name('shop'))?.generations.map(({ generation }) => generation)).toEqual([1]);
+  });
+
+  const bad: [string, Values, string, string[]][] = [
+    ['a name with a slash', inputsOf({ name: 'a/b' }), 'name.malformed', ['name']],
+    ['a member without a driver', inputsOf({ members: { a: {} } }), 'member.no-driver', ['members', 'a']],
+    ['an unknown attribute', inputsOf({ pauseMax: 3 }), 'input.unknown-attribute', ['pauseMax']],
+    [
+      'an unknown attribute of a member',
+      inputsOf({}, { palce: 'x' }),
+      'input.unknown-attribute',
+      ['members', 'a', 'simulated', 'palce'],
+    ],
+    ['no member', inputsOf({ members: {} }), 'members.none', ['members']],
+    ['a pause of zero', inputsOf({ maxPauseMs: 0 }), 'input.invalid', ['maxPauseMs']],
+  ];
+  test.each(bad)('%s is refused at plan, at its place', async (_name, inputs, code, at) => {
+    const { problems } = await definitions().Snapshot.plan({ inputs }, context);
+    expect(problems.map((problem) => [problem.code, problem.at])).toContainEqual([code, at]);
+    expect(system.calls).toEqual([]);
+  });
+});
+
+describe('a Restore', () => {
+  const restoreInputs = (snapshot: string, overrides: Values = {}, place = 'twin'): Values => ({
+    snapshot,
+    members: { a: { simulated: { place } } },
+    ...overrides,
+  });
+
+  async function restored(overrides: Values = {}): Promise<{ photo: ResourceState; twin: ResourceState }> {
+    system.state = 7;
+    const photo = await created();
+    system.state = 0;
+    const twin = await definitions().Restore.apply(
+      { inputs: restoreInputs(photo.outputs.reference as string, overrides) },
+      context,
+    );
+    return { photo, twin };
+  }
+
+  test('restores once, says whether it is the same, and pins its snapshot', async () => {
+    const { photo, twin } = await restored();
+    expect(system.state).toBe(7);
+    expect(twin.outputs).toMatchObject({
+      reference: photo.outputs.reference,
+      verdict: 'equivalent',
+      differences: [],
+      safetyReference: '',
+    });
+    const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+    expect((await store.name('shop'))?.pins).toMatchObject([{ digest: photo.outputs.digest }]);
+    await definitions().Restore.delete(twin, context);
+    expect((await store.name('shop'))?.pins).toEqual([]);
+    expect(system.state).toBe(7);
+  });
+
+  test('a newer snapshot does not restore again by itself, and is reported', async () => {
+    const { photo, twin } = await restored();
+    const next = await definitions().Snapshot.apply(
+      { prior: photo, inputs: inputsOf({ triggers: { n: '2' } }) },
+      context,
+    );
+    const change = { prior: twin, inputs: restoreInputs(next.outputs.reference as string) };
+    const planned = await definitions().Restore.plan(change, context);
+    expect(planned).toMatchObject({ action: 'update', outputs: twin.outputs });
+    expect(planned.problems.map(({ code, severity }) => [code, severity])).toEqual([
+      ['restore.newer-snapshot', 'warning'],
+    ]);
+    system.calls.length = 0;
+    const state = await definitions().Restore.apply(change, context);
+    expect(system.calls).toEqual([]);
+    expect(state.outputs.reference).toBe(photo.outputs.reference);
+    expect(await definitions().Restore.plan({ ...change, prior: state }, context)).toMatchObject({
+      action: 'none',
+    });
+  });
+
+  test('a target that is not empty is refused at plan, at the member, unless overwrite says so', async () => {
+    system.state = 3;
+    const photo = await created();
+    const inputs = restoreInputs(photo.outputs.reference as string);
+    const planned = await definitions().Restore.plan({ inputs }, context);
+    expect(planned.problems.map(({ code, at }) => [code, at])).toEqual([
+      ['restore.target-not-empty', ['members', 'a', 'simulated']],
+    ]);
+    await expect(definitions().Restore.apply({ inputs }, context)).rejects.toMatchObject({
+      code: 'restore.target-not-empty',
+    });
+    expect(system.calls).not.toContain('restore');
+    const twin = await definitions().Restore.apply({ inputs: { ...inputs, overwrite: true } }, context);
+    expect(twin.outputs.safetyReference).toMatch(/^safety-[0-9a-f]+@sha256:/);
+  });
+
+  test('the set of targets has to be that of the snapshot', async () => {
+    const photo = await created();
+    const members = { b: { simulated: { place: 'x' } } };
+    const { problems } = await definitions().Restore.plan(
+      { inputs: { snapshot: photo.outputs.reference, members } },
+      context,
+    );
+    expect(problems.map(({ code }) => code).sort()).toEqual(['restore.no-member', 'restore.no-target']);
+  });
+
+  test.each([
+    ['shop:9', 'snapshot.no-generation'],
+    ['other', 'snapshot.none'],
+    ['Shop!', 'reference.malformed'],
+  ])('the snapshot "%s" is refused at plan', async (snapshot, code) => {
+    await created();
+    const { problems } = await definitions().Restore.plan({ inputs: restoreInputs(snapshot) }, context);
+    expect(problems.map((problem) => [problem.code, problem.at])).toEqual([[code, ['snapshot']]]);
+  });
+
+  test('a failed restore leaves no pin and the journal clean', async () => {
+    system.state = 7;
+    const photo = await created();
+    system.state = 0;
+    const broken = simulatedDriver({
+      system,
+      mark: true,
+      before: (call) => {
+        if (call === 'restore') throw new Error('no');
+      },
+    });
+    const services = {
+      drivers: [broken],
+      storeTypes: STORE_TYPES,
+      host: localHost(),
+      version: '0.0.0',
+      owner: 'test',
+    };
+    const [, restore] = makeProvider(services).catalog({ store: { path: join(folder, 'store') } }).resources;
+    await expect(
+      restore!.apply({ inputs: restoreInputs(photo.outputs.reference as string) }, context),
+    ).rejects.toMatchObject({ at: ['members', 'a', 'simulated'] });
+    const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+    expect((await store.name('shop'))?.pins).toEqual([]);
+    expect(await store.records.list('journal/')).toEqual([]);
+  });
+});
