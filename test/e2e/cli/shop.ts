@@ -6,6 +6,11 @@ import { Workspace } from './stasis.ts';
 /** In every password of a shop: what must be found nowhere. */
 export const PLANTED = 'Tr0ub4dor-planted';
 
+/** A variable of the environment, as a file of inputs writes it. */
+export function variable(name: string): string {
+  return `\${${name}}`;
+}
+
 /** A small shop on real servers, and empty ones for its twin. */
 export class Shop implements AsyncDisposable {
   readonly workspace: Workspace;
@@ -68,10 +73,10 @@ store: { path: snapshots }
 members:
   orders:
     postgres:
-      url: \${ORDERS_URL}
+      url: ${variable('ORDERS_URL')}
   sessions:
     redis:
-      url: \${SESSIONS_URL}
+      url: ${variable('SESSIONS_URL')}
   receipts:
     files:
       path: receipts
@@ -79,8 +84,8 @@ members:
 
   readonly target = `store: { path: snapshots }
 members:
-  orders: { postgres: { url: "\${TWIN_ORDERS_URL}" } }
-  sessions: { redis: { url: "\${TWIN_SESSIONS_URL}" } }
+  orders: { postgres: { url: "${variable('TWIN_ORDERS_URL')}" } }
+  sessions: { redis: { url: "${variable('TWIN_SESSIONS_URL')}" } }
   receipts: { files: { path: twin-receipts } }
 `;
 

@@ -1,0 +1,373 @@
+import { execFile } from 'node:child_process';
+import { chmod, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { findPostgres, startPostgres } from '../support/postgres-server.ts';
+import { PLANTED, Shop, variable } from './cli/shop.ts';
+
+const runFile = promisify(execFile);
+const IS_ROOT = process.getuid?.() === 0;
+
+let shop: Shop;
+let closedPort = 0;
+
+beforeAll(async () => {
+  shop = await Shop.open();
+  await shop.workspace.inputs('app.yaml', shop.app);
+  await shop.workspace.inputs('target.yaml', shop.target);
+  closedPort = await portThatNobodyListensOn();
+  await mkdir(shop.workspace.path('empty'));
+  await oldClients(shop.workspace.path('old-clients'));
+}, 120_000);
+afterAll(() => shop?.[Symbol.asyncDispose]());
+
+/** A program that says it is of a version long gone. */
+async function oldClients(folder: string): Promise<void> {
+  await mkdir(folder);
+  for (const name of ['pg_dump', 'pg_restore', 'psql']) {
+    await writeFile(join(folder, name), `#!/bin/sh\necho "${name} (PostgreSQL) 9.6.24"\n`);
+    await chmod(join(folder, name), 0o755);
+  }
+}
+
+function portThatNobodyListensOn(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+interface Refused {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly at: readonly string[];
+  readonly file?: string;
+  readonly line?: number;
+}
+
+/** What is refused is refused by `plan` and `capture` alike, with 2, and no store is made. */
+async function refused(yaml: string, args: readonly string[] = []): Promise<Refused> {
+  await shop.workspace.inputs('bad.yaml', yaml);
+  const planned = await shop.run(['plan', '-f', 'bad.yaml', '--json', ...args]);
+  const ran = await shop.run(['capture', '-f', 'bad.yaml', '--json', ...args]);
+  for (const text of [planned.stdout, planned.stderr, ran.stdout, ran.stderr])
+    expect(text).not.toContain(PLANTED);
+  expect([planned.status, ran.status]).toEqual([2, 2]);
+  const { error } = ran.json() as unknown as { error: Refused };
+  expect(ran.stderr).toContain(`[${error.code}]`);
+  expect(ran.stderr).toContain(error.message);
+  if (error.line !== undefined) expect(ran.stderr).toContain(`  at bad.yaml:${error.line}:`);
+  return error;
+}
+
+/** A Snapshot of these members, whose lines begin at line 3. */
+function members(...lines: readonly string[]): string {
+  return ['name: bad', 'members:', ...lines].join('\n');
+}
+
+describe('a mistake in the file is told with code, sentence and line, and nothing is touched', () => {
+  test.each<[string, () => string, Partial<Refused>]>([
+    [
+      'a member without a driver',
+      () => members('  a: {}'),
+      { code: 'member.no-driver', at: ['members', 'a'], line: 3 },
+    ],
+    [
+      'a member with two drivers',
+      () =>
+        members('  a:', '    files: { path: receipts }', `    redis: { url: "${variable('SESSIONS_URL')}" }`),
+      { code: 'member.two-drivers', at: ['members', 'a'], line: 3 },
+    ],
+    [
+      'an unknown attribute',
+      () => members('  a:', '    files:', '      path: receipts', '      exclud: []'),
+      { code: 'input.unknown-attribute', at: ['members', 'a', 'files', 'exclud'], line: 6 },
+    ],
+    [
+      'an unknown driver',
+      () => members('  a: { oracle: { url: x } }'),
+      { code: 'input.unknown-attribute', at: ['members', 'a', 'oracle'], line: 3 },
+    ],
+    [
+      'a value of the wrong type',
+      () => `${members('  a: { files: { path: receipts } }')}\nmaxPauseMs: soon\n`,
+      { code: 'input.invalid', at: ['maxPauseMs'], line: 4 },
+    ],
+    [
+      'a name with a slash',
+      () => 'members: { a: { files: { path: receipts } } }\nname: shop/eu\n',
+      { code: 'name.malformed', at: ['name'], line: 2 },
+    ],
+    [
+      'no name',
+      () => 'members: { a: { files: { path: receipts } } }\n',
+      { code: 'input.invalid', at: ['name'] },
+    ],
+    [
+      'what we compute ourselves',
+      () => members('  a:', '    files: { path: receipts, endpoint: x }'),
+      { code: 'input.computed', at: ['members', 'a', 'files', 'endpoint'], line: 4 },
+    ],
+    [
+      'a folder that is not there',
+      () => members('  a:', '    files: { path: nowhere }'),
+      { at: ['members', 'a', 'files', 'path'], line: 4 },
+    ],
+    [
+      'a server that cannot be reached',
+      () =>
+        members('  a:', '    postgres:', `      url: postgres://app:${PLANTED}@127.0.0.1:${closedPort}/x`),
+      { code: 'postgres.unreachable', at: ['members', 'a', 'postgres', 'url'], line: 5 },
+    ],
+    [
+      'a Redis that cannot be reached',
+      () => members('  a:', '    redis:', `      url: redis://:${PLANTED}@127.0.0.1:${closedPort}`),
+      { code: 'redis.unreachable', at: ['members', 'a', 'redis', 'url'], line: 5 },
+    ],
+    [
+      'a wrong password of Postgres',
+      () =>
+        members(
+          '  a:',
+          '    postgres:',
+          `      url: postgres://postgres:${PLANTED}-no@127.0.0.1:${shop.postgres.port}/x`,
+        ),
+      {
+        code: expect.stringMatching(/^postgres\./) as unknown as string,
+        at: ['members', 'a', 'postgres', 'url'],
+        line: 5,
+      },
+    ],
+    [
+      'a wrong password of Redis',
+      () => members('  a:', '    redis:', `      url: redis://:${PLANTED}-no@127.0.0.1:${shop.redis.port}`),
+      { code: 'redis.password', at: ['members', 'a', 'redis', 'url'], line: 5 },
+    ],
+    [
+      'a database that is not there',
+      () => members('  a:', '    postgres:', `      url: ${shop.postgres.url('nowhere')}`),
+      { code: 'postgres.no-database', line: 5 },
+    ],
+    [
+      'client programs that are missing',
+      () =>
+        members('  a:', '    postgres:', `      url: ${variable('ORDERS_URL')}`, '      clientPath: empty'),
+      { code: 'postgres.client-missing', at: ['members', 'a', 'postgres', 'clientPath'], line: 6 },
+    ],
+    [
+      'client programs that are too old',
+      () =>
+        members(
+          '  a:',
+          '    postgres:',
+          `      url: ${variable('ORDERS_URL')}`,
+          '      clientPath: old-clients',
+        ),
+      { code: 'postgres.client-too-old', at: ['members', 'a', 'postgres', 'clientPath'], line: 6 },
+    ],
+    [
+      'two members on the same database',
+      () =>
+        members(
+          `  a: { postgres: { url: "${variable('ORDERS_URL')}" } }`,
+          `  b: { postgres: { url: "${variable('ORDERS_URL')}" } }`,
+        ),
+      { code: 'members.same-system', at: ['members', 'b', 'postgres'], line: 4 },
+    ],
+    [
+      'two members on the same Redis, written differently',
+      () =>
+        members(
+          `  a: { redis: { url: "${variable('SESSIONS_URL')}" } }`,
+          `  b: { redis: { url: "${shop.redis.url}/0" } }`,
+        ),
+      { code: 'members.same-system', line: 4 },
+    ],
+    [
+      'a store that is a file',
+      () => `${members('  a: { files: { path: receipts } }')}\nstore:\n  path: app.yaml\n`,
+      { code: 'store.not-a-folder', line: 4 },
+    ],
+    [
+      'a store within a captured folder',
+      () => `${members('  a: { files: { path: receipts } }')}\nstore:\n  path: receipts/snapshots\n`,
+      { code: 'store.inside-member', line: 4 },
+    ],
+  ])('%s', async (_name, yaml, expected) => {
+    const error = await refused(yaml());
+    expect(error).toMatchObject(expected);
+    expect(error.message).toMatch(/[.!?]$/);
+    expect(await readdir(shop.workspace.folder)).not.toContain('snapshots');
+    expect(await readdir(shop.receipts)).toHaveLength(50);
+  });
+
+  test('all that is wrong is told at once', async () => {
+    await shop.workspace.inputs(
+      'bad.yaml',
+      members(
+        `  a: { redis: { url: "redis://127.0.0.1:${closedPort}" } }`,
+        '  b: { files: { path: nowhere } }',
+      ),
+    );
+    const ran = await shop.run(['capture', '-f', 'bad.yaml', '--json']);
+    const { error, more } = ran.json() as unknown as { error: Refused; more: Refused[] };
+    expect([error, ...more].map(({ line }) => line)).toEqual([3, 4]);
+  });
+
+  test('a variable that the environment lacks, and a file that is not there', async () => {
+    expect(await refused(`name: ${variable('NOWHERE')}\n`)).toMatchObject({
+      code: 'document.variable-missing',
+      line: 1,
+      at: [],
+    });
+    const ran = await shop.run(['capture', '-f', 'absent.yaml', '--json']);
+    expect([ran.status, ran.json()]).toMatchObject([2, { error: { code: 'document.unreadable' } }]);
+  });
+});
+
+describe('a store that cannot be written', () => {
+  const app = () => members('  a: { files: { path: receipts } }');
+
+  test('because it is read-only', async () => {
+    const path = shop.workspace.path('read-only');
+    await mkdir(path);
+    if (IS_ROOT) await mountMemory(path, 'ro');
+    else await chmod(path, 0o555);
+    try {
+      expect(await refused(app(), ['--store', 'read-only'])).toMatchObject({ code: 'store.read-only' });
+    } finally {
+      if (IS_ROOT) await runFile('umount', [path]);
+    }
+  });
+
+  test('because its disk is full', async () => {
+    if (!IS_ROOT) {
+      process.stderr.write('skipped: a small disk is made by root only\n');
+      return;
+    }
+    const path = shop.workspace.path('small');
+    await mkdir(path);
+    await mountMemory(path, 'size=64k');
+    try {
+      await mkdir(shop.workspace.path('large'));
+      await writeFile(shop.workspace.path('large/file'), Buffer.alloc(1_000_000, 1));
+      const large = members('  a: { files: { path: large } }');
+      expect(await refused(large, ['--store', 'small/snapshots'])).toMatchObject({ code: 'store.no-space' });
+    } finally {
+      await runFile('umount', [path]);
+    }
+  });
+});
+
+function mountMemory(path: string, options: string) {
+  return runFile('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
+}
+
+describe('a restore that cannot succeed is refused with 2, and the target is as it was', () => {
+  beforeAll(async () => {
+    const ran = await shop.run(['capture', '-f', 'app.yaml', '--json']);
+    expect(ran.status).toBe(0);
+  }, 120_000);
+
+  async function refusedRestore(reference: string, yaml = shop.target): Promise<Refused> {
+    await shop.workspace.inputs('bad-target.yaml', yaml);
+    const ran = await shop.run(['restore', reference, '-f', 'bad-target.yaml', '--json']);
+    expect(ran.stdout + ran.stderr).not.toContain(PLANTED);
+    expect({ status: ran.status, stderr: ran.stderr }).toEqual({ status: 2, stderr: expect.any(String) });
+    return (ran.json() as unknown as { error: Refused }).error;
+  }
+
+  test.each<[string, string, Partial<Refused>]>([
+    ['a generation that is not there', 'shop:99', { code: 'snapshot.no-generation', at: ['snapshot'] }],
+    ['a name that is not there', 'bank', { code: 'snapshot.none', at: ['snapshot'] }],
+    ['a reference that is none', 'shop/eu:1', { code: 'reference.malformed', at: ['snapshot'] }],
+  ])('%s', async (_name, reference, expected) => {
+    expect(await refusedRestore(reference)).toMatchObject(expected);
+    const shown = await shop.run(['show', reference, '--json']);
+    expect([shown.status, shown.json()]).toMatchObject([2, { error: { code: expected.code } }]);
+  });
+
+  test('a member without a target, and a target of another driver', async () => {
+    const missing = 'store: { path: snapshots }\nmembers:\n  receipts: { files: { path: other } }\n';
+    expect(await refusedRestore('shop', missing)).toMatchObject({
+      code: 'restore.no-target',
+      at: ['members'],
+      line: 2,
+    });
+    const swapped = shop.target.replace(
+      'files: { path: twin-receipts }',
+      `redis: { url: "${variable('SESSIONS_URL')}" }`,
+    );
+    expect(await refusedRestore('shop', swapped)).toMatchObject({ code: 'restore.other-driver', line: 5 });
+  });
+
+  test('targets that are not empty', async () => {
+    const source = shop.target.replaceAll('TWIN_', '').replace('twin-receipts', 'receipts');
+    await shop.workspace.inputs('bad-target.yaml', source);
+    const ran = await shop.run(['restore', 'shop', '-f', 'bad-target.yaml', '--json']);
+    const { error, more } = ran.json() as unknown as { error: Refused; more: Refused[] };
+    const found = [error, ...more].filter(({ code }) => code === 'restore.target-not-empty');
+    expect(found.map(({ at, line }) => [at[1], line]).sort()).toEqual([
+      ['orders', 3],
+      ['receipts', 5],
+      ['sessions', 4],
+    ]);
+    expect(ran.status).toBe(2);
+    expect(await readdir(shop.receipts)).toHaveLength(50);
+    expect(await shop.redis.cli('DBSIZE')).toBe('2000');
+  });
+
+  test('a target that lacks an extension', async () => {
+    const [newest] = await findPostgres();
+    const copy = shop.workspace.path('postgres-without-hstore');
+    const binDir = await copyPostgres(newest!.binDir, copy);
+    await shop.postgres.query('CREATE DATABASE extended');
+    await shop.postgres.query('CREATE EXTENSION hstore', { database: 'extended' });
+    await using lacking = await startPostgres({ binDir });
+    const source = `name: extended\nmembers: { a: { postgres: { url: "${shop.postgres.url('extended')}" } } }\n`;
+    await shop.workspace.inputs('extended.yaml', source);
+    const captured = await shop.run(['capture', '-f', 'extended.yaml', '--json']);
+    expect(captured.status).toBe(0);
+    const target = `members:\n  a:\n    postgres:\n      url: ${lacking.url()}\n`;
+    const error = await refusedRestore('extended', target);
+    expect(error).toMatchObject({
+      code: 'postgres.extension-missing',
+      at: expect.arrayContaining(['a', 'postgres']),
+    });
+    expect(error.message).toContain('hstore');
+    await rm(copy, { recursive: true, force: true });
+  });
+
+  test('a target older than the source', async () => {
+    const found = await findPostgres();
+    const [newest, oldest] = [found[0]!, found.at(-1)!];
+    if (newest.major === oldest.major) {
+      process.stderr.write(`skipped: only PostgreSQL ${newest.version} is on this machine\n`);
+      return;
+    }
+    await using older = await startPostgres({ version: oldest.major });
+    const error = await refusedRestore('shop', shop.target.replace(variable('TWIN_ORDERS_URL'), older.url()));
+    expect(error).toMatchObject({ code: 'postgres.target-older', line: 3 });
+  });
+});
+
+/** Postgres finds its own files from where its program lies, so a copy of the tree is a server of its own. */
+async function copyPostgres(binDir: string, to: string): Promise<string> {
+  const lib = binDir.replace(/\/bin$/, '');
+  const share = lib.replace('/lib/', '/share/');
+  const inCopy = (path: string): string => join(to, path);
+  await cp(lib, inCopy(lib), { recursive: true, verbatimSymlinks: true });
+  await cp(share, inCopy(share), {
+    recursive: true,
+    dereference: true,
+    filter: (path) => !/extension\/hstore[.-]/.test(path),
+  });
+  // The server does not run as root, and has to reach it.
+  await chmod(shop.workspace.folder, 0o755);
+  return inCopy(binDir);
+}
