@@ -44,7 +44,7 @@ export class Connection implements AsyncDisposable {
     const target = parseTarget(spec);
     const tls = await readTls(spec, target);
     // Loaded when it is used: the plugin's start does not need it.
-    const { createClient, RESP_TYPES } = await import('@redis/client');
+    const { createClient, RESP_TYPES } = await import('./client-library.ts');
     const socket = {
       host: target.host,
       port: target.port,
@@ -88,7 +88,7 @@ export class Connection implements AsyncDisposable {
 
   /** All in one write; replies in order, each an answer or the server's error. */
   async pipeline(commands: readonly Command[], options: CallOptions = {}): Promise<(Reply | ReplyError)[]> {
-    const { ErrorReply } = await import('@redis/client');
+    const { ErrorReply } = await import('./client-library.ts');
     const answers = Promise.all(
       commands.map((command) =>
         this.client.sendCommand<Reply>(command).catch((error: unknown) => {
