@@ -27,6 +27,9 @@ export interface Health {
   readonly store: { readonly location: string; readonly problems: readonly StasisError[] };
 }
 
+/** Of a driver that speaks its system's protocol itself. */
+const NOTHING_NEEDED: Found = { what: 'needs nothing from this machine', where: '' };
+
 export function renderDoctor(health: Health, options: RenderOptions): string {
   const width = clampWidth(options.width);
   const { ascii } = options;
@@ -51,7 +54,7 @@ export function renderDoctor(health: Health, options: RenderOptions): string {
     toText([[piece(`stasis ${health.version}`, 'strong')]], options),
     ...health.drivers.flatMap((driver) => [
       heading(`${driver.name} (${driver.layers.join(', ')})`, driver.problems),
-      facts(driver.found),
+      facts(driver.found.length + driver.problems.length > 0 ? driver.found : [NOTHING_NEEDED]),
       ...problemsOf(driver.problems),
     ]),
     heading('engines', []),

@@ -119,13 +119,29 @@ describe('piped', () => {
     const pipe = new FakeTerminal(false);
     using progress = reportOn(pipe);
     progress.report({ step: 'prepare' });
+    progress.report({ step: 'hold' });
+    advance(1000);
     progress.report({ step: 'hold', message: 'cutting again, round 2' });
     progress.report({ step: 'copy', member: 'orders', doneBytes: 5 });
     progress.report({ step: 'copy', member: 'orders', doneBytes: 10 });
     progress.report({ step: 'seal' });
     expect(pipe.writes.join('')).toBe(
-      'stasis: prepare\nstasis: hold cutting again, round 2\nstasis: copy orders\nstasis: seal\n',
+      'stasis: prepare\nstasis: hold\nstasis: hold cutting again, round 2\nstasis: copy orders\nstasis: seal\n',
     );
+  });
+
+  test('thins out the messages of a step', () => {
+    const pipe = new FakeTerminal(false);
+    using progress = reportOn(pipe);
+    for (let n = 0; n < 300; n += 1) {
+      progress.report({ step: 'compare', message: `${n} objects read` });
+      advance(10);
+    }
+    expect(pipe.writes).toEqual([
+      'stasis: compare 0 objects read\n',
+      'stasis: compare 100 objects read\n',
+      'stasis: compare 200 objects read\n',
+    ]);
   });
 
   test('says now and then how far a long copy is', () => {

@@ -22,6 +22,8 @@ export interface ProgressOptions {
 const REDRAW_MS = 500;
 /** Elsewhere at most one line of bytes a member in this time. */
 const PLAIN_BYTES_MS = 10_000;
+/** Elsewhere another message of the same step at most once in this time. */
+const PLAIN_MESSAGE_MS = 1_000;
 /** What is drawn over has to fit the screen. */
 const MAX_ROWS = 16;
 
@@ -42,6 +44,7 @@ export class ProgressReport implements Disposable {
   private readonly startedMs: number;
   private step = '';
   private message: string | undefined;
+  private saidMs = Number.NEGATIVE_INFINITY;
   private drawnLines = 0;
   private drawnMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
@@ -82,7 +85,8 @@ export class ProgressReport implements Disposable {
   /** Whether it says something that was not known: another step. */
   private note(event: ProgressEvent): boolean {
     if (event.member === undefined) {
-      const isNew = event.step !== this.step || event.message !== this.message;
+      const isNew = event.step !== this.step || (event.message !== this.message && this.isMessageDue());
+      if (isNew) this.saidMs = this.options.nowMs();
       this.step = event.step;
       this.message = event.message;
       return isNew;
@@ -94,6 +98,10 @@ export class ProgressReport implements Disposable {
     state.totalBytes = event.totalBytes ?? state.totalBytes;
     this.members.set(event.member, state);
     return isNew;
+  }
+
+  private isMessageDue(): boolean {
+    return this.options.nowMs() - this.saidMs >= PLAIN_MESSAGE_MS;
   }
 
   private printPlain(event: ProgressEvent, isNew: boolean): void {
