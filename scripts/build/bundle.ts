@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '../..');
 const DIST = join(ROOT, 'dist');
@@ -32,6 +32,16 @@ const RECORD = join(DIST, '.build.json');
  */
 const BANNER =
   "import { createRequire as stasisCreateRequire } from 'node:module'; const require = stasisCreateRequire(import.meta.url);";
+
+/** zod brings its messages in fifty languages, half of its size; ours are in English. */
+const ENGLISH_ONLY: Plugin = {
+  name: 'english-only',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    }));
+  },
+};
 
 /**
  * Bundles what changed since the last time. True when there was something to do. The record's own time is when the
@@ -67,6 +77,7 @@ async function rebuild(startedAt: Date): Promise<void> {
     legalComments: 'none',
     metafile: true,
     write: false,
+    plugins: [ENGLISH_ONLY],
     logLevel: 'warning',
   });
   await mkdir(DIST, { recursive: true });
