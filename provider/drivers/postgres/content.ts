@@ -25,7 +25,7 @@ const database = z.object({
   icuRules: z.string().optional(),
   collationVersion: z.string().optional(),
   sizeBytes: z.number(),
-  extensions: z.array(z.object({ name: z.string(), version: z.string() })),
+  extensions: z.array(z.object({ name: z.string(), version: z.string(), schema: z.string() })),
   /** pg_dump's archive of all but rows. */
   schema: blob,
   /** pg_dump's archive of large objects, where there are any. */

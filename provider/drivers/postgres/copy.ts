@@ -75,9 +75,9 @@ async function copyDatabase(part: MarkedPart, blobs: Blobs, context: Context): P
     sequences: state.sequences,
     shared: await databaseShared(session.rows, database),
   };
-  const extensions = await session.rows(
-    'SELECT extname::text AS name, extversion AS version FROM pg_catalog.pg_extension ORDER BY 1',
-  );
+  const extensions =
+    await session.rows(`SELECT x.extname::text AS name, x.extversion AS version, n.nspname::text AS schema
+    FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace ORDER BY x.oid`);
   const described = await putJson(blobs, index);
   return {
     captured: {
@@ -85,7 +85,11 @@ async function copyDatabase(part: MarkedPart, blobs: Blobs, context: Context): P
       ...{ ctype: database.ctype, provider: database.provider, locale: database.locale },
       ...{ icuRules: database.icuRules, collationVersion: database.collationVersion },
       ...{ sizeBytes: database.sizeBytes, schema, largeObjects, index: described },
-      extensions: extensions.map((row) => ({ name: text(row, 'name'), version: text(row, 'version') })),
+      extensions: extensions.map((row) => ({
+        name: text(row, 'name'),
+        version: text(row, 'version'),
+        schema: text(row, 'schema'),
+      })),
     },
     index,
     owners: await databaseOwners(session.rows, database.name),

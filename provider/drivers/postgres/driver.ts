@@ -1,0 +1,62 @@
+import type { Context } from '../../core/context.ts';
+import type { Driver, Held } from '../../core/driver.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
+import { CaptureSession } from './capture-session.ts';
+import { parseJournalEntry } from './journal-entry.ts';
+import { endpointOf, parsePlace } from './place.ts';
+import { planCapture } from './plan.ts';
+import { planRestore } from './plan-restore.ts';
+import { restore } from './restore.ts';
+import { type PostgresSpec, postgresSpec } from './spec.ts';
+import { undoEntry } from './undo.ts';
+
+/** PostgreSQL 14 to 18, by URL. See README.md for how, and for what it does not hold. */
+export const postgresDriver: Driver<PostgresSpec> = {
+  name: 'postgres',
+  summary: 'One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.',
+  spec: postgresSpec,
+  traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
+  endpoint: (spec) => endpointOf(parsePlace(spec.url)),
+  plan: planCapture,
+  prepare: (spec, at, context) => CaptureSession.open(spec, at, context, true),
+  planRestore,
+  restore,
+  observe,
+  undo: async (spec, at, entry, context) => {
+    const known = parseJournalEntry(entry);
+    if (known) await undoEntry(parsePlace(spec.url), at, known, context.logger);
+  },
+};
+
+/** The state at one instant from now on; nothing is held, and nothing of it stays. */
+async function observe(spec: PostgresSpec, at: Host, context: Context): Promise<Held> {
+  const session = await CaptureSession.open(spec, at, context, false);
+  try {
+    await takeAndKeep(session, context);
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    fingerprint: () => session.fingerprint(),
+    release: async () => {},
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+/** A schema that changes in the very moment of the mark is tried again. */
+const OBSERVE_ROUNDS = 5;
+
+async function takeAndKeep(session: CaptureSession, context: Context): Promise<void> {
+  for (let round = 1; ; round += 1) {
+    try {
+      await session.mark.take(context.signal);
+      await session.adopt();
+      return;
+    } catch (error) {
+      if (!(error instanceof StasisError) || error.code !== 'cut.lost' || round === OBSERVE_ROUNDS)
+        throw error;
+    }
+  }
+}
