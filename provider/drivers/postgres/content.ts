@@ -3,9 +3,9 @@ import { type Digest, isDigest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobDescriptor, BlobReader } from '../../core/store.ts';
-import type { Role } from './roles.ts';
-import type { DatabaseShared } from './shared-state.ts';
-import type { SequencePosition } from './tables.ts';
+import type { SequencePosition } from './capture/tables.ts';
+import type { Role } from './fingerprint/roles.ts';
+import type { DatabaseShared } from './fingerprint/shared-state.ts';
 
 /** Our version of what a capture holds; a newer one is refused. */
 export const CONTENT_VERSION = 1;

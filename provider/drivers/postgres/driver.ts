@@ -2,14 +2,14 @@ import type { Context } from '../../core/context.ts';
 import type { Driver, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { CaptureSession } from './capture-session.ts';
-import { parseJournalEntry } from './journal-entry.ts';
-import { endpointOf, parsePlace } from './place.ts';
-import { planCapture } from './plan.ts';
-import { planRestore } from './plan-restore.ts';
-import { restore } from './restore.ts';
+import { planCapture } from './capture/plan.ts';
+import { CaptureSession } from './capture/session.ts';
+import { endpointOf, parsePlace } from './connect/place.ts';
+import { parseJournalEntry } from './restore/journal-entry.ts';
+import { planRestore } from './restore/plan-restore.ts';
+import { restore } from './restore/start.ts';
+import { undoEntry } from './restore/undo.ts';
 import { type PostgresSpec, postgresSpec } from './spec.ts';
-import { undoEntry } from './undo.ts';
 
 /** PostgreSQL 14 to 18, by URL. See README.md for how, and for what it does not hold. */
 export const postgresDriver: Driver<PostgresSpec> = {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { StasisError } from '../../core/errors.ts';
-import { parsePlace } from './place.ts';
+import { parsePlace } from './connect/place.ts';
 
 /** Connections that copy and load at once, unless said otherwise. */
 export const DEFAULT_JOBS = 4;
