@@ -3,8 +3,8 @@ import type { Calls } from './calls.ts';
 
 /** What is held must run again, and the process be gone, before the host kills it 2 s after Shutdown. */
 const SETTLE_MS = 1_500;
-/** Shutdown's answer has to leave before we do. */
-const ANSWER_MS = 10;
+/** Shutdown's answer has to leave before we do; each command of the engine waits for this several times. */
+const ANSWER_MS = 1;
 /** Should the host die before it opened its stream, only our parent's change tells. */
 const PARENT_POLL_MS = 500;
 
@@ -26,7 +26,7 @@ export class Lifecycle {
     return this.ending;
   }
 
-  /** The host ends us in order; with nothing running that takes 10 ms. */
+  /** The host ends us in order; with nothing running that takes a moment. */
   shutDown(): void {
     setTimeout(() => this.end('the engine is ending'), ANSWER_MS);
   }
