@@ -7,7 +7,7 @@ import type {
   ResourceDefinition,
 } from '../../provider/core/resource.ts';
 import { providerAddress, snakeCase } from '../../provider/engines/terraform/naming.ts';
-import type { Attribute } from '../../provider/engines/terraform/schema/attributes.ts';
+import type { Attribute, Shape } from '../../provider/engines/terraform/schema/attributes.ts';
 import {
   type BlockType,
   configurationAttributes,
@@ -100,6 +100,7 @@ function resourcePage(definition: ResourceDefinition, links: Links): string {
     ...examples('resource', type, definition.examples),
     '## Inputs',
     attributeTables(type.inputs, links),
+    secrets(type),
     '## Outputs',
     attributeTables(
       type.attributes.filter((attribute) => !type.inputs.includes(attribute)),
@@ -109,6 +110,18 @@ function resourcePage(definition: ResourceDefinition, links: Links): string {
     'What an import takes is the `id`.',
     fenced('sh', `terraform import ${type.typeName}.${label} '${definition.exampleId}'\n`),
   );
+}
+
+/** Where a password goes, if the resource takes any. */
+function secrets(type: BlockType): string {
+  if (!hasWriteOnly({ kind: 'object', attributes: type.inputs })) return '';
+  return 'Attributes that hold a password are write-only: no state keeps them. A variable declared `ephemeral = true` keeps them out of plan files too. Another password alone is no change.';
+}
+
+function hasWriteOnly(shape: Shape): boolean {
+  if (shape.kind === 'list' || shape.kind === 'map') return hasWriteOnly(shape.element);
+  if (shape.kind !== 'object') return false;
+  return shape.attributes.some(({ writeOnly, shape: inner }) => writeOnly || hasWriteOnly(inner));
 }
 
 function lookupPage(definition: FunctionDefinition): string {
