@@ -5,6 +5,7 @@ import type { Host } from '../../core/host.ts';
 import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
+import { examine } from './examine.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { restore } from './restore/start.ts';
@@ -27,6 +28,7 @@ export const postgresDriver: Driver<PostgresSpec> = {
     const known = parseJournalEntry(entry);
     if (known) await undoEntry(parsePlace(spec.url), at, known, context.logger);
   },
+  examine,
 };
 
 /** The state at one instant from now on; nothing is held, and nothing of it stays. */

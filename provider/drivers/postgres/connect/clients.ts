@@ -13,13 +13,16 @@ export interface Clients {
   readonly version: string;
 }
 
+/** What of a member says which programs to take. */
+type ClientChoice = Pick<PostgresSpec, 'clientPath'>;
+
 /** Where packages of Postgres put the programs of each major version. */
 const VERSIONED = ['/usr/lib/postgresql', '/usr/pgsql', '/opt/homebrew/opt', '/usr/local/opt'];
 const PROGRAMS = ['pg_dump', 'pg_restore', 'psql'] as const;
 const LOOK_MS = 10_000;
 
 /** Every complete set of client programs on the host, or in the folder that the user names. */
-export async function findClients(spec: PostgresSpec, host: Host, signal: AbortSignal): Promise<Clients[]> {
+export async function findClients(spec: ClientChoice, host: Host, signal: AbortSignal): Promise<Clients[]> {
   const folders = spec.clientPath === undefined ? await usualFolders(host, signal) : [spec.clientPath];
   const found: Clients[] = [];
   for (const folder of folders) {
@@ -59,7 +62,7 @@ async function clientsIn(folder: string, host: Host, signal: AbortSignal): Promi
  *
  * @throws StasisError `postgres.client-missing`, `postgres.client-too-old`
  */
-export function clientsForDump(found: readonly Clients[], serverMajor: number, spec: PostgresSpec): Clients {
+export function clientsForDump(found: readonly Clients[], serverMajor: number, spec: ClientChoice): Clients {
   return fitting(found, serverMajor, serverMajor, spec);
 }
 
@@ -68,12 +71,12 @@ export function clientsForLoad(
   found: readonly Clients[],
   dumpedByMajor: number,
   targetMajor: number,
-  spec: PostgresSpec,
+  spec: ClientChoice,
 ): Clients {
   return fitting(found, dumpedByMajor, targetMajor, spec);
 }
 
-function fitting(found: readonly Clients[], least: number, near: number, spec: PostgresSpec): Clients {
+function fitting(found: readonly Clients[], least: number, near: number, spec: ClientChoice): Clients {
   const at = spec.clientPath === undefined ? [] : ['clientPath'];
   if (found.length === 0)
     throw new StasisError(
