@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { findPostgres, startPostgres } from '../support/postgres-server.ts';
 import { PLANTED, Shop, variable } from './cli/shop.ts';
+import { expectStatus } from './cli/stasis.ts';
 
 const runFile = promisify(execFile);
 const IS_ROOT = process.getuid?.() === 0;
@@ -271,14 +272,14 @@ function mountMemory(path: string, options: string) {
 describe('a restore that cannot succeed is refused with 2, and the target is as it was', () => {
   beforeAll(async () => {
     const ran = await shop.run(['capture', '-f', 'app.yaml', '--json']);
-    expect(ran.status).toBe(0);
+    expectStatus(ran, 0);
   }, 120_000);
 
   async function refusedRestore(reference: string, yaml = shop.target): Promise<Refused> {
     await shop.workspace.inputs('bad-target.yaml', yaml);
     const ran = await shop.run(['restore', reference, '-f', 'bad-target.yaml', '--json']);
     expect(ran.stdout + ran.stderr).not.toContain(PLANTED);
-    expect({ status: ran.status, stderr: ran.stderr }).toEqual({ status: 2, stderr: expect.any(String) });
+    expectStatus(ran, 2);
     return (ran.json() as unknown as { error: Refused }).error;
   }
 
@@ -317,7 +318,7 @@ describe('a restore that cannot succeed is refused with 2, and the target is as 
       ['receipts', 5],
       ['sessions', 4],
     ]);
-    expect(ran.status).toBe(2);
+    expectStatus(ran, 2);
     expect(await readdir(shop.receipts)).toHaveLength(50);
     expect(await shop.redis.cli('DBSIZE')).toBe('2000');
   });
@@ -332,7 +333,7 @@ describe('a restore that cannot succeed is refused with 2, and the target is as 
     const source = `name: extended\nmembers: { a: { postgres: { url: "${shop.postgres.url('extended')}" } } }\n`;
     await shop.workspace.inputs('extended.yaml', source);
     const captured = await shop.run(['capture', '-f', 'extended.yaml', '--json']);
-    expect(captured.status).toBe(0);
+    expectStatus(captured, 0);
     const target = `members:\n  a:\n    postgres:\n      url: ${lacking.url()}\n`;
     const error = await refusedRestore('extended', target);
     expect(error).toMatchObject({

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { Shop } from './cli/shop.ts';
-import type { Ran, Running } from './cli/stasis.ts';
+import { expectStatus, type Ran, type Running } from './cli/stasis.ts';
 
 /** Large enough that copying takes longer than noticing that it began. */
 const LARGE_FILES = 24;
@@ -16,7 +16,7 @@ beforeAll(async () => {
   shop = await Shop.open();
   await shop.workspace.inputs('app.yaml', shop.app);
   await shop.workspace.inputs('target.yaml', shop.target);
-  expect((await shop.run(['capture', '-f', 'app.yaml'])).status).toBe(0);
+  expectStatus(await shop.run(['capture', '-f', 'app.yaml']), 0);
   await mkdir(`${shop.receipts}/large`);
   for (let n = 0; n < LARGE_FILES; n += 1)
     await writeFile(`${shop.receipts}/large/${n}`, randomBytes(LARGE_BYTES));
@@ -90,7 +90,7 @@ describe('Ctrl-C', () => {
     expect(ran.stderr).toContain('stasis: interrupted');
     await expectThawed();
     expect(await generations()).toEqual([1]);
-    expect((await shop.run(['verify', 'shop:1'])).status).toBe(0);
+    expectStatus(await shop.run(['verify', 'shop:1']), 0);
   });
 
   test('twice ends soon, and all goes on as well', async () => {
@@ -114,7 +114,7 @@ describe('Ctrl-C', () => {
         await delay(300);
         running.interrupt();
       });
-      expect(ran.status).toBe(130);
+      expectStatus(ran, 130);
       expect(ran.stdout).toBe('');
     } finally {
       await other.end();
@@ -124,11 +124,11 @@ describe('Ctrl-C', () => {
 
   test('in the middle of a restore leaves the targets as they were', async () => {
     const whole = await shop.run(['capture', '-f', 'app.yaml', '--json']);
-    expect(whole.status).toBe(0);
+    expectStatus(whole, 0);
     const ran = await runUntil(['restore', 'shop:2', '-f', 'target.yaml', '--json'], /load/, (running) =>
       running.interrupt(),
     );
-    expect(ran.status).toBe(130);
+    expectStatus(ran, 130);
     expect(await shop.twinRedis.cli('DBSIZE')).toBe('0');
     const tables = await shop.twinPostgres.query("SELECT 1 FROM pg_class WHERE relname = 'orders'", {
       database: 'orders',
@@ -136,7 +136,7 @@ describe('Ctrl-C', () => {
     expect(tables).toEqual([]);
     expect((await readdir(shop.workspace.folder)).filter((name) => name.includes('twin'))).toEqual([]);
     const again = await shop.run(['restore', 'shop:2', '-f', 'target.yaml', '--json']);
-    expect({ status: again.status, stderr: again.stderr }).toEqual({ status: 0, stderr: expect.any(String) });
+    expectStatus(again, 0);
   });
 });
 
@@ -149,7 +149,7 @@ describe('the next capture', () => {
     await delay(6_000);
     await expectThawed();
     const ran = await shop.run(['capture', '-f', 'app.yaml', '--json']);
-    expect({ status: ran.status, stderr: ran.stderr }).toEqual({ status: 0, stderr: expect.any(String) });
+    expectStatus(ran, 0);
     expect(await generations()).toEqual([3, 2, 1]);
   });
 });

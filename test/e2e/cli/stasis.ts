@@ -92,6 +92,12 @@ function onlyObject(text: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
+/** @throws Error with all that was said when it did not end so */
+export function expectStatus(ran: Ran, status: number): void {
+  if (ran.status === status) return;
+  throw new Error(`ended with ${ran.status ?? ran.signal}, not ${status}:\n${ran.stdout}\n${ran.stderr}`);
+}
+
 /** A folder for one test, with a place for files of inputs. */
 export class Workspace implements AsyncDisposable {
   readonly folder: string;
