@@ -5,7 +5,7 @@ import { formatReference, isName } from '../core/reference.ts';
 import type { FunctionDefinition, Values } from '../core/resource.ts';
 import type { Store } from '../core/store.ts';
 import { GET_SNAPSHOT_EXAMPLES, GET_SNAPSHOTS_EXAMPLES } from './examples.ts';
-import { resolveReference } from './lookup.ts';
+import { resolveSnapshot } from './lookup.ts';
 import type { Defaults, Services } from './services.ts';
 import { FOUND_OUTPUTS, foundOutputs } from './snapshot-outputs.ts';
 import { openStore, storeSchema } from './stores.ts';
@@ -24,9 +24,7 @@ export function getSnapshotDefinition(services: Services, defaults: Defaults): F
     examples: GET_SNAPSHOT_EXAMPLES,
     async call(inputs: Values, context: Context): Promise<Values> {
       const store = await openStore(services, defaults, inputs.store, context);
-      const found = await resolveReference(store, String(inputs.snapshot)).catch((error: unknown) => {
-        throw error instanceof StasisError ? error.within('snapshot') : error;
-      });
+      const found = await resolveSnapshot(store, String(inputs.snapshot));
       return foundOutputs(await store.open(found.name, found.digest, context));
     },
   };

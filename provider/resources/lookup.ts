@@ -4,7 +4,7 @@ import { formatReference, parseReference } from '../core/reference.ts';
 import type { ResourceState } from '../core/resource.ts';
 import type { GenerationEntry, Store } from '../core/store.ts';
 import type { Defaults, Services } from './services.ts';
-import { openStore, parseId } from './stores.ts';
+import { atStore, openStore, parseId } from './stores.ts';
 
 /** The store at a location that an id names; the configured one where it names none. */
 export async function openAt(
@@ -35,10 +35,19 @@ export async function storeOf(
   return { store, name: snapshotName };
 }
 
+/** As `resolveReference`, for what a user wrote as the input `snapshot`. */
+export async function resolveSnapshot(store: Store, text: string): Promise<GenerationEntry> {
+  try {
+    return await resolveReference(store, text);
+  } catch (error) {
+    throw error instanceof StasisError && error.at.length === 0 ? error.within('snapshot') : error;
+  }
+}
+
 /** @throws StasisError `snapshot.none`, `snapshot.no-generation` */
 export async function resolveReference(store: Store, text: string): Promise<GenerationEntry> {
   const reference = parseReference(text);
-  const record = await store.name(reference.name);
+  const record = await atStore(() => store.name(reference.name));
   const newestFirst = (record?.generations ?? []).toSorted((a, b) => b.generation - a.generation);
   if (newestFirst.length === 0)
     throw new StasisError(

@@ -18,7 +18,7 @@ import { problemsOf } from '../core/schema.ts';
 import type { Store } from '../core/store.ts';
 import { sameness } from './difference.ts';
 import { RESTORE_EXAMPLES } from './examples.ts';
-import { resolveReference } from './lookup.ts';
+import { resolveSnapshot } from './lookup.ts';
 import { actsAgain, identityOf, membersSchema, resolveMembers, storedMembers } from './members.ts';
 import { importRestore, pinOf, readRestore, removeRestore } from './restore-life.ts';
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
@@ -160,9 +160,7 @@ async function requestOf(
 ): Promise<{ readonly request: RestoreRequest; readonly store: Store }> {
   const { services, defaults } = scope;
   const store = await openStore(services, defaults, inputs.store, context);
-  const found = await resolveReference(store, inputs.snapshot as string).catch((error: unknown) => {
-    throw error instanceof StasisError ? error.within('snapshot') : error;
-  });
+  const found = await resolveSnapshot(store, inputs.snapshot as string);
   const snapshot = await store.open(found.name, found.digest, context);
   const { members, problems } = resolveMembers(services, inputs.members);
   if (problems[0]) throw problems[0];

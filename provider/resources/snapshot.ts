@@ -23,7 +23,7 @@ import { actsAgain, membersSchema, resolveMembers, storedMembers } from './membe
 import type { Defaults, Services } from './services.ts';
 import { importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
 import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
-import { formatId, locateStore, openStore, parseId, storeSchema } from './stores.ts';
+import { atStore, formatId, locateStore, openStore, parseId, storeSchema } from './stores.ts';
 
 /** What a pause may be where nobody says otherwise, as in the design's example. */
 const DEFAULT_MAX_PAUSE_MS = 2_000;
@@ -186,7 +186,13 @@ async function checkCapture(
   try {
     const store = await openStore(scope.services, scope.defaults, inputs.store, context);
     const planned = await planCapture(members, store, limitsOf(scope.defaults, inputs), context);
-    const taken = await ownedByAnother(store, inputs.name as string, scope.services.owner);
+    // A store that cannot be used tells why already, and would only fail the question whose the name is.
+    const isUsable = planned.problems.every(
+      ({ at, severity }) => at[0] !== 'store' || severity === 'warning',
+    );
+    const taken = isUsable
+      ? await atStore(() => ownedByAnother(store, inputs.name as string, scope.services.owner))
+      : undefined;
     return {
       problems: taken ? [...planned.problems, taken] : planned.problems,
       estimate: estimateOf(planned),

@@ -48,9 +48,7 @@ export async function openStore(
   context: Context,
 ): Promise<Store> {
   const { type, spec } = chooseStore(services, defaults, store);
-  return await type.open(spec, context).catch((error: unknown) => {
-    throw error instanceof StasisError ? error.within('store') : error;
-  });
+  return atStore(() => type.open(spec, context));
 }
 
 /** Where the store is, without opening it; `UNKNOWN` while its attributes are. */
@@ -61,7 +59,16 @@ export async function locateStore(
 ): Promise<string | Unknown> {
   if (hasUnknown(store ?? defaults.store)) return UNKNOWN;
   const { type, spec } = chooseStore(services, defaults, store);
-  return type.locate(spec);
+  return atStore(() => type.locate(spec));
+}
+
+/** What a store says is wrong with it, at the user's attribute. */
+export async function atStore<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof StasisError ? error.within('store') : error;
+  }
 }
 
 /** A resource's id names its store and its name: `/srv/snapshots#shop`. */

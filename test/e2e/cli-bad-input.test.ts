@@ -157,7 +157,12 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
     [
       'client programs that are missing',
       () =>
-        members('  a:', '    postgres:', `      url: ${variable('ORDERS_URL')}`, '      clientPath: empty'),
+        members(
+          '  a:',
+          '    postgres:',
+          `      url: ${variable('ORDERS_URL')}`,
+          `      clientPath: ${shop.workspace.path('empty')}`,
+        ),
       { code: 'postgres.client-missing', at: ['members', 'a', 'postgres', 'clientPath'], line: 6 },
     ],
     [
@@ -167,7 +172,7 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
           '  a:',
           '    postgres:',
           `      url: ${variable('ORDERS_URL')}`,
-          '      clientPath: old-clients',
+          `      clientPath: ${shop.workspace.path('old-clients')}`,
         ),
       { code: 'postgres.client-too-old', at: ['members', 'a', 'postgres', 'clientPath'], line: 6 },
     ],
@@ -192,7 +197,7 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
     [
       'a store that is a file',
       () => `${members('  a: { files: { path: receipts } }')}\nstore:\n  path: app.yaml\n`,
-      { code: 'store.not-a-folder', line: 4 },
+      { code: 'store.not-a-folder', line: 5 },
     ],
     [
       'a store within a captured folder',
