@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -237,8 +237,18 @@ class Server implements RedisServer {
     await this.give(this.folder);
   }
 
+  /** A program in a folder that only root may enter (a cache at home) is run from a copy. */
+  private async program(): Promise<string> {
+    const { path } = this.binary;
+    if (this.account.uid === undefined || path.startsWith('/usr/')) return path;
+    const copy = join(this.folder, 'server');
+    await copyFile(path, copy);
+    await chmod(copy, 0o755);
+    return copy;
+  }
+
   private async launch(): Promise<void> {
-    const child = spawn(this.binary.path, [join(this.folder, 'redis.conf')], {
+    const child = spawn(await this.program(), [join(this.folder, 'redis.conf')], {
       ...this.account,
       cwd: this.folder,
       env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' },

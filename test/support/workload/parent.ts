@@ -31,11 +31,11 @@ export async function startWorkload<Report>(
     if (message.kind === 'failed') failure = message.message;
   });
   const answer = async (wanted: WorkloadMessage['kind']): Promise<WorkloadMessage> => {
-    const signal = AbortSignal.timeout(ANSWER_MS);
-    const [message] = await Promise.race([
-      once(child, 'message', { signal }),
-      once(child, 'exit', { signal }),
-    ]);
+    // The one of the two that does not happen must not go on listening.
+    const done = new AbortController();
+    const signal = AbortSignal.any([done.signal, AbortSignal.timeout(ANSWER_MS)]);
+    const heard = Promise.race([once(child, 'message', { signal }), once(child, 'exit', { signal })]);
+    const [message] = await heard.finally(() => done.abort());
     if (message !== null && typeof message === 'object' && message.kind === wanted) return message;
     throw new Error(`the workload failed: ${failure ?? `it ended with ${message ?? child.signalCode}`}`);
   };

@@ -1,0 +1,117 @@
+import { tiesOf } from '../../provider/coordinator/ties.ts';
+import type { Certificate, Judgement } from '../../provider/core/certificate.ts';
+import type { Driver, HoldEvidence, MarkReading, Session } from '../../provider/core/driver.ts';
+import {
+  type Comparison,
+  compareFingerprints,
+  type Fingerprint,
+  type FingerprintEntry,
+} from '../../provider/core/fingerprint.ts';
+import { judge } from '../../provider/core/judgement.ts';
+import type { Capture, MemberCapture } from '../../provider/core/manifest.ts';
+import { redisDriver } from '../../provider/drivers/redis/driver.ts';
+import type { RedisSpec } from '../../provider/drivers/redis/spec.ts';
+import { localHost } from '../../provider/hosts/local/host.ts';
+import { type MemoryBlobs, memoryBlobs, testContext } from './context.ts';
+
+export const redis: Driver<RedisSpec> = redisDriver;
+export const host = localHost();
+export const never = new AbortController().signal;
+const LEASE_MS = 5_000;
+
+/** Something done to the server at a moment of a cut. */
+export type Meddle = (moment: 'held' | 'marked' | 'before-thaw' | 'thawed') => Promise<void> | void;
+
+export interface TestCut {
+  readonly judgement: Judgement;
+  readonly evidence: HoldEvidence;
+  readonly marks: readonly MarkReading[];
+}
+
+/** One cut as the coordinator makes it of a member alone, with others meddling, and judged. Always thaws. */
+export async function cut(session: Session, meddle: Meddle = () => {}, leaseMs = LEASE_MS): Promise<TestCut> {
+  const { hold, mark } = session;
+  await hold!.settle?.(never);
+  try {
+    await hold!.freeze(leaseMs, never);
+    await meddle('held');
+    const marks = await mark!.take(never);
+    await meddle('marked');
+    const evidence = await hold!.evidence(never);
+    await meddle('before-thaw');
+    await hold!.thaw();
+    await meddle('thawed');
+    const ties = tiesOf({ epochs: [], marks, held: { how: hold!.how, evidence } });
+    const certificate: Certificate = {
+      formatVersion: 1,
+      startedAt: '',
+      members: { redis: ties },
+      pauses: [],
+    };
+    // Another member that is only marked: then the hold itself has to stand for the whole to be sharp.
+    const other = { tie: 'mark', act: 'other', conditions: [] } as const;
+    const inside = marks[0]!.acknowledgedNs;
+    const members = { redis: ties, other: [{ ...other, sentNs: inside, acknowledgedNs: inside }] };
+    return { judgement: judge({ ...certificate, members }), evidence, marks };
+  } finally {
+    // As the coordinator does: what does not answer is left to its lease.
+    await hold!.thaw().catch(() => undefined);
+  }
+}
+
+export interface TestCapture {
+  readonly from: MemberCapture;
+  readonly blobs: MemoryBlobs;
+  /** Read again from the blobs each time. */
+  fingerprint(): Fingerprint;
+}
+
+/** A whole capture: session, one held cut, copy, fingerprint, disposal. */
+export async function capture(spec: RedisSpec, blobs = memoryBlobs()): Promise<TestCapture> {
+  await using session = await redis.prepare(spec, host, testContext());
+  const { judgement } = await cut(session);
+  if (!judgement.sharp) throw new Error(JSON.stringify(judgement.findings));
+  const copied = await session.copy(blobs);
+  const entries = await entriesOf(session.fingerprint(blobs));
+  return { from: asMember(copied, spec), blobs, fingerprint: () => streamOf(entries) };
+}
+
+/** What the coordinator adds to a capture. */
+export function asMember(copied: Capture, spec: RedisSpec): MemberCapture {
+  const fingerprint = { digest: `sha256:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 } as const;
+  return { ...copied, driver: 'redis', endpoint: redis.endpoint(spec), fidelity: 'equivalent', fingerprint };
+}
+
+export async function entriesOf(fingerprint: Fingerprint): Promise<FingerprintEntry[]> {
+  const entries: FingerprintEntry[] = [];
+  for await (const entry of fingerprint) entries.push(entry);
+  return entries;
+}
+
+export async function* streamOf(entries: readonly FingerprintEntry[]): Fingerprint {
+  yield* entries;
+}
+
+/** The running server against a capture. */
+export async function compareWithServer(captured: TestCapture, spec: RedisSpec): Promise<Comparison> {
+  await using held = await redis.observe(spec, host, testContext());
+  return compareFingerprints(captured.fingerprint(), held.fingerprint(), Date.now());
+}
+
+export interface RestoreWish {
+  readonly restoreId?: string;
+  readonly overwrite?: boolean;
+  readonly expiry?: 'absolute' | 'remaining';
+  readonly cutAtMs?: number;
+  readonly journal?: (entry: unknown) => Promise<void>;
+}
+
+export function restoreOptions(wish: RestoreWish = {}) {
+  return {
+    restoreId: wish.restoreId ?? 'restore-1',
+    overwrite: wish.overwrite ?? false,
+    expiry: wish.expiry ?? 'absolute',
+    cutAtMs: wish.cutAtMs ?? Date.now(),
+    journal: wish.journal ?? (async () => {}),
+  } as const;
+}
