@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -28,6 +29,22 @@ describe('the plan of a capture', () => {
     expect(planned).toMatchObject({ problems: [], sizeBytes: 4, pauseMs: 0, folders: [folder.path] });
     expect(planned.identities).toEqual((await plan(folder.path)).identities);
     expect(planned.identities).toContain(`files:${folder.path}`);
+  });
+
+  test('is not in the way of a folder in which files come and go', async () => {
+    using folder = scratch();
+    const script = `const fs = require('node:fs');
+      for (let n = 0; ; n += 1) {
+        fs.writeFileSync(process.argv[1] + '/.part', String(n));
+        fs.renameSync(process.argv[1] + '/.part', process.argv[1] + '/f' + (n % 300));
+      }`;
+    const writer = spawn(process.execPath, ['-e', script, folder.path], { stdio: 'ignore' });
+    try {
+      for (let look = 0; look < 150; look += 1) expect((await plan(folder.path)).problems).toEqual([]);
+    } finally {
+      writer.kill('SIGKILL');
+      await once(writer, 'close');
+    }
   });
 
   test('knows the same place by another name, and another place by its own', async () => {

@@ -9,7 +9,7 @@ import { sharedMappings } from './mappings.ts';
 import { outsideOf } from './outside.ts';
 import { identitiesOf, insistOnLocal, locate } from './place.ts';
 import { nameSome, unreadable } from './reader.ts';
-import { absolute, type Scan, scanTree } from './scan.ts';
+import { absolute, isCode, type Scan, scanTree } from './scan.ts';
 import { excluder } from './selection.ts';
 import type { FilesSpec } from './spec.ts';
 
@@ -73,12 +73,13 @@ function rights(root: Buffer, scan: Scan): StasisError[] {
   return all.length === 0 ? [] : [unreadable(all)];
 }
 
+/** What has gone since it was seen hinders nobody. */
 function mayRead(path: Buffer): boolean {
   try {
     accessSync(path, constants.R_OK);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return !isCode(error, 'EACCES', 'EPERM');
   }
 }
 
