@@ -1,4 +1,13 @@
-import { optionalText, qualified, type Row, type Rows, text, texts } from '../connect/sql.ts';
+import {
+  identifier,
+  optionalText,
+  plainNames,
+  qualified,
+  type Row,
+  type Rows,
+  text,
+  texts,
+} from '../connect/sql.ts';
 
 /** A table whose rows are captured, or a partitioned one, which has none itself. */
 export interface Table {
@@ -36,9 +45,9 @@ const LABEL = "pg_catalog.format('%I.%I', n.nspname, c.relname)";
 
 const TABLES = `SELECT c.oid::text AS oid, n.nspname::text AS schema, c.relname::text AS name,
     ${LABEL} AS label, c.relkind = 'p' AS partitioned, c.relpages::text AS pages, nullif(k.condition, '') AS condition,
-    (SELECT coalesce(array_agg(pg_catalog.quote_ident(a.attname) ORDER BY a.attnum), '{}') FROM pg_catalog.pg_attribute a
+    (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns,
-    (SELECT coalesce(array_agg(pg_catalog.quote_ident(a.attname) ORDER BY a.attname COLLATE "C"), '{}')
+    (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attname COLLATE "C"), '{}')
       FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS hashed
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -53,10 +62,10 @@ export async function listTables(rows: Rows): Promise<Table[]> {
     oid: text(row, 'oid'),
     schema: text(row, 'schema'),
     name: text(row, 'name'),
-    label: text(row, 'label'),
+    label: plainNames(text(row, 'label')),
     partitioned: row.partitioned === true,
-    columns: texts(row, 'columns'),
-    hashed: texts(row, 'hashed'),
+    columns: texts(row, 'columns').map(identifier),
+    hashed: texts(row, 'hashed').map(identifier),
     condition: optionalText(row, 'condition'),
     pages: Number(text(row, 'pages')),
   }));
@@ -120,7 +129,7 @@ export async function listSequences(rows: Rows): Promise<Sequence[]> {
     oid: text(row, 'oid'),
     schema: text(row, 'schema'),
     name: text(row, 'name'),
-    label: text(row, 'label'),
+    label: plainNames(text(row, 'label')),
     fileNode: text(row, 'file'),
   }));
 }

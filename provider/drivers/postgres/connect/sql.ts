@@ -14,6 +14,14 @@ export function qualified(schema: string, name: string): string {
   return `${identifier(schema)}.${identifier(name)}`;
 }
 
+/**
+ * A text with names of the catalogs in it, without the quotes that only a keyword needs: which words are keywords
+ * differs between versions of the server.
+ */
+export function plainNames(text: string): string {
+  return text.replace(/(?<!")"([a-z_][a-z0-9_$]*)"(?!")/g, '$1');
+}
+
 /** A list in batches, for statements that name many things. */
 export function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);

@@ -96,11 +96,13 @@ const foreign = [
   }),
 ];
 
+const NONE = 'ARRAY[]::text[]';
+
 /** Row filters, column lists and whole schemas came with version 15. */
 function publications(major: number): string {
   const newer: Readonly<Record<string, string>> =
     major < 15
-      ? {}
+      ? { filters: NONE, columns: NONE, schemas: NONE }
       : {
           filters: `ARRAY(SELECT (r.prrelid::pg_catalog.regclass || ' ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid)) COLLATE "C" AS v
             FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prqual IS NOT NULL ORDER BY v)`,

@@ -1,6 +1,6 @@
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import { digestOf } from '../../../core/fingerprint-digest.ts';
-import { optionalText, type Row, type Rows, text, texts } from '../connect/sql.ts';
+import { optionalText, plainNames, type Row, type Rows, text, texts } from '../connect/sql.ts';
 import { CODE_DEFINITIONS } from './definitions-code.ts';
 import { otherDefinitions } from './definitions-other.ts';
 import { RELATION_DEFINITIONS } from './definitions-relations.ts';
@@ -18,11 +18,14 @@ export async function schemaEntries(rows: Rows, major: number): Promise<Fingerpr
 
 /** The entries that one row of a definition's query makes. */
 export function entriesOf(row: Row): FingerprintEntry[] {
-  const object = text(row, 'object');
+  const object = plainNames(text(row, 'object'));
   const base = object.replace(/\/definition$/, '');
   const query = optionalText(row, 'query');
   const entries: FingerprintEntry[] = [
-    { object, digest: digestOf(text(row, 'content'), query === undefined ? null : plainQuery(query)) },
+    {
+      object,
+      digest: digestOf(plainContent(text(row, 'content')), query === undefined ? null : plainQuery(query)),
+    },
   ];
   const owner = optionalText(row, 'owner');
   if (owner !== undefined)
@@ -48,6 +51,11 @@ function plainGrant(grant: string): string {
   return grant;
 }
 
+/** The content is JSON: quotes of names are escaped in it. */
+function plainContent(content: string): string {
+  return content.replace(/(?<!\\")\\"([a-z_][a-z0-9_$]*)\\"(?!\\")/g, '$1');
+}
+
 const TOKENS = /'(?:[^']|'')*'|(?:"(?:[^"]|"")*"|[A-Za-z_][\w$]*)\.(?!\s)|[()\s]+/g;
 
 /**
@@ -55,7 +63,7 @@ const TOKENS = /'(?:[^']|'')*'|(?:"(?:[^"]|"")*"|[A-Za-z_][\w$]*)\.(?!\s)|[()\s]
  * where that is clear. Which tables and columns a view uses is compared by its dependencies.
  */
 function plainQuery(query: string): string {
-  return query
+  return plainNames(query)
     .replace(TOKENS, (token) => {
       if (token.startsWith("'")) return token;
       return /^[()\s]/.test(token) ? ' ' : '';

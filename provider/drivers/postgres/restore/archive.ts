@@ -85,10 +85,14 @@ export async function* withoutTransactions(script: AsyncIterable<Uint8Array>): A
   yield rest;
 }
 
-/** pg_restore went on after errors: all of them must be of the one setting. */
+/**
+ * pg_restore went on after errors, once for each of its sessions: all must be of the one setting. Its own count of
+ * errors is of another kind where several sessions work.
+ */
 function onlyUnknownSetting(stderr: string): boolean {
-  const ignored = Number(/errors ignored on restore: (\d+)/.exec(stderr)?.[1] ?? '-1');
-  return stderr.split(`Command was: ${UNKNOWN_BEFORE_17}`).length - 1 === ignored;
+  const errors = stderr.match(/^pg_restore: error: /gm)?.length ?? 0;
+  const ours = stderr.split(`Command was: ${UNKNOWN_BEFORE_17}`).length - 1;
+  return errors > 0 && errors === ours;
 }
 
 function loadFailed(stderr: string): StasisError {
