@@ -18,6 +18,8 @@ export interface RedisServerOptions {
   readonly users?: readonly string[];
   /** Lines of redis.conf: `{ appendonly: 'yes', save: '60 1' }`. Persistence is off unless said. */
   readonly config?: Readonly<Record<string, string | number>>;
+  /** Runs it as a Sentinel, which watches nothing. */
+  readonly sentinel?: boolean;
   /** PEM files; the port then speaks TLS only. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
   /** Parent of the server's folder. Default: the system's temporary folder. */
@@ -208,8 +210,7 @@ class Server implements RedisServer {
       bind: '127.0.0.1',
       port: tls ? 0 : this.port,
       dir: this.folder,
-      save: '""',
-      appendonly: 'no',
+      ...(this.options.sentinel ? {} : { save: '""', appendonly: 'no' }),
       daemonize: 'no',
       logfile: join(this.folder, 'log'),
       ...(password === undefined ? {} : { requirepass: `"${password}"` }),
@@ -248,7 +249,8 @@ class Server implements RedisServer {
   }
 
   private async launch(): Promise<void> {
-    const child = spawn(await this.program(), [join(this.folder, 'redis.conf')], {
+    const args = [join(this.folder, 'redis.conf'), ...(this.options.sentinel ? ['--sentinel'] : [])];
+    const child = spawn(await this.program(), args, {
       ...this.account,
       cwd: this.folder,
       env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' },

@@ -5,6 +5,7 @@ export type Right = 'granted' | 'denied' | 'unknown-command' | 'untold';
 /**
  * Whether the login may run these commands, without running them: ACL DRYRUN where there is one (7.0) and the login
  * may use it; otherwise by queueing them in a transaction that is then discarded, as rights are checked at queueing.
+ * What neither tells shows when the command is run.
  */
 export async function checkRights(
   connection: Connection,
@@ -18,7 +19,26 @@ export async function checkRights(
   );
   if (!dry.some(meansNoDryRun)) return dry.map(rightOfDryRun);
   const replies = await connection.pipeline([['MULTI'], ...commands, ['DISCARD']], { signal });
-  return commands.map((_command, index) => rightOfQueueing(replies[index + 1]));
+  const queued = commands.map((_command, index) => rightOfQueueing(replies[index + 1]));
+  return askScript(connection, commands, queued, signal);
+}
+
+/** Commands that no transaction takes, such as SYNC since 7.0: a script may ask for the right, where the login may run one. */
+async function askScript(
+  connection: Connection,
+  commands: readonly Command[],
+  known: readonly Right[],
+  signal: AbortSignal,
+): Promise<Right[]> {
+  const ask = 'return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0';
+  const replies = await connection.pipeline(
+    commands.map((command) => ['EVAL', ask, '0', ...command]),
+    { signal },
+  );
+  return known.map((right, index) => {
+    if (right !== 'untold') return right;
+    return replies[index] === 1 ? 'granted' : replies[index] === 0 ? 'denied' : 'untold';
+  });
 }
 
 function meansNoDryRun(reply: Reply | ReplyError): boolean {
