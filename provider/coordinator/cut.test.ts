@@ -124,9 +124,10 @@ describe('the search for a cut', () => {
     const [folder, store] = [new SimulatedSystem(), new SimulatedSystem()];
     // One client: it writes the store, then the folder, without a rest.
     startWorld([store, folder], 0);
+    const order: string[] = [];
     const { participants, context } = await participantsOf({
-      f: { system: folder, watch: true, costMs: 50 },
-      s: { system: store, hold: true, mark: true },
+      f: { system: folder, watch: true, costMs: 50, before: (call) => void order.push(call) },
+      s: { system: store, hold: true, mark: true, before: (call) => void order.push(call) },
     });
     for (let round = 0; round < 20; round += 1) {
       const cut = await findCut(participants, LIMITS, context);
@@ -135,6 +136,8 @@ describe('the search for a cut', () => {
       expectOneInstant([storeState!, folderState!]);
       expect(store.locked).toBe(false);
     }
+    // What can be looked at before the lock is: within it little is left to do.
+    expect(order.join(' ')).not.toContain('thaw freeze');
   });
 
   test('two busy systems that can only be marked are not called sharp', async () => {

@@ -1,5 +1,6 @@
 import type { Certificate, Judgement, Pause, Tie } from '../core/certificate.ts';
 import type { Context } from '../core/context.ts';
+import type { EpochReading } from '../core/driver.ts';
 import { StasisError } from '../core/errors.ts';
 import { judge, longestPauseMs } from '../core/judgement.ts';
 import { nsToMs } from '../core/units.ts';
@@ -117,12 +118,12 @@ async function tryCut(
   slowWithin = false,
 ): Promise<Omit<Cut, 'tries'>> {
   const free = participants.filter((participant) => !holding.includes(participant));
-  const slow = slowWithin
-    ? []
-    : free.filter(({ session }) => session.watch && session.watch.costMs > FAST_READING_MS);
+  const costly = free.filter(({ session }) => session.watch && session.watch.costMs > FAST_READING_MS);
+  const slow = slowWithin ? [] : costly;
   const fast = free.filter((participant) => !slow.includes(participant));
 
-  const before = await readEpochs(slow, context.signal);
+  // Those that will be read within are read now as well: what a session remembers of this, it need not do then.
+  const before = await readEpochs(costly, context.signal);
   const held = await withHolds(holding, limits, context, (signal) =>
     markAll(fast, slow, holding, limits, signal, context),
   );
@@ -162,22 +163,24 @@ async function markAll(
   let observations = await markFast(fast, signal);
   // Without holds the search is the caller's; within a lock, trying again is cheaper than locking again.
   while (holding.length > 0 && wanting(observations) && context.clock.nowNs() < searchUntilNs)
-    observations = await markFast(fast, signal);
+    observations = await markFast(fast, signal, observations);
   for (const [name, marks] of slowMarks) observations.set(name, { epochs: [], marks });
   for (const [name, marks] of await takeMarks(holding, signal)) observations.set(name, { epochs: [], marks });
   return observations;
 }
 
+/** Marks between two readings of all that can be watched. The first may be the last one of a try just before. */
 async function markFast(
   fast: readonly Participant[],
   signal: AbortSignal,
+  earlier?: ReadonlyMap<string, Observation>,
 ): Promise<Map<string, Observation>> {
   // One single mark needs no epoch: it is sharp by itself inside the holds of the others.
   const watched =
     fast.length > 1 || fast.some(({ session }) => !session.mark)
       ? fast.filter(({ session }) => session.watch)
       : [];
-  const before = await readEpochs(watched, signal);
+  const before = earlier ? lastEpochs(earlier) : await readEpochs(watched, signal);
   const marks = await takeMarks(fast, signal);
   const after = await readEpochs(watched, signal);
   return new Map(
@@ -188,6 +191,15 @@ async function markFast(
       return [member.name, { epochs, marks: marks.get(member.name) ?? [] }];
     }),
   );
+}
+
+function lastEpochs(observations: ReadonlyMap<string, Observation>): Map<string, EpochReading> {
+  const last = new Map<string, EpochReading>();
+  for (const [name, { epochs }] of observations) {
+    const reading = epochs.at(-1);
+    if (reading) last.set(name, reading);
+  }
+  return last;
 }
 
 /** Whether these cannot be sharp: one is not tied at all, or more than one was marked and not shown to be still. */
