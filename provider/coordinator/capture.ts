@@ -82,7 +82,11 @@ async function cutAndCopy(
   limits: CutLimits,
   context: Context,
 ): Promise<Captured> {
-  await Promise.all(participants.map(({ member, session }) => session.preload?.(draft.blobs(member.name))));
+  await Promise.all(
+    participants.map(({ member, session }) =>
+      session.preload?.(counted(draft.blobs(member.name), member, 'prepare', context)),
+    ),
+  );
   for (let round = 1; ; round += 1) {
     try {
       context.progress({ step: 'hold', message: round > 1 ? `cutting again, round ${round}` : undefined });
@@ -115,7 +119,7 @@ async function copyAll(
   const copy = async ({ member, session }: Participant): Promise<void> => {
     context.progress({ step: 'copy', member: member.name });
     try {
-      const blobs = counted(draft.blobs(member.name), member, context);
+      const blobs = counted(draft.blobs(member.name), member, 'copy', context);
       const smear = await smearIfUntied({ member, session }, cut, blobs);
       const copied = await session.copy(blobs);
       captures.set(member.name, copied);
@@ -165,7 +169,7 @@ function insistOnSharpness(captured: Captured, limits: CutLimits, context: Conte
 }
 
 /** Reports how much was copied, by the bytes that the driver hands over. */
-function counted(blobs: Blobs, member: Member, context: Context): Blobs {
+function counted(blobs: Blobs, member: Member, step: string, context: Context): Blobs {
   let doneBytes = 0;
   return {
     has: (digest) => blobs.has(digest),
@@ -175,7 +179,7 @@ function counted(blobs: Blobs, member: Member, context: Context): Blobs {
   async function* count(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
       doneBytes += chunk.length;
-      context.progress({ step: 'copy', member: member.name, doneBytes });
+      context.progress({ step, member: member.name, doneBytes });
       yield chunk;
     }
   }

@@ -11,7 +11,7 @@ import { EXIT, type ExitStatus, Refusal } from './exit.ts';
 import { Interrupts, type SignalSource } from './interrupt.ts';
 import type { GlobalOptions, Invocation } from './invocation.ts';
 import { lineLogger } from './log.ts';
-import { Output } from './output.ts';
+import { Output, type OutputOptions } from './output.ts';
 import { makeProgram } from './program.ts';
 import { ProgressReport, type Sink } from './progress.ts';
 import type { RenderOptions } from './screen/text.ts';
@@ -71,11 +71,12 @@ function misused(said: string, argv: readonly string[], surroundings: Surroundin
   const error = new StasisError('usage.wrong', isHelp ? 'No command is given.' : sentence(message), {
     hint: '"stasis --help" lists the commands, "stasis help COMMAND" what each takes.',
   });
-  const output = makeOutput(
-    { json: argv.includes('--json'), color: !argv.includes('--no-color'), logLevel: 'warn' },
-    surroundings,
-    (text) => surroundings.stderr.write(`${text}\n`),
-  );
+  const options = { json: argv.includes('--json'), color: !argv.includes('--no-color') };
+  const output = makeOutput(options, surroundings, {
+    writeOut: (text) => surroundings.stdout.write(text),
+    print: (text) => surroundings.stderr.write(`${text}\n`),
+    redact: (text) => text,
+  });
   if (isHelp) surroundings.stderr.write(said);
   output.failure(new Refusal([error]));
   return EXIT.refused;
@@ -101,17 +102,19 @@ async function perform(
   });
   const secrets: string[] = [];
   let redact = redacting(secrets);
-  const output = makeOutput(
-    options,
-    surroundings,
-    (text) => progress.print(text),
-    (text) => redact(text),
-  );
+  const output = makeOutput(options, surroundings, {
+    // Both may be one terminal: what is drawn over would take the result with it.
+    writeOut: (text) => {
+      progress[Symbol.dispose]();
+      surroundings.stdout.write(text);
+    },
+    print: (text) => progress.print(text),
+    redact: (text) => redact(text),
+  });
   using interrupts = new Interrupts(
     surroundings.signals,
     (text) => progress.print(`stasis: ${text}`),
     () => {
-      progress[Symbol.dispose]();
       output.failure(interruptedError());
       surroundings.exit(EXIT.interrupted);
     },
@@ -154,18 +157,15 @@ function stackOf(error: unknown): string[] {
 }
 
 function makeOutput(
-  options: GlobalOptions,
-  { stdout, stderr, env }: Surroundings,
-  print: (text: string) => void,
-  redact: (text: string) => string = (text) => text,
+  options: Pick<GlobalOptions, 'json' | 'color'>,
+  { stdout, stderr, env }: Pick<Surroundings, 'stdout' | 'stderr' | 'env'>,
+  ways: Pick<OutputOptions, 'writeOut' | 'print' | 'redact'>,
 ): Output {
   return new Output({
+    ...ways,
     json: options.json === true,
     stdout: lookOf(options, stdout, env),
     stderr: lookOf(options, stderr, env),
-    writeOut: (text) => stdout.write(text),
-    print,
-    redact,
   });
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import stringWidth from 'string-width';
+import { shownOnTerminal } from '../../../test/support/terminal.ts';
 import { ProgressReport, type Sink } from './progress.ts';
 
 class FakeTerminal implements Sink {
@@ -15,21 +16,8 @@ class FakeTerminal implements Sink {
     this.writes.push(text);
   }
 
-  /** What a terminal shows after all of it: only cursor-up and clear-to-end are used. */
   shown(): string[] {
-    const lines: string[] = [''];
-    // The escape sequences that the report uses, kept apart from the text.
-    for (const write of this.writes)
-      for (const part of write.split(new RegExp(`(${String.fromCharCode(27)}\\[\\d*[AJ])`))) {
-        const up = /\[(\d+)A$/.exec(part);
-        if (up) lines.splice(lines.length - 1 - Number(up[1]));
-        else if (part.endsWith('[J') || part === '') continue;
-        else {
-          const [first, ...rest] = part.replaceAll('\r', '').split('\n');
-          lines.push((lines.pop() ?? '') + first, ...rest);
-        }
-      }
-    return lines.filter((line) => line !== '');
+    return shownOnTerminal(this.writes.join(''));
   }
 }
 
@@ -62,7 +50,7 @@ describe('on a terminal', () => {
     progress.report({ step: 'copy', member: 'sessions', doneBytes: 88_000_000 });
     advance(1000);
     expect(terminal.shown()).toEqual([
-      'hold  1.6 s',
+      'copy  1.6 s',
       '  orders    copy        1.0 MB of 4.0 MB  25 %',
       '  sessions  copy        88.0 MB',
     ]);

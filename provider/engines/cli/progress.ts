@@ -46,7 +46,6 @@ export class ProgressReport implements Disposable {
   private message: string | undefined;
   private saidMs = Number.NEGATIVE_INFINITY;
   private drawnLines = 0;
-  private drawnMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
   private ended = false;
 
@@ -91,6 +90,8 @@ export class ProgressReport implements Disposable {
       this.message = event.message;
       return isNew;
     }
+    if (event.step !== this.step) this.message = undefined;
+    this.step = event.step;
     const known = this.members.get(event.member);
     const isNew = known?.step !== event.step;
     const state = isNew || known === undefined ? emptyState(event.step) : known;
@@ -117,15 +118,13 @@ export class ProgressReport implements Disposable {
   }
 
   private schedule(): void {
-    if (this.timer === undefined) {
-      this.timer = setInterval(() => this.draw(), REDRAW_MS);
-      this.timer.unref();
-    }
-    if (this.options.nowMs() - this.drawnMs >= REDRAW_MS) this.draw();
+    if (this.timer !== undefined) return;
+    this.timer = setInterval(() => this.draw(), REDRAW_MS);
+    this.timer.unref();
+    this.draw();
   }
 
   private draw(): void {
-    this.drawnMs = this.options.nowMs();
     const lines = this.lines();
     this.options.sink.write(`${this.eraser()}${toText(lines, this.options)}\n`);
     this.drawnLines = lines.length;

@@ -200,7 +200,7 @@ describe('whatever the certificate', () => {
         const text = renderTimeline(manifestOf(given), { width, color: false, ascii, digest: DIGEST });
         for (const line of text.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(width);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -211,7 +211,7 @@ describe('whatever the certificate', () => {
         for (const [index, { ties }] of Object.values(given).entries())
           if (ties.length > 0) expect(lines[index + 1]).toMatch(/[├─┤┼│┣━┫╋┃•≈◂▸]/);
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -222,7 +222,7 @@ describe('whatever the certificate', () => {
         const labels = renderTimeline(manifestOf(given), { width, color: false }).split('\n')[count + 2]!;
         expect(labels.trim()).toMatch(/^(?:(?:[-+]\d+(?:\.\d+)?|cut|0) +)+(?:ms|s)$/);
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });

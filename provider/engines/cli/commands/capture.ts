@@ -1,6 +1,7 @@
 import type { Context, ProgressEvent } from '../../../core/context.ts';
 import { parseReference } from '../../../core/reference.ts';
 import type { Values } from '../../../core/resource.ts';
+import { nsToMs } from '../../../core/units.ts';
 import { openStore } from '../../../resources/stores.ts';
 import { EXIT, type ExitStatus } from '../exit.ts';
 import { defaultsOf, type Invocation, insistOnPlan, placing, readInputs, resourceOf } from '../invocation.ts';
@@ -39,7 +40,7 @@ async function openSealed(invocation: Invocation, inputs: Values, outputs: Value
   return store.open(name, digest!, invocation.context);
 }
 
-/** How long the copying of the last cut took, by the coordinator's own steps. */
+/** How long copying took, from the first byte to the first fingerprint: some is copied before the cut. */
 class CopyClock {
   readonly context: Context;
   copyMs: number | undefined;
@@ -50,10 +51,9 @@ class CopyClock {
   }
 
   private note(event: ProgressEvent, { clock, progress }: Context): void {
-    if (event.step === 'hold') this.startedNs = undefined;
-    if (event.step === 'copy') this.startedNs ??= clock.nowNs();
+    if (event.doneBytes !== undefined) this.startedNs ??= clock.nowNs();
     if (event.step === 'fingerprint' && this.startedNs !== undefined)
-      this.copyMs = (clock.nowNs() - this.startedNs) / 1_000_000;
+      this.copyMs = nsToMs(clock.nowNs() - this.startedNs);
     progress(event);
   }
 }
