@@ -1,0 +1,255 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { filesDriver } from '../../../provider/drivers/files/driver.ts';
+import { type Scratch, scratch } from '../../support/files-capture.ts';
+import type { DriverAdapter, Load, System, Target } from './adapter.ts';
+import { filesDisturbances } from './files-disturbances.ts';
+import { faultsOfTree } from './files-state.ts';
+
+/** A folder with something of every kind in it, and an application that works on it. */
+export const filesAdapter: DriverAdapter = {
+  driver: filesDriver,
+  unavailable: async () => {
+    const missing = ['python3', 'setfattr', 'setfacl', 'mkfifo'].filter((program) => !isInstalled(program));
+    return missing.length === 0 ? undefined : `${missing.join(', ')} missing on this machine`;
+  },
+  start: async () => new FolderSystem(),
+};
+
+function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)));
+}
+
+class FolderSystem implements System {
+  private readonly scratch: Scratch = scratch('stasis-conformance-');
+  private readonly root = this.scratch.at('source');
+  readonly spec = { path: this.root, exclude: ['*.lock', 'cache/'] };
+  readonly disturbances = filesDisturbances(this.root);
+  readonly refused;
+  private targets = 0;
+
+  constructor() {
+    populate(this.root);
+    symlinkSync('nothing', this.scratch.at('dangling'));
+    execFileSync('mkfifo', [this.scratch.at('pipe')]);
+    this.refused = [
+      { name: 'nothing there', spec: { path: this.scratch.at('none') }, codes: ['files.missing'] },
+      { name: 'a link to nothing', spec: { path: this.scratch.at('dangling') }, codes: ['files.missing'] },
+      {
+        name: 'a path through a file',
+        spec: { path: join(this.root, 'log', 'x') },
+        codes: ['files.missing'],
+      },
+    ];
+  }
+
+  async load(): Promise<Load> {
+    return FolderLoad.start(this.root);
+  }
+
+  async emptyTarget(): Promise<Target> {
+    this.targets += 1;
+    return new FolderTarget(this.scratch, `target-${this.targets}`);
+  }
+
+  async filledTarget(): Promise<Target> {
+    const target = await this.emptyTarget();
+    const { path } = target.spec as { path: string };
+    mkdirSync(join(path, 'theirs'), { recursive: true });
+    writeFileSync(join(path, 'theirs', 'file'), 'theirs');
+    chmodSync(path, 0o750);
+    return target;
+  }
+
+  async residue(): Promise<readonly string[]> {
+    return [...openWithin(this.root), ...helpers(), ...mappers(this.root), ...stagings(this.scratch.path)];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.scratch[Symbol.dispose]();
+  }
+}
+
+function populate(root: string): void {
+  for (const name of ['ring', 'receipts', 'static', 'moved/here', 'generation', 'modes', 'mapped', 'cache'])
+    mkdirSync(join(root, name), { recursive: true });
+  for (let index = 0; index < 10; index += 1) {
+    writeFileSync(join(root, 'ring', `${index}`), String(index).padStart(10, '0'));
+    writeFileSync(join(root, 'receipts', `${index}`), `receipt ${index}`);
+    writeFileSync(join(root, 'modes', `${index}`), '', { mode: 0o644 });
+  }
+  writeFileSync(join(root, 'log'), Array.from({ length: 10 }, (_, index) => `${index}\n`).join(''));
+  for (let index = 0; index < 20; index += 1) writeFileSync(join(root, 'generation', `${index}`), '1');
+  for (const name of ['one', 'two']) writeFileSync(join(root, 'mapped', name), Buffer.alloc(4096));
+  writeFileSync(join(root, 'growing'), Buffer.alloc(300_000, 'a').fill('b', 100_000).fill('c', 200_000));
+  writeFileSync(join(root, 'moved/here/x'), 'x');
+  writeFileSync(join(root, 'cache/not captured'), 'x');
+  populateStatic(join(root, 'static'));
+}
+
+/** One of each kind of entry. */
+function populateStatic(root: string): void {
+  writeFileSync(join(root, 'plain'), 'plain', { mode: 0o4711 });
+  chmodSync(join(root, 'plain'), 0o4711);
+  writeFileSync(join(root, 'rewritten'), Buffer.alloc(500_000, 'abcdefgh'));
+  writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff, 0x0a, 0xc3])]), 'no UTF-8');
+  linkSync(join(root, 'plain'), join(root, 'hard'));
+  symlinkSync('plain', join(root, 'link'));
+  symlinkSync('/nowhere', join(root, 'dangling'));
+  execFileSync('mkfifo', [join(root, 'fifo')]);
+  execFileSync('setfattr', ['-n', 'user.note', '-v', 'kept', join(root, 'rewritten')]);
+  execFileSync('setfacl', ['-m', 'u:12345:r', join(root, 'rewritten')]);
+  const sparse = openSync(join(root, 'sparse'), 'w');
+  writeSync(sparse, 'in the middle', 5_000_000);
+  closeSync(sparse);
+  truncateSync(join(root, 'sparse'), 20_000_000);
+}
+
+class FolderLoad implements Load {
+  private readonly child: ChildProcess;
+  private done = 0;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    child.stdout!.on('data', (chunk: Buffer) => {
+      this.done += chunk.filter((byte) => byte === 10).length;
+    });
+  }
+
+  static async start(root: string): Promise<FolderLoad> {
+    const script = join(import.meta.dirname, 'files-load.ts');
+    const child = spawn(process.execPath, [script, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const load = new FolderLoad(child);
+    await new Promise((resolve) => child.stdout!.once('data', resolve));
+    return load;
+  }
+
+  async operations(): Promise<number> {
+    return this.done;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.child.once('close', resolve));
+    // Ended between two operations only by chance: what it left half done the next one takes up.
+    this.child.kill();
+    await closed;
+  }
+}
+
+class FolderTarget implements Target {
+  readonly spec: { readonly path: string };
+  private readonly folder: Scratch;
+  private readonly name: string;
+
+  constructor(folder: Scratch, name: string) {
+    this.folder = folder;
+    this.name = name;
+    this.spec = { path: folder.at(name) };
+  }
+
+  async faults(): Promise<readonly string[]> {
+    return faultsOfTree(this.spec.path);
+  }
+
+  async mutate(): Promise<string> {
+    const file = openSync(join(this.spec.path, 'modes', '3'), 'r+');
+    closeSync(file);
+    chmodSync(join(this.spec.path, 'modes', '3'), 0o640);
+    return 'file/modes/3';
+  }
+
+  async state(): Promise<string> {
+    if (!existsSync(this.spec.path)) return 'absent';
+    const archive = execFileSync(
+      'tar',
+      [
+        '--create',
+        '--sort=name',
+        '--format=pax',
+        '--numeric-owner',
+        '--xattrs',
+        '--acls',
+        '--pax-option=delete=atime,delete=ctime',
+        this.name,
+      ],
+      { cwd: this.folder.path, maxBuffer: 1 << 30 },
+    );
+    return createHash('sha256').update(archive).digest('hex');
+  }
+
+  async residue(): Promise<readonly string[]> {
+    return [...openWithin(this.folder.path), ...helpers(), ...stagings(this.folder.path)];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    execFileSync('rm', ['-rf', '--', this.spec.path, this.folder.at(`.${this.name}.stasis-restore.json`)]);
+  }
+}
+
+/** Files of ours that are still open. */
+function openWithin(folder: string): string[] {
+  return readdirSync('/proc/self/fd')
+    .map((fd) => linkOf(`/proc/self/fd/${fd}`))
+    .filter((path) => path.startsWith(folder))
+    .map((path) => `${path} is open`);
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+/** Programs that the driver has started and not ended. */
+function helpers(): string[] {
+  return childrenOf(process.pid)
+    .filter(({ name }) => ['tar', 'xargs', 'getfattr', 'setfattr', 'rm', 'sync', 'chmod'].includes(name))
+    .map(({ name, pid }) => `${name} (${pid}) runs`);
+}
+
+function childrenOf(parent: number): { readonly pid: string; readonly name: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      const [, name = '', rest = ''] = /\((.*)\) (.*)/s.exec(textOf(`/proc/${pid}/stat`)) ?? [];
+      return Number(rest.split(' ')[1]) === parent ? [{ pid, name }] : [];
+    });
+}
+
+/** The disturbance that goes on for a while has to be over before the next begins. */
+function mappers(folder: string): string[] {
+  return childrenOf(process.pid)
+    .filter(({ pid, name }) => name.startsWith('python') && textOf(`/proc/${pid}/cmdline`).includes(folder))
+    .map(({ pid }) => `a mapping is written by ${pid}`);
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** What is loaded beside a target, and not taken away. */
+function stagings(folder: string): string[] {
+  return readdirSync(folder).filter((name) => /\.stasis-(?!restore\.json)/.test(name));
+}

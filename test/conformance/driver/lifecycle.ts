@@ -1,0 +1,99 @@
+import { expect, test } from '@jest/globals';
+import { sleep } from '../../../provider/core/wait.ts';
+import { memoryBlobs, testContext } from '../../support/context.ts';
+import type { DriverAdapter, System } from './adapter.ts';
+import { STEPS, takeSteps } from './protocol.ts';
+import { codeOf, host, undisturbed } from './support.ts';
+
+/** A step has to end within this once it was cancelled. */
+const CANCELLED_MS = 15_000;
+
+/** Freeze, thaw and abort at every step, while the member is under load. */
+export function testLifecycle({ driver }: DriverAdapter, system: () => System): void {
+  test.each(
+    [...STEPS.keys(), STEPS.length].map((count) => [STEPS[count - 1]?.name ?? 'prepare', count] as const),
+  )('disposal after "%s" leaves nothing, and the load goes on', async (_, count) => {
+    await using load = await system().load();
+    const context = testContext();
+    const session = await driver.prepare(system().spec, host, context);
+    await takeSteps(session, count, context);
+    await session[Symbol.asyncDispose]();
+    await session[Symbol.asyncDispose]();
+    expect(await undisturbed(system(), load)).toEqual([]);
+  });
+
+  test('thaw may come at any time and any number of times', async () => {
+    await using load = await system().load();
+    const { signal } = new AbortController();
+    await using session = await driver.prepare(system().spec, host, testContext());
+    await session.hold?.thaw();
+    await session.hold?.settle?.(signal);
+    await session.hold?.freeze(5_000, signal);
+    await session.hold?.thaw();
+    await session.hold?.thaw();
+    expect(await undisturbed({ ...system(), residue: async () => [] }, load)).toEqual([]);
+  });
+
+  test('a member that is held does not change, and goes on after', async () => {
+    await using load = await system().load();
+    const { signal } = new AbortController();
+    await using session = await driver.prepare(system().spec, host, testContext());
+    if (session.hold === undefined) return;
+    await session.hold.settle?.(signal);
+    await session.hold.freeze(5_000, signal);
+    const before = await load.operations();
+    await sleep(100);
+    // One write may have been acknowledged while the answer was under way to the load.
+    expect((await load.operations()) - before).toBeLessThanOrEqual(1);
+    await session.hold.thaw();
+    expect(await undisturbed({ ...system(), residue: async () => [] }, load)).toEqual([]);
+  });
+
+  test('a lease thaws the member when we never do', async () => {
+    await using load = await system().load();
+    const { signal } = new AbortController();
+    await using session = await driver.prepare(system().spec, host, testContext());
+    if (session.hold === undefined) return;
+    await session.hold.settle?.(signal);
+    await session.hold.freeze(300, signal);
+    expect(await undisturbed({ ...system(), residue: async () => [] }, load)).toEqual([]);
+  });
+
+  test('nothing starts once it was cancelled', async () => {
+    const controller = new AbortController();
+    controller.abort();
+    const opened = driver.prepare(system().spec, host, testContext({ signal: controller.signal }));
+    // A driver that needs no wait to be prepared may succeed; its first step then fails.
+    const stepped = opened.then(async (session) => {
+      await using own = session;
+      await own.watch?.epoch(controller.signal);
+      await own.mark?.take(controller.signal);
+    });
+    expect(await codeOf(stepped)).toBe('cancelled');
+    expect(await undisturbed(system())).toEqual([]);
+  });
+
+  test.each(STEPS.map(({ name }, index) => [name, index] as const))(
+    'cancelled at the start of "%s", and just after, it ends and leaves nothing',
+    async (_, index) => {
+      await using load = await system().load();
+      for (const whenMs of [undefined, 0, 2]) {
+        const controller = new AbortController();
+        const context = testContext({ signal: controller.signal });
+        const session = await driver.prepare(system().spec, host, context);
+        const blobs = await takeSteps(session, index, context);
+        if (whenMs === undefined) controller.abort();
+        const running = codeOf(STEPS[index]!.run(session, blobs ?? memoryBlobs(), controller.signal));
+        if (whenMs !== undefined) {
+          await sleep(whenMs);
+          controller.abort();
+        }
+        const ended = await Promise.race([running, sleep(CANCELLED_MS).then(() => 'never')]);
+        // What was done already when the cancel came is done; and a fingerprint needs a copy that was not lost.
+        expect(ended).toMatch(/^(none|cancelled|cut\.lost|[a-z]+\.no(t)?-[a-z]+)$/);
+        await session[Symbol.asyncDispose]();
+        expect(await undisturbed(system(), load)).toEqual([]);
+      }
+    },
+  );
+}

@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, describe, jest, test } from '@jest/globals';
+import type { DriverAdapter, System } from './adapter.ts';
+import { testDeclaration } from './declaration.ts';
+import { testDisturbances } from './disturbances.ts';
+import { testFidelity } from './fidelity.ts';
+import { testLifecycle } from './lifecycle.ts';
+import { testSafety } from './safety.ts';
+
+/** Long enough for real servers on two busy cores. */
+const TEST_MS = 300_000;
+
+/** What every driver has to pass, on a real system and under load. A driver that passes it is done. */
+export async function describeDriver(adapter: DriverAdapter): Promise<void> {
+  const { name } = adapter.driver;
+  const why = await adapter.unavailable();
+  if (why !== undefined) {
+    test(`the driver ${name} cannot be tried here`, () => console.log(`skipped: ${why}`));
+    return;
+  }
+  jest.setTimeout(TEST_MS);
+  describe(`the driver ${name}`, () => {
+    let started: System | undefined;
+    const system = (): System => {
+      if (started === undefined) throw new Error('the system is not running');
+      return started;
+    };
+    beforeAll(async () => {
+      started = await adapter.start();
+    }, TEST_MS);
+    afterAll(async () => {
+      await started?.[Symbol.asyncDispose]();
+    }, TEST_MS);
+
+    describe('declares itself', () => testDeclaration(adapter, system));
+    describe('brings back what it captured', () => testFidelity(adapter, system));
+    describe('can be ended at every step', () => testLifecycle(adapter, system));
+    describe('never harms a target', () => testSafety(adapter, system));
+    describe('is honest under what breaks naive captures', () => testDisturbances(adapter, system));
+  });
+}
