@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { chmod, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { findTool } from '../../scripts/setup/tools.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -58,6 +60,38 @@ async function expectNothingLeft(): Promise<void> {
   expect(await readdir(temporary)).toEqual([]);
 }
 
+/** With `--keep` both sides answer until Ctrl-C. */
+async function expectKeptUntilInterrupted(demo: Demo): Promise<void> {
+  await saying(demo, 'Ctrl-C ends both');
+  const urls = [...demo.stderr().matchAll(/psql (postgres:\S+)/g)].map((match) => match[1]!);
+  expect(urls).toHaveLength(2);
+  for (const connectionString of urls) {
+    const client = new pg.Client({ connectionString });
+    await client.connect();
+    const { rows } = await client.query('SELECT count(*)::int AS orders FROM orders');
+    await client.end();
+    expect(rows[0].orders).toBeGreaterThanOrEqual(200);
+  }
+  interrupt(demo);
+}
+
+/** Resolves when the demo has said this. @throws Error when it ends without. */
+async function saying(demo: Demo, text: string): Promise<void> {
+  let ended = false;
+  void demo.ended.then(() => {
+    ended = true;
+  });
+  while (!demo.stderr().includes(text)) {
+    if (ended) throw new Error(`the demo ended without saying "${text}":\n${demo.stderr()}`);
+    await sleep(50);
+  }
+}
+
+/** As Ctrl-C in its terminal does. */
+function interrupt(demo: Demo): void {
+  process.kill(-demo.child.pid!, 'SIGINT');
+}
+
 const engines = ['terraform', 'tofu', 'stasis'] as const;
 const missing = new Map<string, string>();
 for (const engine of engines) {
@@ -72,7 +106,8 @@ describe('the demo', () => {
     run(
       `with ${engine} photographs a shop that sells, and its twin is the same${reason ? ` (${reason})` : ''}`,
       async () => {
-        const demo = startDemo('--json', '--engine', engine);
+        const demo = startDemo('--json', '--engine', engine, ...(engine === 'stasis' ? ['--keep'] : []));
+        if (engine === 'stasis') await expectKeptUntilInterrupted(demo);
         const { status, stdout } = await demo.ended;
         if (status !== 0) throw new Error(`the demo ended with ${status}:\n${demo.stderr()}`);
         const result = JSON.parse(stdout.trim().split('\n').at(-1)!);

@@ -22,13 +22,16 @@ export async function commandLineEngine(setting: DemoSetting): Promise<DemoEngin
     name: 'stasis',
     title: `stasis ${VERSION}, the command line`,
     async apply(signal) {
-      type Captured = Omit<Applied, 'verdict' | 'restoreMs'>;
-      const captured = await stasis<Captured>(signal, 'capture', '-f', 'app.yaml');
-      const restored = await stasis<Pick<Applied, 'verdict' | 'restoreMs'>>(
+      const captured = await stasis<Omit<Applied, 'verdict' | 'restoreMs'>>(
+        signal,
+        ...['capture', '-f', 'app.yaml'],
+      );
+      const { verdict, restoreMs } = await stasis<Pick<Applied, 'verdict' | 'restoreMs'>>(
         signal,
         ...['restore', captured.reference, '-f', 'twin.yaml'],
       );
-      return { ...captured, verdict: restored.verdict, restoreMs: restored.restoreMs };
+      const { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes } = captured;
+      return { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes, verdict, restoreMs };
     },
     secondPlanEmpty: async () => null,
   };
