@@ -16,7 +16,7 @@ up_to_date() {
 
 if ! up_to_date; then
   echo "stasis: installing the npm packages of package-lock.json" >&2
-  (cd "$root" && npm ci --no-fund --no-audit >&2)
+  (cd "$root" && npm ci --no-fund --no-audit --loglevel=error >&2)
 fi
 if [ ! -x "$node" ] && [ -f "$root/node_modules/node/installArchSpecificPackage.js" ]; then
   # Where npm runs no install scripts (ignore-scripts, npm 12), this one has to run all the same: it brings Node.
