@@ -3,7 +3,8 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { Shop } from './cli/shop.ts';
+import type { PostgresServer } from '../support/postgres-server.ts';
+import { Shop, variable } from './cli/shop.ts';
 import { expectStatus, type Ran, type Running } from './cli/stasis.ts';
 
 /** Large enough that copying takes longer than noticing that it began. */
@@ -137,6 +138,71 @@ describe('Ctrl-C', () => {
     expect((await readdir(shop.workspace.folder)).filter((name) => name.includes('twin'))).toEqual([]);
     const again = await shop.run(['restore', 'shop:2', '-f', 'target.yaml', '--json']);
     expectStatus(again, 0);
+  });
+});
+
+describe('while a member is held', () => {
+  /** Transactions all the time, so that no quiet moment is found and the lock lasts, on any machine. */
+  async function busy(server: PostgresServer, database: string): Promise<AsyncDisposable> {
+    const writers = await Promise.all(Array.from({ length: 4 }, () => busyWriter(server, database)));
+    return {
+      async [Symbol.asyncDispose]() {
+        await Promise.all(writers.map((writer) => writer[Symbol.asyncDispose]()));
+      },
+    };
+  }
+
+  async function busyWriter(server: PostgresServer, database: string): Promise<AsyncDisposable> {
+    const client = new pg.Client({ connectionString: server.url(database) });
+    client.on('error', () => {});
+    await client.connect();
+    const [row] = (await client.query('SELECT pg_backend_pid() AS pid')).rows;
+    const loop = client.query(
+      'DO $$ BEGIN LOOP PERFORM txid_current(); COMMIT; PERFORM pg_sleep(0.0002); END LOOP; END $$',
+    );
+    const ended = loop.catch(() => {});
+    return {
+      async [Symbol.asyncDispose]() {
+        await server.query(`SELECT pg_terminate_backend(${row.pid})`);
+        await ended;
+      },
+    };
+  }
+
+  test.each([1, 2])('Ctrl-C pressed %i times lets it go at once', async (times) => {
+    await shop.workspace.inputs(
+      'busy.yaml',
+      `name: busy
+maxPauseMs: 60000
+members:
+  orders: { postgres: { url: "${variable('ORDERS_URL')}" } }
+  others: { postgres: { url: "${variable('TWIN_ORDERS_URL')}" } }
+  sessions: { redis: { url: "${variable('SESSIONS_URL')}" } }
+`,
+    );
+    await using _one = await busy(shop.postgres, 'orders');
+    await using _two = await busy(shop.twinPostgres, 'orders');
+    let wasHeld = false;
+    let thawedMs = Number.POSITIVE_INFINITY;
+    const ran = await runUntil(['capture', '-f', 'busy.yaml', '--json'], /stasis: hold/, async (running) => {
+      for (let tries = 0; tries < 200 && !wasHeld; tries += 1) {
+        const write = shop.redis.cli('SET', 'probe', String(tries));
+        wasHeld = !(await Promise.race([write.then(() => true), delay(400, false)]));
+        if (!wasHeld) continue;
+        const interruptedMs = Date.now();
+        for (let n = 0; n < times; n += 1) {
+          running.interrupt();
+          await delay(30);
+        }
+        await write;
+        thawedMs = Date.now() - interruptedMs;
+      }
+    });
+    expect(wasHeld).toBe(true);
+    expectStatus(ran, 130);
+    expect(ran.json()).toMatchObject({ error: { code: 'interrupted' } });
+    // The lease alone would hold it for more than a minute.
+    expect(thawedMs).toBeLessThan(10_000);
   });
 });
 

@@ -211,6 +211,20 @@ describe('the command line on real Postgres, Redis and a folder', () => {
     expect(store).toMatchObject({ location: shop.workspace.path('snapshots'), problems: [] });
     expect((await shop.run(['doctor'])).stdout).toMatch(/^ {4}pg_dump, pg_restore and psql \d+/m);
   });
+
+  test('install puts the plugin where terraform and tofu look, once', async () => {
+    const home = shop.workspace.path('home');
+    for (const engine of ['terraform', 'opentofu']) {
+      const first = await shop.run(['install', engine, '--json'], { HOME: home });
+      expectStatus(first, 0);
+      const { path, changed } = first.json() as { path: string; changed: boolean };
+      expect(changed).toBe(true);
+      expect(path.startsWith(home)).toBe(true);
+      expect((await stat(path)).mode & 0o111).toBe(0o111);
+      const again = await shop.run(['install', engine], { HOME: home });
+      expect(again.stdout).toMatch(/was installed for .* already, as \//);
+    }
+  });
 });
 
 async function largestFile(folder: string): Promise<string> {

@@ -56,6 +56,17 @@ describe('on a terminal', () => {
     ]);
   });
 
+  test('counts on what an earlier step has moved', () => {
+    const terminal = new FakeTerminal(true);
+    using progress = reportOn(terminal);
+    progress.report({ step: 'prepare', member: 'receipts', doneBytes: 300_000_000 });
+    progress.report({ step: 'hold' });
+    progress.report({ step: 'copy', member: 'receipts' });
+    progress.report({ step: 'copy', member: 'receipts', doneBytes: 5_000_000 });
+    advance(600);
+    expect(terminal.shown()).toEqual(['copy  600 ms', '  receipts  copy        305 MB']);
+  });
+
   test('updates at most twice a second, however often it is told', () => {
     const terminal = new FakeTerminal(true);
     using progress = reportOn(terminal);

@@ -29,6 +29,7 @@ const MAX_ROWS = 16;
 
 interface MemberState {
   step: string;
+  readonly earlierBytes: number;
   doneBytes: number | undefined;
   totalBytes: number | undefined;
   printedMs: number;
@@ -94,7 +95,7 @@ export class ProgressReport implements Disposable {
     this.step = event.step;
     const known = this.members.get(event.member);
     const isNew = known?.step !== event.step;
-    const state = isNew || known === undefined ? emptyState(event.step) : known;
+    const state = isNew || known === undefined ? nextState(event.step, known) : known;
     state.doneBytes = event.doneBytes ?? state.doneBytes;
     state.totalBytes = event.totalBytes ?? state.totalBytes;
     this.members.set(event.member, state);
@@ -156,7 +157,7 @@ export class ProgressReport implements Disposable {
       (state, index): Line => [
         piece('  '),
         ...pad(names[index]!, nameWidth + 2),
-        piece(state.step.padEnd(12), 'accent'),
+        piece(state.step.padEnd(12), state.step === this.step ? 'accent' : 'faint'),
         piece(bytesText(state) ?? ''),
       ],
     );
@@ -166,13 +167,23 @@ export class ProgressReport implements Disposable {
   }
 }
 
-function emptyState(step: string): MemberState {
-  return { step, doneBytes: undefined, totalBytes: undefined, printedMs: Number.NEGATIVE_INFINITY };
+/** What earlier steps have moved counts on: a member may be copied before the cut, and only the rest after it. */
+function nextState(step: string, before: MemberState | undefined): MemberState {
+  const earlierBytes = (before?.earlierBytes ?? 0) + (before?.doneBytes ?? 0);
+  return {
+    step,
+    earlierBytes,
+    doneBytes: undefined,
+    totalBytes: undefined,
+    printedMs: Number.NEGATIVE_INFINITY,
+  };
 }
 
 function bytesText(state: MemberState | undefined): string | undefined {
-  if (state?.doneBytes === undefined) return undefined;
-  if (state.totalBytes === undefined || state.totalBytes === 0) return formatBytes(state.doneBytes);
-  const percent = Math.min(100, Math.floor((100 * state.doneBytes) / state.totalBytes));
-  return `${formatBytes(state.doneBytes)} of ${formatBytes(state.totalBytes)}  ${percent} %`;
+  if (state === undefined || (state.doneBytes === undefined && state.earlierBytes === 0)) return undefined;
+  const doneBytes = state.earlierBytes + (state.doneBytes ?? 0);
+  if (state.totalBytes === undefined || state.totalBytes === 0) return formatBytes(doneBytes);
+  const totalBytes = state.earlierBytes + state.totalBytes;
+  const percent = Math.min(100, Math.floor((100 * doneBytes) / totalBytes));
+  return `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}  ${percent} %`;
 }
