@@ -285,7 +285,7 @@ export class LayoutStore implements Store {
       STORE_LOCK_WAIT_MS,
       context,
     );
-    return work((await readIndex(this.#layout)) ?? emptyIndex());
+    return await work((await readIndex(this.#layout)) ?? emptyIndex());
   }
 
   #acquire(key: string, what: string, waitMs: number, context: Context): Promise<HeldLock> {

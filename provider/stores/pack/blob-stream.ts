@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Digest } from '../../core/digest.ts';
 import type { Chunking } from '../../core/store.ts';
 import { UNIT_BYTES } from './chunking.ts';
+import type { UnitPart } from './jobs.ts';
 import type { WorkerPool } from './pool.ts';
 import type { Unit, UnitHolder } from './units.ts';
 
@@ -24,7 +25,8 @@ export class BlobStream implements UnitHolder {
   /** SHA-256 goes from start to end, so one worker does all of it; the chunks go to whoever is free. */
   readonly #digester: number;
   /** What is no unit's worth yet: small blobs need no unit while they wait for their source. */
-  #carry = Buffer.alloc(0);
+  #carry: Buffer[] = [];
+  #carryBytes = 0;
   readonly #parts: Promise<Int32Array>[] = [];
   #digest: Promise<string | undefined> = Promise.resolve(undefined);
   #sizeBytes = 0;
@@ -42,8 +44,8 @@ export class BlobStream implements UnitHolder {
     for (let at = 0; at < piece.length; ) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.unit === undefined) {
-        if (this.#carry.length + piece.length - at <= CARRY_BYTES) {
-          this.#carry = Buffer.concat([this.#carry, piece.subarray(at)]);
+        if (this.#carryBytes + piece.length - at <= CARRY_BYTES) {
+          this.#carryOn(piece.subarray(at));
           return;
         }
         await this.#takeUnit();
@@ -58,9 +60,9 @@ export class BlobStream implements UnitHolder {
   async end(): Promise<{ digest: Digest; sizeBytes: number; parts: readonly Int32Array[] }> {
     const sizeBytes = this.#sizeBytes;
     if (sizeBytes === 0) return { digest: `sha256:${hash('sha256', '', 'hex')}`, sizeBytes, parts: [] };
-    if (this.unit === undefined && this.#carry.length > 0) await this.#takeUnit();
+    if (this.unit === undefined && this.#carryBytes > 0) await this.#takeUnit();
     if (this.unit !== undefined) this.#send(this.filledBytes, true);
-    else this.#digest = this.#pool.run(this.#digestJob(undefined, true), this.#toDigester()).then(digestOf);
+    else this.#digestNext(undefined, true);
     const parts = await Promise.all(this.#parts);
     return { digest: `sha256:${await this.#digest}`, sizeBytes, parts };
   }
@@ -76,16 +78,26 @@ export class BlobStream implements UnitHolder {
     const { unit } = this;
     if (unit === undefined) return;
     const whole = this.filledBytes - (this.filledBytes % CARRY_BYTES);
-    this.#carry = Buffer.from(unit.bytes.subarray(whole, this.filledBytes));
+    // What is carried already has not been moved into the unit yet; then nothing else is in it.
+    this.#carryOn(unit.bytes.subarray(whole, this.filledBytes));
     if (whole > 0) this.#send(whole, false);
     else this.#giveBack(unit);
   }
 
   async #takeUnit(): Promise<void> {
-    await this.#pool.units.take(this);
+    // It may have been taken away again before we come to fill it.
+    while (this.unit === undefined) await this.#pool.units.take(this);
     const carried = this.#carry;
-    this.#carry = Buffer.alloc(0);
-    this.#fill(carried);
+    this.#carry = [];
+    this.#carryBytes = 0;
+    for (const part of carried) this.#fill(part);
+  }
+
+  /** Copies, as the source may use its buffer again. */
+  #carryOn(part: Uint8Array): void {
+    if (part.length === 0) return;
+    this.#carry.push(Buffer.from(part));
+    this.#carryBytes += part.length;
   }
 
   #fill(part: Uint8Array): void {
@@ -106,10 +118,8 @@ export class BlobStream implements UnitHolder {
     this.filledBytes = 0;
     this.#pool.units.sent(this);
     const part = this.#chunk(unit, sizeBytes, this.#chunking);
-    const job = this.#digestJob({ memory: unit.memory, sizeBytes }, last);
-    const digest = this.#pool.run(job, this.#toDigester()).then(digestOf);
+    const digest = this.#digestNext({ memory: unit.memory, sizeBytes }, last);
     this.#parts.push(part);
-    this.#digest = digest;
     void Promise.allSettled([part, digest]).then(([chunked, digested]) => {
       this.#pool.units.release(unit);
       if (chunked.status === 'rejected') this.#failure ??= chunked.reason;
@@ -117,15 +127,12 @@ export class BlobStream implements UnitHolder {
     });
   }
 
-  #digestJob(unit: { memory: SharedArrayBuffer; sizeBytes: number } | undefined, last: boolean) {
-    return { kind: 'digest', stream: this.#stream, unit, last } as const;
+  #digestNext(unit: UnitPart | undefined, last: boolean): Promise<string | undefined> {
+    const job = { kind: 'digest', stream: this.#stream, unit, last } as const;
+    const digest = this.#pool.run(job, { worker: this.#digester }).then((answer) => answer.digest);
+    // Whoever waits for the end sees a failure; until then it is nobody's unhandled rejection.
+    digest.catch(() => {});
+    this.#digest = digest;
+    return digest;
   }
-
-  #toDigester() {
-    return { worker: this.#digester };
-  }
-}
-
-function digestOf(answer: { readonly digest?: string }): string | undefined {
-  return answer.digest;
 }

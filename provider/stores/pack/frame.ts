@@ -19,20 +19,24 @@ export interface FrameRecord {
 // Level 1 is set explicitly as Node's default is 3, at half the speed for 4 % of space. Negative levels are ignored.
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
 
+/** Node cuts buffers of less than half of it out of a shared pool, which can neither be transferred nor given back. */
+const OWN_MEMORY_BYTES = Buffer.poolSize;
+
 /** One zstd frame, in memory of its own that may be transferred. */
 export function compressFrame(raw: Uint8Array): Uint8Array {
-  const chunkSize = Math.max(1024, raw.length >> 1);
+  const chunkSize = Math.max(OWN_MEMORY_BYTES, raw.length >> 1);
   const stored = zstdCompressSync(raw, { params: PARAMS, pledgedSrcSize: raw.length, chunkSize });
   if (stored.byteLength * 2 >= stored.buffer.byteLength) return stored;
   const copy = new Uint8Array(stored);
-  if (stored.buffer.byteLength === chunkSize) free([stored]);
+  free([stored]);
   return copy;
 }
 
-/** @throws when the bytes are no zstd frame of exactly `rawBytes`. */
+/** In memory of its own. @throws when the bytes are no zstd frame of exactly `rawBytes`. */
 export function decompressFrame(stored: Uint8Array, rawBytes: number): Buffer {
   // With room for all and a little more, zlib makes one buffer and no copy.
-  const raw = zstdDecompressSync(stored, { chunkSize: rawBytes + 64, maxOutputLength: rawBytes + 64 });
+  const chunkSize = Math.max(OWN_MEMORY_BYTES, rawBytes + 64);
+  const raw = zstdDecompressSync(stored, { chunkSize, maxOutputLength: rawBytes + 64 });
   if (raw.length !== rawBytes)
     throw new RangeError(`a frame holds ${raw.length} bytes where ${rawBytes} belong`);
   return raw;

@@ -132,7 +132,8 @@ export class WorkerPool {
   #fail(error: StasisError): void {
     this.#failure ??= error;
     const open = this.#shared.splice(0);
-    for (const slot of this.#slots ?? []) {
+    for (const slot of this.#slots) {
+      void slot.worker.terminate();
       open.push(...slot.own.splice(0), ...slot.running.values());
       slot.running.clear();
       slot.worker.unref();

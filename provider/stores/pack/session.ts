@@ -1,5 +1,5 @@
 import type { Digest } from '../../core/digest.ts';
-import { throwIfAborted } from '../../core/errors.ts';
+import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import type { BlobDescriptor, ByteRange, Chunking } from '../../core/store.ts';
 import { abortable } from './abortable.ts';
 import { BlobStream } from './blob-stream.ts';
@@ -40,7 +40,7 @@ export class PackSession {
   #running = 0;
   #reserved = 0;
   #growth: Promise<void> | undefined;
-  #idle: (() => void) | undefined;
+  readonly #waitingForIdle: (() => void)[] = [];
   #failure: unknown;
   #ended = false;
 
@@ -130,11 +130,8 @@ export class PackSession {
   async end(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    this.#failure ??= new Error('the session has ended');
-    while (this.#running > 0)
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-      });
+    this.#failure ??= new StasisError('store.draft-ended', 'The draft has ended.');
+    await this.#idle();
     await this.#packs.discard();
     if (!this.#lease.pool.broken) this.#lease.pool.notify({ kind: 'end-session', session: this.#id });
     this.#lease[Symbol.dispose]();
@@ -166,7 +163,7 @@ export class PackSession {
     } finally {
       this.#running -= 1;
       this.#reserved -= room;
-      if (this.#running === 0) this.#idle?.();
+      if (this.#running === 0) for (const resume of this.#waitingForIdle.splice(0)) resume();
     }
   }
 
@@ -177,19 +174,22 @@ export class PackSession {
       else if (this.#index.mustGrow(this.#reserved + room)) this.#growth = this.#grow(room);
       else break;
     }
+    if (this.#failure !== undefined) throw this.#failure;
     this.#running += 1;
     this.#reserved += room;
   }
 
   /** The table is laid out anew once no worker looks into it. */
   async #grow(room: number): Promise<void> {
-    if (this.#running > 0)
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-      });
+    await this.#idle();
     this.#index.grow(this.#reserved + room);
     this.#tellIndex();
     this.#growth = undefined;
+  }
+
+  /** No job of ours that uses the index is on its way. */
+  async #idle(): Promise<void> {
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#waitingForIdle.push(resolve));
   }
 
   #announce(): void {

@@ -1,0 +1,33 @@
+import type { Digest } from '../../../provider/core/digest.ts';
+import type { StoreType } from '../../../provider/core/store.ts';
+
+/**
+ * What the suite needs to know of a kind of store beside its interface: how to get an empty one, and how to damage
+ * what it stores. A new kind of store writes one of these and has to pass `describeStore`.
+ */
+export interface StoreUnderTest {
+  readonly type: StoreType;
+  fresh(): Promise<FreshStore>;
+  /** One with room for about `sizeBytes`, or why this machine cannot have it. */
+  small(sizeBytes: number): Promise<FreshStore | { readonly skipped: string }>;
+}
+
+/** An empty store that nobody else knows. Disposal removes it. */
+export interface FreshStore extends AsyncDisposable {
+  /** JSON: other processes get it too. */
+  readonly spec: Readonly<Record<string, unknown>>;
+  /** Everything stored that reading this snapshot, or finding it, depends on. */
+  parts(digest: Digest): Promise<readonly StoredPart[]>;
+  /** What is there that neither a sealed snapshot nor a living writer needs. */
+  leftovers(): Promise<readonly string[]>;
+}
+
+export interface StoredPart {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Shared by all snapshots: a flipped byte may concern only others, or nobody, and then does no harm. */
+  readonly shared: boolean;
+  read(): Promise<Buffer>;
+  /** Replaces it; undefined removes it. */
+  write(bytes: Buffer | undefined): Promise<void>;
+}
