@@ -92,9 +92,9 @@ function putLines(blobs: Blobs, lines: readonly string[]): Promise<BlobDescripto
  * The RDB says at which write offset of which history it was forked. A child that is not ours, because somebody
  * else's came in between, shows another one as soon as anything was written.
  */
-function insistOnMark({ before, after, held }: ForkMark, aux: ReadonlyMap<string, string>): void {
+function insistOnMark({ before, after }: ForkMark, aux: ReadonlyMap<string, string>): void {
   const offset = Number(aux.get('repl-offset') ?? Number.NaN);
-  const earliest = held ? after.counters.offset : before.counters.offset;
+  const earliest = before.counters.offset;
   const sameHistory = aux.get('repl-id') === after.counters.replicationId;
   if (sameHistory && offset >= earliest && offset <= after.counters.offset) return;
   throw new StasisError('cut.lost', 'The RDB that came is of another instant than the one marked.', {

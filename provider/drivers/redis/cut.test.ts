@@ -159,6 +159,29 @@ describe.each(servers.map((server) => [`${server.product} ${server.version}`, se
       expect(evidence.conditions.every(({ expected, observed }) => expected === observed)).toBe(true);
     });
 
+    test("the server's own PING to a replica is no write", async () => {
+      await using primary = await startRedis({ binary, config: { 'repl-ping-replica-period': 1 } });
+      await using replica = await startRedis({ binary, config: { replicaof: `127.0.0.1 ${primary.port}` } });
+      await primary.cli('SET', 'a', 'b');
+      for (let waited = 0; waited < 200 && (await replica.cli('GET', 'a')) !== 'b'; waited += 1)
+        await sleep(50);
+      await using session = await redis.prepare({ url: primary.url }, host, testContext());
+      const offset = async () =>
+        /master_repl_offset:(\d+)/.exec(await primary.cli('INFO', 'replication'))?.[1];
+      let before: string | undefined;
+      let pinged = 0;
+      for (let round = 0; round < 3 && pinged === 0; round += 1) {
+        const { judgement } = await cut(session, async (moment) => {
+          if (moment === 'held') before = await offset();
+          if (moment === 'marked') await sleep(900);
+          if (moment === 'before-thaw') pinged = Number(await offset()) - Number(before);
+        });
+        expect({ pinged, sharp: judgement.sharp }).toEqual({ pinged, sharp: pinged <= 14 });
+        await session.copy(memoryBlobs());
+      }
+      expect(pinged).toBe(14);
+    });
+
     test('a lock that its own timer ends is not taken for held', async () => {
       await using session = await redis.prepare({ url: server.url }, host, testContext());
       const made = await cut(
