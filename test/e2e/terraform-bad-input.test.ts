@@ -1,7 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { ADDRESS, DB, PASSWORD, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
 import { realEngines, type Workspace } from './terraform/workspace.ts';
 
+jest.setTimeout(240_000);
 const ENGINES = await realEngines();
 
 /** What a plan that is refused prints. */

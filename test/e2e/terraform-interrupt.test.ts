@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { ADDRESS, DB, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
 import {
   type Engine,
@@ -12,6 +12,7 @@ import {
   type Workspace,
 } from './terraform/workspace.ts';
 
+jest.setTimeout(240_000);
 const ENGINES = await realEngines();
 const APPLY = ['apply', '-auto-approve', '-input=false', '-no-color'];
 
@@ -102,6 +103,21 @@ describe.each(ENGINES)('with $name', (engine) => {
     await eventually('its folder is gone', async () =>
       (await workspace.leftovers()).length === 0 ? true : undefined,
     );
+  });
+
+  test('a fault of ours outside of any call: everything is let go before the process ends', async () => {
+    await using workspace = await photoWorkspace(
+      engine,
+      photo(`${DB}\n  hold_ms = 60000\n  thaw_ms = 300\n  fail = "crash"`),
+    );
+    const trace = join(workspace.folder, 'trace.log');
+    const { status, all } = await workspace.run(APPLY, { TF_LOG: 'ERROR', TF_LOG_PATH: trace });
+    expect(status).toBe(1);
+    expect(all).toContain('The work was stopped: stasis met a fault of its own.');
+    expect(await readFile(trace, 'utf8')).toContain('a mistake of ours');
+    expect(existsSync(join(workspace.folder, 'photos/shop.held'))).toBe(false);
+    expect(await workspace.state(ADDRESS)).toBeUndefined();
+    expect(await workspace.leftovers()).toEqual([]);
   });
 
   test('kill -9 of the plugin: the engine says so, nothing in state, the next apply converges', async () => {

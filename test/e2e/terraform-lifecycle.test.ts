@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { ADDRESS, DB, PASSWORD, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
 import { realEngines, type Workspace } from './terraform/workspace.ts';
 
+jest.setTimeout(240_000);
 const ENGINES = await realEngines();
 
 const photoFile = (workspace: Workspace, name = 'shop') => join(workspace.folder, `photos/${name}.json`);
@@ -255,6 +256,12 @@ describe.each(ENGINES)('with $name', (engine) => {
     const before = await workspace.state(ADDRESS);
     await writePhotos(workspace, photo(`${db('two')}\n  warn = "Mind the gap."\n  fail = "Again:"`));
     expect((await workspace.run(['apply', '-auto-approve', '-input=false'])).status).toBe(1);
+    expect(await workspace.state(ADDRESS)).toEqual(before);
+
+    // What cannot be removed stays in the state.
+    await rm(photoFile(workspace));
+    const kept = await workspace.run(['destroy', '-auto-approve', '-input=false', '-refresh=false']);
+    expect(kept.status).toBe(1);
     expect(await workspace.state(ADDRESS)).toEqual(before);
   });
 });

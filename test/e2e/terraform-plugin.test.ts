@@ -4,12 +4,13 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createTlsIdentity } from '../../provider/engines/terraform/tls-identity.ts';
 import { decodeMessage, encodeMessage } from '../../provider/engines/terraform/wire/codec.ts';
 import { ADDRESS, DB, PHOTO_PLUGIN, photo, photoWorkspace } from './terraform/photo-workspace.ts';
 import { eventually, isAlive, realEngines } from './terraform/workspace.ts';
 
+jest.setTimeout(240_000);
 const ENGINES = await realEngines();
 const NODE = join(import.meta.dirname, '../../node_modules/node/bin/node');
 const COOKIE = 'd602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2';
@@ -103,6 +104,14 @@ describe('the handshake', () => {
     expect(await line).toContain(reason);
     expect(await line).not.toContain('\n');
   });
+});
+
+test('ends when the host died before the handshake', async () => {
+  const process = start(OFFER);
+  process.stdout!.destroy();
+  const [status] = await once(process, 'close');
+  expect(status).toBe(0);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 describe('a process to attach to', () => {

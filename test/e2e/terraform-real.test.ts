@@ -1,6 +1,7 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
+import { installPlugin } from '../../provider/engines/terraform/install.ts';
 import {
   type Shop,
   snapshotHcl,
@@ -9,7 +10,7 @@ import {
   VARIABLES_FILE,
   writeVariables,
 } from './terraform/shop.ts';
-import { eventually, isAlive, realEngines, type Workspace } from './terraform/workspace.ts';
+import { eventually, isAlive, realEngines, Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
 const ENGINES = await realEngines();
@@ -119,6 +120,39 @@ describe.each(ENGINES)('with $name', (engine) => {
     // Lost or out of reach: told, and never taken again by itself.
     expect(lost.all).toMatch(/code (snapshot|store)\./);
     expect(lost.status).not.toBe(2);
+  });
+
+  test("a store that only the apply will know, in the provider's own configuration", async () => {
+    await using workspace = await Workspace.create(engine);
+    await installPlugin({
+      engine: engine.name,
+      root: join(import.meta.dirname, '../..'),
+      home: workspace.home,
+    });
+    await mkdir(join(workspace.folder, 'site'));
+    await workspace.write(`
+resource "terraform_data" "store" {
+  input = "{folder}/store"
+}
+provider "stasis" {
+  store        = { path = terraform_data.store.output }
+  max_pause_ms = 3000
+}
+resource "stasis_snapshot" "shop" {
+  name    = "site"
+  members = { site = { files = { path = "{folder}/site" } } }
+}
+data "stasis_snapshots" "all" {
+  name = stasis_snapshot.shop.name
+}
+`);
+    await workspace.ok('init', '-input=false');
+    await workspace.apply();
+    expect(await workspace.state(SNAPSHOT)).toMatchObject({
+      id: `${workspace.folder}/store#site`,
+      sharp: true,
+    });
+    expect(await workspace.planned()).toMatchObject({ changes: false });
   });
 
   test('no password of a url is found in state, plan, store, log at trace level or process list', async () => {

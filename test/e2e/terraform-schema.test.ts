@@ -1,10 +1,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { installPlugin } from '../../provider/engines/terraform/install.ts';
 import { providerAddress } from '../../provider/engines/terraform/naming.ts';
 import { type Engine, realEngines, Workspace } from './terraform/workspace.ts';
 
+jest.setTimeout(240_000);
 const ENGINES = await realEngines();
 const ROOT = join(import.meta.dirname, '../..');
 

@@ -1,10 +1,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { ADDRESS, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
 import { eventually, realEngines, type Workspace } from './terraform/workspace.ts';
 import { unzip } from './terraform/zip.ts';
 
+jest.setTimeout(240_000);
 const ENGINES = await realEngines();
 const PASSWORD = 'Pl4nted/pass word';
 /** As it may be written anywhere. */

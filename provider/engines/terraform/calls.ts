@@ -42,6 +42,10 @@ export class Calls {
     }
   }
 
+  get idle(): boolean {
+    return this.running.size === 0;
+  }
+
   /** Aborts what runs now. Later calls run: a reattached process serves one command after another. */
   abort(reason: StasisError): void {
     for (const controller of this.running.keys()) controller.abort(reason);

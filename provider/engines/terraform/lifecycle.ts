@@ -5,7 +5,9 @@ import type { Calls } from './calls.ts';
 const SETTLE_MS = 1_500;
 /** Shutdown's answer has to leave before we do; each command of the engine waits for this several times. */
 const ANSWER_MS = 1;
-/** Should the host die before it opened its stream, only our parent's change tells. */
+/** And so do those of calls that were aborted. */
+const LAST_ANSWERS_MS = 20;
+/** Should the host die after the handshake and before it opened its stream, only our parent's change tells. */
 const PARENT_POLL_MS = 500;
 
 /** How the process ends: what runs is aborted and waited for first, so that nothing stays frozen. */
@@ -47,9 +49,8 @@ export class Lifecycle {
     else void this.end('the engine is gone');
   }
 
-  /** Ends when our parent changes. */
-  watchParent(): void {
-    const parent = process.ppid;
+  /** Ends when our parent is no longer this one. */
+  watchParent(parent: number): void {
     const timer = setInterval(() => {
       if (process.ppid !== parent) void this.end('the engine is gone');
     }, PARENT_POLL_MS);
@@ -58,8 +59,9 @@ export class Lifecycle {
 
   private async settleAndExit(why: string, status: number): Promise<void> {
     this.calls.close(new StasisError('cancelled', `The work was stopped: ${why}.`));
+    if (this.calls.idle) return this.exit(status);
     await this.calls.settled(SETTLE_MS);
-    this.exit(status);
+    setTimeout(() => this.exit(status), LAST_ANSWERS_MS);
   }
 }
 

@@ -37,9 +37,10 @@ export async function startPlugin(load: () => Promise<ProviderDefinition>): Prom
 async function start(load: () => Promise<ProviderDefinition>): Promise<void> {
   const reattachable = process.argv.includes(REATTACH_FLAG);
   const invitation = reattachable ? undefined : readInvitation(process.env);
-  survivePipes();
+  const parent = process.ppid;
   const calls = new Calls((line) => process.stderr.write(line), logLevel(process.env));
   const lifecycle = new Lifecycle(calls, (status) => process.exit(status));
+  endOnBrokenPipes(lifecycle);
   endOnFaults(lifecycle);
   takeSignals(lifecycle, reattachable);
 
@@ -60,7 +61,7 @@ async function start(load: () => Promise<ProviderDefinition>): Promise<void> {
   if (reattachable) announce(place.path);
   else {
     process.stdout.write(`${handshakeLine(place.path, identity?.certificateDer)}\n`);
-    lifecycle.watchParent();
+    lifecycle.watchParent(parent);
   }
   // Its failure is told by the first call that needs it.
   served.definition().catch(() => {});
@@ -110,10 +111,13 @@ function listen(server: Server, path: string, credentials: ServerCredentials): P
   });
 }
 
-/** When the host dies its ends of our pipes close; writing to them must not end us in the middle of a freeze. */
-function survivePipes(): void {
-  process.stdout.on('error', () => {});
-  process.stderr.on('error', () => {});
+/**
+ * When the host dies its ends of our pipes close. Writing to one must not end us in the middle of a freeze; it tells
+ * that nobody is there, also when the host died so early that our parent was another one from the start.
+ */
+function endOnBrokenPipes(lifecycle: Lifecycle): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', () => void lifecycle.end('the engine is gone'));
 }
 
 /** A mistake of ours ends the process, but not before what is held was let go. */
@@ -123,7 +127,7 @@ function endOnFaults(lifecycle: Lifecycle): void {
     logger.log('error', 'stasis met a fault of its own', {
       stack: fault instanceof Error ? fault.stack : String(fault),
     });
-    void lifecycle.end('of a fault of its own', 1);
+    void lifecycle.end('stasis met a fault of its own', 1);
   };
   process.on('uncaughtException', onFault);
   process.on('unhandledRejection', onFault);

@@ -246,6 +246,10 @@ async function hold(folder: string, inputs: Values, { signal, logger, progress }
   try {
     for (let step = 0; step < 100; step += 1) progress({ step: 'hold', doneBytes: step, totalBytes: 100 });
     logger.log('trace', 'holding', { endpoint: 'x' });
+    if (inputs.fail === 'crash')
+      setTimeout(() => {
+        throw new Error('a mistake of ours');
+      }, 100);
     await delay(Number(inputs.holdMs ?? 0), undefined, { signal });
   } catch {
     await delay(Number(inputs.thawMs ?? 0));
