@@ -77,7 +77,7 @@ export class FilesSession implements Session {
     throwIfAborted(signal);
     const { clock } = this.context;
     const sentNs = clock.nowNs();
-    const look = await lookUntilSettled(this.input.root, this.excluded, signal);
+    const look = await lookUntilSettled(this.input.root, this.excluded, signal, this.last?.look);
     const steps = this.clockSteps.read(clock.wallMs(), clock.nowNs() / 1e6);
     const value = steps === 0 ? look.value : `${look.value}/${steps}`;
     this.smeared = undefined;
