@@ -1,7 +1,7 @@
 /**
  * Names of fingerprint objects. Keys are bytes and need not be text: whatever is not printable UTF-8 is written
- * `\xHH`, and `\` itself `\\`. So different keys have different names, and `\/`, which no escaped key contains,
- * divides a key from a field or a group in it.
+ * `\xHH`, and `\` itself `\\`. So different keys have different names. Read from the left, no escaped key has a `\`
+ * that a `/` follows: that divides a key from a field or a group in it.
  */
 export function keyObject(db: number, key: Buffer): string {
   return `db/${db}/key/${escapeBytes(key)}`;
