@@ -55,6 +55,7 @@ export class BlobStream implements UnitHolder {
       at += part.length;
       if (this.filledBytes === UNIT_BYTES) this.#send(UNIT_BYTES, false);
     }
+    this.#pool.units.relieve();
   }
 
   async end(): Promise<{ digest: Digest; sizeBytes: number; parts: readonly Int32Array[] }> {
@@ -78,15 +79,13 @@ export class BlobStream implements UnitHolder {
     const { unit } = this;
     if (unit === undefined) return;
     const whole = this.filledBytes - (this.filledBytes % CARRY_BYTES);
-    // What is carried already has not been moved into the unit yet; then nothing else is in it.
     this.#carryOn(unit.bytes.subarray(whole, this.filledBytes));
     if (whole > 0) this.#send(whole, false);
     else this.#giveBack(unit);
   }
 
   async #takeUnit(): Promise<void> {
-    // It may have been taken away again before we come to fill it.
-    while (this.unit === undefined) await this.#pool.units.take(this);
+    await this.#pool.units.take(this);
     const carried = this.#carry;
     this.#carry = [];
     this.#carryBytes = 0;

@@ -193,6 +193,16 @@ describe('a session of packs', () => {
     await session.end();
   });
 
+  test('more streams than units, all in a hurry, all end', async () => {
+    const session = new PackSession(new MemorySink(), noKnown, never);
+    const contents = Array.from({ length: 60 }, (_unused, place) => content(place, 20_000 * place));
+    const blobs = await Promise.all(
+      contents.map((bytes) => session.put(inPieces(bytes, [100_000]), 'content')),
+    );
+    for (const [place, blob] of blobs.entries()) expect(blob.digest).toBe(digestOf(contents[place]!));
+    await session.end();
+  });
+
   test('a source that fails fails its own blob only', async () => {
     const session = new PackSession(new MemorySink(), noKnown, never);
     const failing = async function* (): AsyncGenerator<Uint8Array> {

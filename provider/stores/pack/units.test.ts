@@ -30,8 +30,13 @@ describe('the pool of units', () => {
     const [slow, full, late] = [new Holder(pool), new Holder(pool), new Holder(pool)];
     await pool.take(slow);
     await pool.take(full);
+    const waiting = pool.take(late);
+    // Nobody has filled anything yet: whoever has a unit is about to.
+    expect([slow.surrendered, full.surrendered]).toEqual([0, 0]);
+    slow.filledBytes = 5;
     full.filledBytes = 10;
-    await pool.take(late);
+    pool.relieve();
+    await waiting;
     expect([slow.surrendered, full.surrendered]).toEqual([0, 1]);
     expect(late.unit).toBeDefined();
     expect(full.unit).toBeUndefined();
@@ -52,7 +57,10 @@ describe('the pool of units', () => {
     await Promise.resolve();
     expect(order).toEqual([]);
     pool.release(unit);
-    await Promise.all(waiting);
+    await waiting[0];
+    second.filledBytes = 1;
+    pool.relieve();
+    await waiting[1];
     expect(order).toEqual(['second', 'third']);
     expect([first.surrendered, second.surrendered]).toEqual([0, 1]);
   });

@@ -39,7 +39,7 @@ export class UnitPool {
       return;
     }
     const given = new Promise<void>((resolve) => this.#waiting.push({ holder, resolve }));
-    this.#relieve();
+    this.relieve();
     await given;
   }
 
@@ -56,7 +56,7 @@ export class UnitPool {
     }
     this.#give(unit, next.holder);
     next.resolve();
-    this.#relieve();
+    this.relieve();
   }
 
   #give(unit: Unit, holder: UnitHolder): void {
@@ -71,12 +71,15 @@ export class UnitPool {
     return { memory, bytes: Buffer.from(memory) };
   }
 
-  /** Someone waits and every unit is being filled: one must go. */
-  #relieve(): void {
+  /**
+   * Sends off the fullest unit if someone waits and all are being filled. Holders call it when they stop to wait for
+   * more; one that has its unit and nothing in it yet is about to fill it, and calls it then.
+   */
+  relieve(): void {
     if (this.#waiting.length === 0 || this.#holders.size < this.#count) return;
     let fullest: UnitHolder | undefined;
     for (const holder of this.#holders)
-      if (fullest === undefined || holder.filledBytes > fullest.filledBytes) fullest = holder;
+      if (holder.filledBytes > (fullest?.filledBytes ?? 0)) fullest = holder;
     fullest?.surrender();
   }
 }
