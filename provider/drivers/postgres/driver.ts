@@ -4,6 +4,7 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
+import { orCancelled } from './connect/faults.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
 import { examine } from './examine.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
@@ -22,7 +23,8 @@ export const postgresDriver: Driver<PostgresSpec> = {
   plan: planCapture,
   prepare: (spec, at, context) => CaptureSession.open(spec, at, context, true),
   planRestore,
-  restore,
+  restore: (spec, at, from, blobs, options, context) =>
+    orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
   undo: async (spec, at, entry, context) => {
     const known = parseJournalEntry(entry);

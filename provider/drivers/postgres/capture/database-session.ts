@@ -50,8 +50,9 @@ export interface Adopted extends Armed {
   readonly sequences: readonly SequencePosition[];
 }
 
-/** A schema that changes more often than this while we look at it is not going to be caught. */
-const ROUNDS = 5;
+/** A schema that still changes while we look at it after so many looks, or so long, is not going to be caught. */
+const ROUNDS = 30;
+const ARM_MS = 60_000;
 const SEQUENCES_A_QUERY = 200;
 
 /**
@@ -95,13 +96,15 @@ export class DatabaseSession implements AsyncDisposable {
 
   /** Legal again after a state was lost: everything is let go and read anew. */
   async arm(): Promise<void> {
+    const deadline = Date.now() + ARM_MS;
     for (let round = 1; ; round += 1) {
       try {
         await this.disarm();
         await this.armOnce();
         return;
       } catch (error) {
-        if (!(error instanceof StasisError) || error.code !== 'cut.lost' || round >= ROUNDS) throw error;
+        if (!(error instanceof StasisError) || error.code !== 'cut.lost') throw error;
+        if (round >= ROUNDS || Date.now() > deadline) throw restless(error);
       }
     }
   }
@@ -120,6 +123,8 @@ export class DatabaseSession implements AsyncDisposable {
       ...this.workers.map((worker, index) => workerLocker(worker, shares[index]!)),
     ];
     await lockAll(lockers, lockTimeoutMs, signal);
+    // The first time costs more than the next ones: that is not to be part of a mark.
+    await this.export(signal);
     this.armed = { stamp, archive, definitions, tables, shares };
   }
 
@@ -245,6 +250,13 @@ export class DatabaseSession implements AsyncDisposable {
     this.workers = [];
     await endSessions(this.source.place, pids);
   }
+}
+
+function restless(cause: StasisError): StasisError {
+  return new StasisError('postgres.schema-moved', `The schema changes all the time: ${cause.message}`, {
+    hint: 'Capture when fewer tables are created, dropped or altered.',
+    cause,
+  });
 }
 
 /** A killed psql leaves a server process that may go on computing for a moment: it is ended, and waited for. */

@@ -1,6 +1,6 @@
 import type { Context } from '../../../core/context.ts';
 import type { CapturePlan } from '../../../core/driver.ts';
-import { StasisError, toStasisError } from '../../../core/errors.ts';
+import { StasisError, throwIfAborted, toStasisError } from '../../../core/errors.ts';
 import type { Host } from '../../../core/host.ts';
 import type { OutsideItem } from '../../../core/manifest.ts';
 import { clientsForDump, findClients } from '../connect/clients.ts';
@@ -46,6 +46,7 @@ export async function planCapture(spec: PostgresSpec, host: Host, context: Conte
   } catch (error) {
     plan.problems.push(placed(error));
   }
+  throwIfAborted(context.signal);
   return plan;
 }
 

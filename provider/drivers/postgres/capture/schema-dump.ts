@@ -54,7 +54,8 @@ function dumpFailed(stderr: string): StasisError {
     /^pg_dump: (error: )?/,
     '',
   );
-  const locked = /lock timeout|could not obtain lock/.test(said);
+  // pg_dump's --lock-wait-timeout is a statement_timeout for its LOCK TABLE.
+  const locked = /(lock|statement) timeout|could not obtain lock/.test(said);
   return new StasisError(
     locked ? 'postgres.lock-timeout' : 'postgres.dump-failed',
     `pg_dump failed: ${said.replace(/\.$/, '')}.`,

@@ -1,6 +1,6 @@
 import type { Context } from '../../../core/context.ts';
 import type { EpochReading, Markable, MarkReading, Session, Watchable } from '../../../core/driver.ts';
-import { StasisError } from '../../../core/errors.ts';
+import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
 import type { Capture } from '../../../core/manifest.ts';
@@ -9,6 +9,7 @@ import { clientsForDump, findClients } from '../connect/clients.ts';
 import { concurrently } from '../connect/concurrently.ts';
 import { Connection } from '../connect/connection.ts';
 import { type Database, listDatabases, prefixesOf, selectDatabases } from '../connect/databases.ts';
+import { orCancelled } from '../connect/faults.ts';
 import { type Place, parsePlace } from '../connect/place.ts';
 import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { text } from '../connect/sql.ts';
@@ -66,7 +67,7 @@ export class CaptureSession implements Session {
     forCopy: boolean,
   ): Promise<CaptureSession> {
     const place = parsePlace(spec.url);
-    return CaptureSession.start(spec, place, host, context, forCopy, (all) => {
+    const select = (all: readonly Database[]): Omit<Part, 'session'>[] => {
       const { selected, problems } = selectDatabases(all, spec, place);
       if (problems[0]) throw problems[0];
       const prefixes = prefixesOf(
@@ -74,7 +75,10 @@ export class CaptureSession implements Session {
         spec,
       );
       return selected.map((database, index) => ({ database, prefix: prefixes[index]! }));
-    });
+    };
+    return orCancelled(context.signal, () =>
+      CaptureSession.start(spec, place, host, context, forCopy, select),
+    );
   }
 
   static async start(
@@ -172,12 +176,22 @@ export class CaptureSession implements Session {
   }
 
   async copy(blobs: Blobs): Promise<Capture> {
-    const marked = await this.adopt();
-    return this.armedAgain(() => copyDatabases(this, marked, blobs, this.context));
+    return orCancelled(this.context.signal, async () => {
+      const marked = await this.adopt();
+      return this.armedAgain(() => copyDatabases(this, marked, blobs, this.context));
+    });
   }
 
   async *fingerprint(): Fingerprint {
-    yield* fingerprintOf((await this.adopt()).map(readable), this.roles);
+    const { signal } = this.context;
+    const marked = await orCancelled(signal, () => this.adopt());
+    const entries = fingerprintOf(marked.map(readable), this.roles)[Symbol.asyncIterator]();
+    for (;;) {
+      const { value, done } = await orCancelled(signal, () => entries.next());
+      if (done) break;
+      throwIfAborted(signal);
+      yield value;
+    }
     // All is read: the application's schema changes need not wait for our locks any longer.
     this.marked = undefined;
     await concurrently(this.parts, ({ session }) => session.disarm());

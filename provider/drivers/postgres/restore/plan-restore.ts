@@ -1,6 +1,6 @@
 import type { Context } from '../../../core/context.ts';
 import type { RestorePlan } from '../../../core/driver.ts';
-import { StasisError } from '../../../core/errors.ts';
+import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Host } from '../../../core/host.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
 import { placed, versionProblems } from '../capture/plan.ts';
@@ -27,6 +27,7 @@ export async function planRestore(
       sizeBytes: from.sizeBytes,
     };
   } catch (error) {
+    throwIfAborted(context.signal);
     return { problems: [placed(error)], identities: [], empty: true, sizeBytes: from.sizeBytes };
   }
 }
