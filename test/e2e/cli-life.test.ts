@@ -69,7 +69,7 @@ describe('the command line on real Postgres, Redis and a folder', () => {
     expect(lines[2]).toMatch(/^ {2}sessions +redis +(?:locked|marked|still) .*[┣╋•┼].* [kM]B {2}\S/);
     expect(lines[3]).toMatch(/^ {2}receipts +files +still .*[├┼].* [kM]?B {2}\S/);
     expect(ran.stdout).toMatch(/shop@sha256:[0-9a-f]{64}\s+generation 2/);
-    expect(ran.stderr).toMatch(/^stasis: plan\n/);
+    expect(ran.stderr).toMatch(/^stasis: plan$/m);
     expect(ran.stderr).not.toContain('\u001b');
   });
 
@@ -169,6 +169,16 @@ describe('the command line on real Postgres, Redis and a folder', () => {
     const drawn = await shop.run(['compare', reference, '-f', 'target.yaml']);
     expect(drawn.stdout).toMatch(/ drifted$/m);
     expect(drawn.stdout).toMatch(/receipts +changed +file\/7\.txt/);
+  });
+
+  test('a restore of what drifted since fails, unless only a report is asked for: then it ends with 3', async () => {
+    const insisting = await shop.run(['restore', reference, '-f', 'target.yaml', '--json']);
+    expectStatus(insisting, 1);
+    expect(insisting.json()).toMatchObject({ error: { code: 'restore.drifted' } });
+    await shop.workspace.inputs('report.yaml', `${shop.target}verify: report\n`);
+    const reporting = await shop.run(['restore', reference, '-f', 'report.yaml', '--json']);
+    expectStatus(reporting, 3);
+    expect(reporting.json()).toMatchObject({ verdict: 'drifted', reference });
   });
 
   test('compare of two snapshots names what changed between them', async () => {

@@ -205,6 +205,17 @@ describe('a plan', () => {
   });
 });
 
+describe('a problem', () => {
+  test('of several lines keeps them, and nothing in it steers the terminal', () => {
+    const problem = new StasisError('postgres.load-failed', 'It failed:\n\terror: a\u001b[2J\nDETAIL: b');
+    expect(
+      renderPlan({ deed: 'x', problems: [problem] }, PLAIN)
+        .split('\n')
+        .slice(1),
+    ).toEqual(['error: It failed:  [postgres.load-failed]', '  error: a\\x1b[2J', '  DETAIL: b']);
+  });
+});
+
 describe('the doctor', () => {
   test('says by driver what is there, and what is missing', () => {
     const text = renderDoctor(

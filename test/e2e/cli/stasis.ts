@@ -92,6 +92,16 @@ function onlyObject(text: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
+/** An error as `--json` shows it. */
+export interface Refused {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly at: readonly string[];
+  readonly file?: string;
+  readonly line?: number;
+}
+
 /** @throws Error with all that was said when it did not end so */
 export function expectStatus(ran: Ran, status: number): void {
   if (ran.status === status) return;

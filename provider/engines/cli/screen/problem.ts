@@ -10,12 +10,14 @@ export function renderProblem(
 ): string {
   const { ascii } = options;
   const tone = problem.severity === 'error' ? 'bad' : 'caution';
+  // What a server or a child program adds may have several lines.
+  const [first = '', ...more] = problem.message.split('\n').map((line) => printable(line.trim(), ascii));
   const head: Line = [
     piece(`${problem.severity}: `, tone),
-    piece(printable(problem.message, ascii)),
+    piece(first),
     piece(`  [${problem.code}]`, 'faint'),
   ];
-  const lines: Line[] = [head];
+  const lines: Line[] = [head, ...more.flatMap((line) => paragraph(line, options.width, '  '))];
   const place = placeText(problem, position, ascii);
   if (place !== '') lines.push([piece(`  at ${place}`, 'accent')]);
   if (problem.hint !== undefined)

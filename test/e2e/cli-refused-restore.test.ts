@@ -1,0 +1,114 @@
+import { chmod, cp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { findPostgres, startPostgres } from '../support/postgres-server.ts';
+import { PLANTED, Shop, variable } from './cli/shop.ts';
+import { expectStatus, type Refused } from './cli/stasis.ts';
+
+let shop: Shop;
+
+beforeAll(async () => {
+  shop = await Shop.open();
+  await shop.workspace.inputs('app.yaml', shop.app);
+  expectStatus(await shop.run(['capture', '-f', 'app.yaml']), 0);
+}, 120_000);
+afterAll(() => shop?.[Symbol.asyncDispose]());
+
+describe('a restore that cannot succeed is refused with 2, and the target is as it was', () => {
+  async function refusedRestore(reference: string, yaml = shop.target): Promise<Refused> {
+    await shop.workspace.inputs('bad-target.yaml', yaml);
+    const ran = await shop.run(['restore', reference, '-f', 'bad-target.yaml', '--json']);
+    expect(ran.stdout + ran.stderr).not.toContain(PLANTED);
+    expectStatus(ran, 2);
+    return (ran.json() as unknown as { error: Refused }).error;
+  }
+
+  test.each<[string, string, Partial<Refused>]>([
+    ['a generation that is not there', 'shop:99', { code: 'snapshot.no-generation', at: ['snapshot'] }],
+    ['a name that is not there', 'bank', { code: 'snapshot.none', at: ['snapshot'] }],
+    ['a reference that is none', 'shop/eu:1', { code: 'reference.malformed', at: ['snapshot'] }],
+  ])('%s', async (_name, reference, expected) => {
+    expect(await refusedRestore(reference)).toMatchObject(expected);
+    const shown = await shop.run(['show', reference, '--json']);
+    expect([shown.status, shown.json()]).toMatchObject([2, { error: { code: expected.code } }]);
+  });
+
+  test('a member without a target, and a target of another driver', async () => {
+    const missing = 'store: { path: snapshots }\nmembers:\n  receipts: { files: { path: other } }\n';
+    expect(await refusedRestore('shop', missing)).toMatchObject({
+      code: 'restore.no-target',
+      at: ['members'],
+      line: 2,
+    });
+    const swapped = shop.target.replace(
+      'files: { path: twin-receipts }',
+      `redis: { url: "${variable('SESSIONS_URL')}" }`,
+    );
+    expect(await refusedRestore('shop', swapped)).toMatchObject({ code: 'restore.other-driver', line: 5 });
+  });
+
+  test('targets that are not empty', async () => {
+    const source = shop.target.replaceAll('TWIN_', '').replace('twin-receipts', 'receipts');
+    await shop.workspace.inputs('bad-target.yaml', source);
+    const ran = await shop.run(['restore', 'shop', '-f', 'bad-target.yaml', '--json']);
+    const { error, more } = ran.json() as unknown as { error: Refused; more: Refused[] };
+    const found = [error, ...more].filter(({ code }) => code === 'restore.target-not-empty');
+    expect(found.map(({ at, line }) => [at[1], line]).sort()).toEqual([
+      ['orders', 3],
+      ['receipts', 5],
+      ['sessions', 4],
+    ]);
+    expectStatus(ran, 2);
+    expect(await readdir(shop.receipts)).toHaveLength(50);
+    expect(await shop.redis.cli('DBSIZE')).toBe('2000');
+  });
+
+  test('a target that lacks an extension', async () => {
+    const [newest] = await findPostgres();
+    const copy = shop.workspace.path('postgres-without-hstore');
+    const binDir = await copyPostgres(newest!.binDir, copy);
+    await shop.postgres.query('CREATE DATABASE extended');
+    await shop.postgres.query('CREATE EXTENSION hstore', { database: 'extended' });
+    await using lacking = await startPostgres({ binDir });
+    const source = `name: extended\nmembers: { a: { postgres: { url: "${shop.postgres.url('extended')}" } } }\n`;
+    await shop.workspace.inputs('extended.yaml', source);
+    const captured = await shop.run(['capture', '-f', 'extended.yaml', '--json']);
+    expectStatus(captured, 0);
+    const target = `members:\n  a:\n    postgres:\n      url: ${lacking.url()}\n`;
+    const error = await refusedRestore('extended', target);
+    expect(error).toMatchObject({
+      code: 'postgres.extension-missing',
+      at: expect.arrayContaining(['a', 'postgres']),
+    });
+    expect(error.message).toContain('hstore');
+    await rm(copy, { recursive: true, force: true });
+  });
+
+  test('a target older than the source', async () => {
+    const found = await findPostgres();
+    const [newest, oldest] = [found[0]!, found.at(-1)!];
+    if (newest.major === oldest.major) {
+      process.stderr.write(`skipped: only PostgreSQL ${newest.version} is on this machine\n`);
+      return;
+    }
+    await using older = await startPostgres({ version: oldest.major });
+    const error = await refusedRestore('shop', shop.target.replace(variable('TWIN_ORDERS_URL'), older.url()));
+    expect(error).toMatchObject({ code: 'postgres.target-older', line: 3 });
+  });
+});
+
+/** Postgres finds its own files from where its program lies, so a copy of the tree is a server of its own. */
+async function copyPostgres(binDir: string, to: string): Promise<string> {
+  const lib = binDir.replace(/\/bin$/, '');
+  const share = lib.replace('/lib/', '/share/');
+  const inCopy = (path: string): string => join(to, path);
+  await cp(lib, inCopy(lib), { recursive: true, verbatimSymlinks: true });
+  await cp(share, inCopy(share), {
+    recursive: true,
+    dereference: true,
+    filter: (path) => !/extension\/hstore[.-]/.test(path),
+  });
+  // The server does not run as root, and has to reach it.
+  await chmod(shop.workspace.folder, 0o755);
+  return inCopy(binDir);
+}
