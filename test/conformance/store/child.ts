@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '../../../provider/core/store.ts';
 import { STORE_TYPES } from '../../../provider/stores/registry.ts';
 import { testContext } from '../../support/context.ts';
-import { captureInto, MB, put, sampleBytes } from './samples.ts';
+import { MB, manifestOf, put, sampleBytes } from './samples.ts';
 
 export interface Task {
   readonly type: string;
@@ -41,9 +41,14 @@ const TASKS: Readonly<Record<Task['what'], (store: Store, task: Task) => Promise
     const base = sampleBytes(1, MB);
     for (let round = 0; ; round += 1) {
       say('begin');
-      const members = { base, own: sampleBytes(seed * 1000 + round, MB / 2) };
-      const sealed = await captureInto(store, name, members, `resource:${name}`);
-      say(`sealed ${sealed.digest}`);
+      await using draft = await store.begin(name, `resource:${name}`, testContext());
+      const blobs = {
+        base: await put(draft.blobs('base'), base),
+        own: await put(draft.blobs('own'), sampleBytes(seed * 1000 + round, MB / 2)),
+      };
+      say('sealing');
+      const { digest } = await draft.seal({ manifest: manifestOf(name, blobs) });
+      say(`sealed ${digest}`);
     }
   },
 

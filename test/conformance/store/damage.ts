@@ -39,7 +39,7 @@ export function describeDamage(under: StoreUnderTest): void {
         await part.write(original);
       }
       expect(await opened.store.verify(digest, 'content', testContext())).toEqual([]);
-    });
+    }, 300_000);
 
     test('the presence of everything is checked with its size, without reading it', async () => {
       await using opened = await openFresh(under);

@@ -35,11 +35,19 @@ export function sampleBytes(seed: number, length: number): Buffer {
   for (let at = 0; at < length; ) {
     const part = bytes.subarray(at, at + 1 + Math.floor(random() * 60_000));
     const kind = random();
-    if (kind > 0.7) for (let place = 0; place < part.length; place += 1) part[place] = random() * 256;
+    if (kind > 0.7) noise(part, random() * 2 ** 32);
     else if (kind > 0.2) part.fill(`row ${Math.floor(random() * 1e9)} paid\n`);
     at += part.length;
   }
   return bytes;
+}
+
+function noise(part: Buffer, seed: number): void {
+  let state = seed | 1;
+  for (let at = 0; at < part.length; at += 1) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    part[at] = state >>> 24;
+  }
 }
 
 export function digestOf(bytes: Uint8Array): Digest {
