@@ -54,7 +54,6 @@ export async function runDemo(
   say(`${engine.title}: photographing the shop while it sells, and bringing it to life elsewhere`);
   const applied = await engine.apply(signal);
   const report = await shop.report();
-  say(`${engine.title}: planning again`);
   const secondPlanEmpty = await engine.secondPlanEmpty(signal);
   const result: DemoResult = {
     engine: engine.name,

@@ -14,6 +14,8 @@ export function drawScreen(
   const width = Math.min(terminal.columns ?? 100, MAX_WIDTH);
   const { digest, manifest } = snapshot;
   const books = `${audit.orders} orders in Postgres, ${audit.lastOrders} told to Redis, ${audit.receipts} receipts`;
+  const underWay = audit.orders - audit.receipts;
+  const instant = underWay === 0 ? 'one instant' : `one instant, with ${underWay} under way`;
   const facts: readonly (readonly [string, string])[] = [
     ['engine', result.engineTitle],
     [
@@ -24,7 +26,7 @@ export function drawScreen(
       'the twin',
       `${applied.verdict}, ${formatBytes(applied.sizeBytes)} restored in ${formatMs(applied.restoreMs)} out of ${formatBytes(applied.storedBytes)}`,
     ],
-    ['its books', `${books}: ${audit.consistent ? 'one instant' : audit.faults.join('; ')}`],
+    ['its books', `${books}: ${audit.consistent ? instant : audit.faults.join('; ')}`],
     ['second plan', secondPlan(result.secondPlanEmpty)],
   ];
   const lines = facts.map(([name, text]) => `  ${name.padEnd(12)}${text}`);

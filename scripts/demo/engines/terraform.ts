@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { installPlugin } from '../../../provider/engines/terraform/install.ts';
 import { cacheFolder } from '../../setup/cache.ts';
 import { versionOf } from '../../setup/programs.ts';
+import { say } from '../../setup/say.ts';
 import { type Applied, type DemoEngine, type DemoSetting, exampleVariables } from './engine.ts';
 import { run, runWell } from './run.ts';
 
@@ -41,6 +42,7 @@ export async function terraformEngine(
       return appliedOf(JSON.parse(stdout));
     },
     async secondPlanEmpty(signal) {
+      say(`${title}: planning again`);
       const plan = [program, 'plan', '-detailed-exitcode', '-input=false', '-no-color'];
       const { status, output } = await run(plan, call(signal));
       // 0: nothing to do; 2: changes; anything else: it failed.
