@@ -52,7 +52,8 @@ export async function captureSharp(
   context: Context = testContext(),
 ): Promise<CutResult> {
   await using session = await driver.prepare(spec, host, context);
-  return cutUntilSharp(session, context);
+  // Awaited here: the session must not be disposed of before.
+  return await cutUntilSharp(session, context);
 }
 
 export async function restoreInto(
