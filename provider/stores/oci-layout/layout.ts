@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { INDEX_TYPE } from '../oci/manifest.ts';
-import { createDurably, syncFolder } from './durable.ts';
+import { createDurably, isCode, syncFolder } from './durable.ts';
 
 /** The layout's version file; fixed by the OCI image-layout specification. */
 export const OCI_LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
@@ -57,19 +57,29 @@ export class Layout {
 
   /** Makes an empty layout where there is none. Others may do the same at the same time. */
   async create(): Promise<void> {
-    const folders = [this.blobs, this.locks, this.drafts, this.names, this.records, this.temporary];
-    const made = await Promise.all(folders.map((folder) => mkdir(folder, { recursive: true })));
+    const own = [this.blobs, this.locks, this.drafts, this.names, this.records, this.temporary];
+    let made = false;
+    for (const folder of own) made = (await makeFolder(folder)) || made;
     await createDurably(this.versionFile, OCI_LAYOUT, this.temporary);
     await createDurably(this.indexFile, EMPTY_INDEX, this.temporary);
-    if (made.some((first) => first !== undefined))
-      for (const folder of [
-        join(this.root, 'stasis'),
-        join(this.root, 'blobs'),
-        this.root,
-        join(this.root, '..'),
-      ])
-        await syncFolder(folder);
+    if (!made) return;
+    const parents = [join(this.root, 'stasis'), join(this.root, 'blobs'), this.root, dirname(this.root)];
+    for (const folder of parents) await syncFolder(folder);
   }
+}
+
+/** With all above it; returns whether anything was made. Node's own recursion says ENOENT where a disk is read-only. */
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false;
+    if (!isCode(error, 'ENOENT')) throw error;
+  }
+  await makeFolder(dirname(folder));
+  await makeFolder(folder);
+  return true;
 }
 
 /** A file name for any text: readable where it is short, and never the name of another text. */
