@@ -21,6 +21,10 @@ const PACKAGED: readonly Packaged[] = [
   { program: 'setfacl', package: 'acl' },
   { program: 'zstd', package: 'zstd' },
   { program: 'skopeo', package: 'skopeo' },
+  { program: 'openssl', package: 'openssl' },
+  // Tests map files for writing with the one; the other fetches further versions of Redis.
+  { program: 'python3', package: 'python3' },
+  { program: 'pip3', package: 'python3-pip' },
 ];
 
 export const DEMO_PROGRAMS: readonly string[] = ['postgres', 'redis-server'];
