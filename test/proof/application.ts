@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Member } from '../../provider/coordinator/member.ts';
 import type { Context } from '../../provider/core/context.ts';
@@ -75,4 +76,22 @@ async function connect(server: PostgresServer, resources: AsyncDisposableStack):
   await client.connect();
   resources.defer(() => client.end().catch(() => {}));
   return client;
+}
+
+/** Commits on both servers all the time: neither is ever quiet for long, so that a Redis among them has to be locked. */
+export function keepBusy(application: Application): AsyncDisposable {
+  let running = true;
+  const update = "UPDATE entries SET note = 'x' WHERE id = 1";
+  const working = (['a', 'b'] as const).map(async (which) => {
+    while (running) {
+      await application.query(which, update);
+      await sleep(3);
+    }
+  });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      running = false;
+      await Promise.all(working);
+    },
+  };
 }

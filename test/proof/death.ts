@@ -8,7 +8,7 @@ import pg from 'pg';
 import { testContext } from '../support/context.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
-import { type Application, startApplication } from './application.ts';
+import { type Application, keepBusy, startApplication } from './application.ts';
 import type { DeathOrder } from './death-child.ts';
 import type { Proof, ProofCase, ProofOptions } from './proof.ts';
 
@@ -107,7 +107,7 @@ async function dieInCapture(application: Application, step: string): Promise<str
     if (!(await killAt(order))) faults.push('the step was never reached');
     faults.push(...(await goesOn(application)));
   } finally {
-    await restless.stop();
+    await restless[Symbol.asyncDispose]();
   }
   if ((await generations(application)) !== before) faults.push('a snapshot appeared');
   if (!(await finishes({ ...order, step: 'none' }))) faults.push('the next capture failed');
@@ -118,25 +118,6 @@ async function dieInCapture(application: Application, step: string): Promise<str
 async function generations(application: Application): Promise<number> {
   const store = await application.openStore(testContext());
   return (await store.name('shop'))?.generations.length ?? 0;
-}
-
-function keepBusy(application: Application): { stop(): Promise<void> } {
-  let running = true;
-  const working = (async () => {
-    while (running) {
-      await Promise.all([
-        application.query('a', "UPDATE entries SET note = 'x' WHERE id = 1"),
-        application.query('b', "UPDATE entries SET note = 'x' WHERE id = 1"),
-      ]);
-      await sleep(3);
-    }
-  })();
-  return {
-    stop: async () => {
-      running = false;
-      await working;
-    },
-  };
 }
 
 /** Everything accepts writes again within the lease, and no session, lock or replica of ours is left. */

@@ -3,7 +3,7 @@ import { StasisError } from '../../provider/core/errors.ts';
 import { judge } from '../../provider/core/judgement.ts';
 import type { SealedSnapshot } from '../../provider/core/store.ts';
 import { testContext } from '../support/context.ts';
-import { type Application, startApplication } from './application.ts';
+import { type Application, keepBusy, startApplication } from './application.ts';
 import type { Proof, ProofCase, ProofOptions } from './proof.ts';
 import { folderWays } from './ways/files.ts';
 import { clockWays, postgresWays } from './ways/postgres.ts';
@@ -23,6 +23,8 @@ export const sabotageProof: Proof = {
   claim: 'a hold or mark that was broken is judged blurry, or the capture fails, every time',
   async run(options) {
     await using application = await startApplication();
+    // Without traffic nothing would have to be held, and nothing that is sabotaged would matter.
+    await using _traffic = keepBusy(application);
     const complaints: string[] = [];
     const cases: ProofCase[] = [await control(application, options, complaints)];
     for (const way of WAYS) {

@@ -21,7 +21,11 @@ export const postgresWays: Way[] = [
   bothServers('a commit slips in', 'afterMark', () => `INSERT INTO entries (note) VALUES ('s${next()}')`),
   bothServers('a commit slips in', 'beforeMark', () => `INSERT INTO entries (note) VALUES ('s${next()}')`),
   bothServers('an update slips in', 'afterMark', () => `UPDATE entries SET note = 'u${next()}' WHERE id = 1`),
-  bothServers('a delete slips in', 'afterMark', () => `DELETE FROM entries WHERE id = ${next()}`),
+  bothServers(
+    'a delete slips in',
+    'afterMark',
+    () => 'DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)',
+  ),
   bothServers('a table is created', 'afterMark', () => `CREATE TABLE made_${next()} (x int)`),
   bothServers('a large object is written', 'afterMark', () => `SELECT lo_from_bytea(0, 'x${next()}')`),
   bothServers(
