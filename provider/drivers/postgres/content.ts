@@ -79,7 +79,7 @@ const index = z.object({
   }),
 });
 
-/** A table with the blob that holds its rows, in COPY's text format and the database's encoding. */
+/** A table with the blob that holds its rows, in COPY's text format, as UTF-8 (for SQL_ASCII, as the bytes that are there). */
 export interface CopiedTable {
   readonly schema: string;
   readonly name: string;

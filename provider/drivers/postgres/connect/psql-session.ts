@@ -12,16 +12,20 @@ type Bytes = AsyncIterable<Uint8Array>;
 /** How long psql may take to end once its input has ended, before it is killed. */
 const END_MS = 3_000;
 const DONE = '00000';
+/** Encodings that the server converts to no other: statements and rows go as the bytes that they are. */
+const WITHOUT_CONVERSION = ['SQL_ASCII', 'MULE_INTERNAL'];
 
 /**
  * One `psql` on the member's host that is told statements one by one, so that a transaction can stay open between
  * them: it takes its locks first, reads in a snapshot that is exported later, and streams what it reads.
  *
+ * It speaks UTF-8 with the server, whatever the database's encoding, so that our statements and its rows fit.
  * After each statement it prints a line that nobody else can know, with the statement's SQLSTATE.
  */
 export class PsqlSession implements AsyncDisposable {
   /** Of its server process. */
   pid = 0;
+  private encoding = 'UTF8';
   private readonly spawned: Spawned;
   private readonly input: Inbox;
   private readonly output: AsyncIterator<Uint8Array>;
@@ -51,8 +55,13 @@ export class PsqlSession implements AsyncDisposable {
     try {
       await session.rows(PIN_SETTINGS);
       await session.tryTo(TOLERANT_SETTINGS);
-      const [row] = await session.rows('SELECT pg_catalog.pg_backend_pid() AS pid');
+      const [row] = await session.rows(
+        "SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.current_setting('server_encoding') AS encoding",
+      );
       session.pid = Number(row?.pid);
+      const encoding = String(row?.encoding);
+      session.encoding = WITHOUT_CONVERSION.includes(encoding) ? encoding : 'UTF8';
+      await session.run(`SET client_encoding = '${session.encoding}'`);
       return session;
     } catch (error) {
       await session.close();
@@ -81,7 +90,7 @@ export class PsqlSession implements AsyncDisposable {
     yield* this.answer(doing);
   }
 
-  /** The rows of a query, by way of JSON. Only where the session's encoding is UTF-8 or the values are ASCII. */
+  /** The rows of a query, by way of JSON. */
   async rows(sql: string, doing = 'a query of ours'): Promise<Row[]> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.stream(`SELECT pg_catalog.row_to_json(q) FROM (${sql}) AS q`, doing))
@@ -103,7 +112,8 @@ export class PsqlSession implements AsyncDisposable {
   async script(content: Bytes, doing: string): Promise<void> {
     this.input.push(Buffer.from('\\set ON_ERROR_STOP on\n'));
     this.input.push(content);
-    this.input.push(Buffer.from('\n\\set ON_ERROR_STOP off\n'));
+    // A dump's script sets the encoding that it is written in.
+    this.input.push(Buffer.from(`\n\\set ON_ERROR_STOP off\nSET client_encoding = '${this.encoding}';\n`));
     this.askForState();
     for await (const _ of this.answer(doing));
   }

@@ -13,6 +13,15 @@ import { entriesOf } from './schema.ts';
 /** By which setting of a database the target remembers the restore that filled it. No fingerprint shows it. */
 export const MARKER = 'stasis.restore_id';
 
+/** What stands for the setting at the end of a database's comment, where the login may not make up settings. */
+export function commentMark(restoreId: string): string {
+  return `\n(stasis restore ${restoreId})`;
+}
+const COMMENT_MARK = String.raw`\n\(stasis restore ([^\n]*)\)$`;
+
+/** The user's own comment on the database `d`. */
+const OWN_COMMENT = `nullif(pg_catalog.regexp_replace(pg_catalog.shobj_description(d.oid, 'pg_database'), ${literal(COMMENT_MARK)}, ''), '')`;
+
 /** The database itself, under `database`: properties, owner, grants, comment. */
 export async function databaseEntries(rows: Rows, database: string): Promise<FingerprintEntry[]> {
   const properties = definition({
@@ -27,7 +36,7 @@ export async function databaseEntries(rows: Rows, database: string): Promise<Fin
     }),
     owner: 'd.datdba',
     acl: grants('d.datacl', 'd', 'd.datdba'),
-    comment: "pg_catalog.shobj_description(d.oid, 'pg_database')",
+    comment: OWN_COMMENT,
     from: 'pg_catalog.pg_database d',
     where: `d.datname = ${literal(database)}`,
   });
@@ -60,11 +69,13 @@ export async function databaseSettings(rows: Rows, database: string): Promise<Da
 
 /** The restore that filled a database, by its own memory. */
 export async function rememberedRestore(rows: Rows, database: string): Promise<string | undefined> {
-  const [row] = await rows(`SELECT pg_catalog.substr(c, ${MARKER.length + 2}) AS id
-    FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase,
-      LATERAL pg_catalog.unnest(s.setconfig) AS c
-    WHERE d.datname = ${literal(database)} AND s.setrole = 0 AND c LIKE ${literal(`${MARKER}=%`)}`);
-  return row && text(row, 'id');
+  const [row] = await rows(`SELECT coalesce(
+      (SELECT pg_catalog.substr(c, ${MARKER.length + 2})
+        FROM pg_catalog.pg_db_role_setting s, LATERAL pg_catalog.unnest(s.setconfig) AS c
+        WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE ${literal(`${MARKER}=%`)}),
+      pg_catalog.substring(pg_catalog.shobj_description(d.oid, 'pg_database'), ${literal(COMMENT_MARK)})) AS id
+    FROM pg_catalog.pg_database d WHERE d.datname = ${literal(database)}`);
+  return row && optionalText(row, 'id');
 }
 
 export interface DatabaseShared {
@@ -84,8 +95,7 @@ export interface DatabaseGrant {
 }
 
 export async function databaseShared(rows: Rows, database: Database): Promise<DatabaseShared> {
-  const [row] =
-    await rows(`SELECT pg_catalog.shobj_description(d.oid, 'pg_database') AS comment, d.datacl IS NOT NULL AS granted
+  const [row] = await rows(`SELECT ${OWN_COMMENT} AS comment, d.datacl IS NOT NULL AS granted
     FROM pg_catalog.pg_database d WHERE d.datname = ${literal(database.name)}`);
   const granted =
     await rows(`SELECT r.rolname::text AS grantee, a.privilege_type AS privilege, a.is_grantable AS grantable

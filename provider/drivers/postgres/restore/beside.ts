@@ -1,4 +1,5 @@
 import type { Held } from '../../../core/driver.ts';
+import { throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import { CaptureSession } from '../capture/session.ts';
 import type { Connection } from '../connect/connection.ts';
@@ -86,7 +87,11 @@ class BesideHeld implements Held {
     const extensions = extensionsToMake(captured, restoring.target.extensions);
     const options = { jobs: jobsOf(restoring.spec), extensions, context: restoring.context };
     await loadDatabase(into, captured, restoring.indexes[index]!, restoring.blobs, folder, options);
-    await this.tryAll(sharedStatements(staging, restoring.indexes[index]!, restoring.options.restoreId));
+    const shared = sharedStatements(staging, restoring.indexes[index]!, restoring.options.restoreId);
+    await this.tryAll(shared.statements);
+    const [setting, comment] = shared.remember;
+    if ((await this.tryAll([setting])) > 0) await this.tryAll([comment]);
+    await this.tryAll([shared.owner]);
   }
 
   /** Owners that the login cannot yet give objects to. A superuser can. */
@@ -104,15 +109,18 @@ class BesideHeld implements Held {
     return owners.filter((owner) => !joined.some(({ name }) => name === owner));
   }
 
-  /** What the login may not do is left to the verdict, which names it. */
-  private async tryAll(statements: readonly string[]): Promise<void> {
+  /** What the login may not do is left to the verdict, which names it. Returns how many were refused. */
+  private async tryAll(statements: readonly string[]): Promise<number> {
     const { signal, logger } = this.restoring.context;
+    let refused = 0;
     for (const statement of statements)
       await this.admin.rows(statement, signal).catch((error: unknown) => {
-        signal.throwIfAborted();
+        throwIfAborted(signal);
         const reason = error instanceof Error ? error.message : String(error);
         logger.log('warn', 'a statement of the restore was refused', { reason });
+        refused += 1;
       });
+    return refused;
   }
 
   async *fingerprint(): Fingerprint {

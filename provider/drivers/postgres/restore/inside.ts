@@ -67,10 +67,12 @@ class InsideHeld implements Held {
     step('indexes and constraints');
     await session.script(archive('post-data'), 'loading indexes and constraints');
     for (const statement of positionStatements(index)) await session.run(statement, 'placing sequences');
-    await this.tryAll(sharedStatements(database, index, options.restoreId));
+    const shared = sharedStatements(database, index, options.restoreId);
+    await this.tryAll(shared.statements);
+    const [setting, comment] = shared.remember;
+    if ((await this.tryAll([setting])) > 0) await this.tryAll([comment]);
+    await this.tryAll([shared.owner]);
     await session.run('ANALYZE');
-    // What follows is read by way of JSON, which is UTF-8.
-    await session.run("SET client_encoding = 'UTF8'");
   }
 
   private async makeRoles(): Promise<void> {
@@ -83,17 +85,20 @@ class InsideHeld implements Held {
     await this.tryAll(owners.map((role) => `GRANT ${identifier(role)} TO CURRENT_USER`));
   }
 
-  /** Within the one transaction; what the login may not do is left to the verdict, which names it. */
-  private async tryAll(statements: readonly string[]): Promise<void> {
+  /** Within the one transaction; what the login may not do is left to the verdict, which names it. Returns how many were refused. */
+  private async tryAll(statements: readonly string[]): Promise<number> {
+    let refused = 0;
     for (const statement of statements) {
       await this.session.run('SAVEPOINT attempt');
       const state = await this.session.tryTo(statement);
       await this.session.run(
         state === '00000' ? 'RELEASE SAVEPOINT attempt' : 'ROLLBACK TO SAVEPOINT attempt',
       );
-      if (state !== '00000')
-        this.restoring.context.logger.log('warn', 'a statement of the restore was refused', { state });
+      if (state === '00000') continue;
+      refused += 1;
+      this.restoring.context.logger.log('warn', 'a statement of the restore was refused', { state });
     }
+    return refused;
   }
 
   /** By the session that loaded, as nobody else sees it yet. */

@@ -9,7 +9,7 @@ import type { HostFolder } from '../connect/host-folder.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { batches, identifier, literal } from '../connect/sql.ts';
 import type { CapturedDatabase, CopiedTable, DatabaseIndex } from '../content.ts';
-import { MARKER } from '../fingerprint/shared-state.ts';
+import { commentMark, MARKER } from '../fingerprint/shared-state.ts';
 import { type LoadInto, loadArchive } from './archive.ts';
 import { setStatement } from './make-roles.ts';
 
@@ -149,18 +149,23 @@ export function* positionStatements(index: DatabaseIndex): Generator<string> {
   }
 }
 
-/**
- * What lies in no dump of a database: its settings, the restore's mark, comment, limit, grants. The owner comes last,
- * as it may be another than the login, and takes over what was the login's.
- */
-export function sharedStatements(name: string, index: DatabaseIndex, restoreId: string): readonly string[] {
+export interface SharedStatements {
+  /** In this order; what the login may not do is left to the verdict. */
+  readonly statements: readonly string[];
+  /** The second where the first is refused: only a superuser may make up a setting. */
+  readonly remember: readonly [string, string];
+  /** Last, as it may be another than the login, and takes over what was the login's. */
+  readonly owner: string;
+}
+
+/** What lies in no dump of a database: its settings, comment, limit, grants and owner; and which restore filled it. */
+export function sharedStatements(name: string, index: DatabaseIndex, restoreId: string): SharedStatements {
   const database = `DATABASE ${identifier(name)}`;
   const { shared } = index;
   const statements = shared.settings.flatMap(({ role, settings }) => {
     const alter = role === undefined ? `ALTER ${database}` : `ALTER ROLE ${identifier(role)} IN ${database}`;
     return settings.flatMap((setting) => setStatement(alter, setting));
   });
-  statements.push(`ALTER ${database} SET ${MARKER} TO ${literal(restoreId)}`);
   if (shared.comment !== undefined) statements.push(`COMMENT ON ${database} IS ${literal(shared.comment)}`);
   statements.push(`ALTER ${database} CONNECTION LIMIT ${shared.connectionLimit}`);
   if (shared.grants) {
@@ -171,5 +176,13 @@ export function sharedStatements(name: string, index: DatabaseIndex, restoreId: 
       statements.push(`GRANT ${privilege} ON ${database} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`);
     }
   }
-  return [...statements, `ALTER ${database} OWNER TO ${identifier(shared.owner)}`];
+  const comment = `${shared.comment ?? ''}${commentMark(restoreId)}`;
+  return {
+    statements,
+    remember: [
+      `ALTER ${database} SET ${MARKER} TO ${literal(restoreId)}`,
+      `COMMENT ON ${database} IS ${literal(comment)}`,
+    ],
+    owner: `ALTER ${database} OWNER TO ${identifier(shared.owner)}`,
+  };
 }

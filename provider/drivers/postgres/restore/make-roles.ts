@@ -68,7 +68,12 @@ export function setStatement(alter: string, setting: string): string[] {
   const [name, value] = [setting.slice(0, at), setting.slice(at + 1)];
   if (!/^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)*$/.test(name)) return [];
   const list = LISTS.includes(name.toLowerCase());
-  // An empty name is written '' in SET, as "" is no identifier.
-  const written = list ? value.replaceAll('""', "''") || "''" : literal(value);
+  const written = list ? listOf(value) : literal(value);
   return [`${alter} SET ${name} TO ${written}`];
+}
+
+/** A list of quoted names as SET wants it: there an empty name is '', as "" is no identifier. */
+function listOf(value: string): string {
+  const names = value.match(/"(?:[^"]|"")*"|[^",\s]+/g) ?? ['""'];
+  return names.map((name) => (name === '""' ? "''" : name)).join(', ');
 }
