@@ -100,32 +100,40 @@ async function apt(root: readonly string[], args: readonly string[]): Promise<vo
 }
 
 const POLICY = '/usr/sbin/policy-rc.d';
+/** By this a later run knows what one of ours left that was killed in the middle. */
+const OURS = '# written by the set-up of stasis, for as long as it installs';
 
 /**
  * Debian starts a server as soon as it is installed, unless this program says no. We say no for as long as we
  * install; where the machine's owner has a policy already, it stays and speaks for itself.
  */
 async function withoutStartingServers(root: readonly string[], work: () => Promise<void>): Promise<void> {
-  if (await exists(POLICY)) return work();
-  await put(root, POLICY, '#!/bin/sh\nexit 101\n', '755');
-  try {
-    await work();
-  } finally {
-    await run([...root, 'rm', '-f', POLICY]);
-  }
+  const policy = await readFile(POLICY, 'utf8').catch(() => OURS);
+  if (!policy.includes(OURS)) return work();
+  await put(root, POLICY, `#!/bin/sh\n${OURS}\nexit 101\n`, '755');
+  await toTheEnd(work, () => run([...root, 'rm', '-f', POLICY]));
 }
 
 const CREATE_CLUSTER = '/etc/postgresql-common/createcluster.conf';
 
 /** Debian makes a first cluster when a server is installed, unless told not to. What was there is put back. */
 async function withoutMainCluster(root: readonly string[], work: () => Promise<void>): Promise<void> {
-  const before = await readFile(CREATE_CLUSTER, 'utf8').catch(() => undefined);
-  if (before === undefined) return work();
-  await put(root, CREATE_CLUSTER, `${before}\ncreate_main_cluster = false\n`, '644');
+  const found = await readFile(CREATE_CLUSTER, 'utf8').catch(() => undefined);
+  if (found === undefined) return work();
+  const [before = ''] = found.split(`\n${OURS}`);
+  await put(root, CREATE_CLUSTER, `${before}\n${OURS}\ncreate_main_cluster = false\n`, '644');
+  await toTheEnd(work, () => put(root, CREATE_CLUSTER, before, '644'));
+}
+
+/** A Ctrl-C ends apt-get, which is in our process group; we have to live on to put back what we changed. */
+async function toTheEnd(work: () => Promise<void>, putBack: () => Promise<void>): Promise<void> {
+  const stay = (): void => undefined;
+  process.on('SIGINT', stay);
   try {
     await work();
   } finally {
-    await put(root, CREATE_CLUSTER, before, '644');
+    await putBack();
+    process.off('SIGINT', stay);
   }
 }
 
@@ -138,15 +146,17 @@ async function put(root: readonly string[], path: string, text: string, mode: st
   await run([...root, 'sh', '-c', 'cat > "$1" && chmod "$2" "$1"', 'sh', path, mode], text);
 }
 
-async function run(argv: readonly string[], input = ''): Promise<void> {
+async function run(argv: readonly string[], input?: string): Promise<void> {
   const [program = '', ...args] = argv;
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
   let last = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => {
+    stream?.on('data', (chunk: Buffer) => {
       last = (last + chunk.toString()).slice(-2_000);
     });
-  child.stdin.end(input);
+  // A command that ends before it has read all says why itself.
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input);
   const [status] = await once(child, 'close');
   if (status !== 0)
     throw new Error(
