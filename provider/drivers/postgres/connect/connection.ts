@@ -91,9 +91,14 @@ export class Connection implements AsyncDisposable {
   /** Ends the session without a word; the server rolls its transaction back. */
   private cut(): void {
     this.failure ??= new Error('the session was ended');
-    const { connection } = this.client as unknown as { connection: { stream: { destroy(): void } } };
-    connection.stream.destroy();
+    cutOff(this.client);
   }
+}
+
+/** An orderly `end` would wait for a server that does not answer. */
+function cutOff(client: pg.Client): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
+  connection.stream.destroy();
 }
 
 /** Tries the ways of connecting that `sslmode` allows, in libpq's order. */
@@ -119,7 +124,7 @@ async function firstThatConnects(place: Place, database: string, signal: AbortSi
       await within(place.connectTimeoutMs + 1_000, 'connecting', signal, () => client.connect());
       return client;
     } catch (error) {
-      await client.end().catch(() => {});
+      cutOff(client);
       if (index + 1 < ways.length && isRefusedWay(error)) continue;
       throw faultOfThrown(error, place, CONNECTING);
     }

@@ -76,9 +76,8 @@ function parseUrl(url: string): URL {
   if (!/^postgres(?:ql)?:\/\//.test(url)) throw malformed('does not start with postgres://');
   // A URL without a host in it (`postgres:///db?host=/run/postgresql`) is legal for libpq, not for the WHATWG parser.
   const hostless = /^postgres(?:ql)?:\/\/(?:[^@/?#]*@)?(?=[/?]|$)/.exec(url);
-  const complete = hostless
-    ? `${hostless[0]}${url.includes('host=') ? 'socket' : ''}${url.slice(hostless[0].length)}`
-    : url;
+  if (hostless && !url.includes('host=')) throw malformed('names no host');
+  const complete = hostless ? `${hostless[0]}socket${url.slice(hostless[0].length)}` : url;
   try {
     return new URL(complete);
   } catch {
