@@ -9,10 +9,15 @@ import {
 } from '../../provider/core/fingerprint.ts';
 import { judge } from '../../provider/core/judgement.ts';
 import type { Capture, MemberCapture } from '../../provider/core/manifest.ts';
+import { type Command, Connection } from '../../provider/drivers/redis/connection.ts';
 import { redisDriver } from '../../provider/drivers/redis/driver.ts';
+import { factsOf, readInfo } from '../../provider/drivers/redis/info.ts';
+import { hasFieldExpiry } from '../../provider/drivers/redis/live.ts';
 import type { RedisSpec } from '../../provider/drivers/redis/spec.ts';
 import { localHost } from '../../provider/hosts/local/host.ts';
 import { type MemoryBlobs, memoryBlobs, testContext } from './context.ts';
+import { everything, everythingNewer, run } from './redis-data.ts';
+import type { RedisServer } from './redis-server.ts';
 
 export const redis: Driver<RedisSpec> = redisDriver;
 export const host = localHost();
@@ -114,4 +119,50 @@ export function restoreOptions(wish: RestoreWish = {}) {
     cutAtMs: wish.cutAtMs ?? Date.now(),
     journal: wish.journal ?? (async () => {}),
   } as const;
+}
+
+export async function fill(server: RedisServer): Promise<void> {
+  await using connection = await Connection.open({ url: server.url }, never);
+  const facts = factsOf(await readInfo(connection));
+  await run(connection, everything());
+  await run(connection, everythingNewer({ functions: facts.major >= 7, fieldExpiry: hasFieldExpiry(facts) }));
+}
+
+/** Runs commands on a connection of its own. */
+export async function tell(server: RedisServer, ...commands: Command[]): Promise<void> {
+  await using connection = await Connection.open({ url: server.url }, never);
+  await run(connection, commands);
+}
+
+export async function ask(server: RedisServer, db: number, ...command: string[]): Promise<string> {
+  return server.cli('-n', String(db), ...command);
+}
+
+export async function restore(
+  server: RedisServer,
+  captured: TestCapture,
+  wish: RestoreWish = {},
+  context = testContext(),
+) {
+  return redis.restore(
+    { url: server.url },
+    host,
+    captured.from,
+    captured.blobs,
+    restoreOptions(wish),
+    context,
+  );
+}
+
+export async function differences(
+  captured: TestCapture,
+  held: { fingerprint(): AsyncIterable<never> | ReturnType<TestCapture['fingerprint']> },
+) {
+  return (await compareFingerprints(captured.fingerprint(), held.fingerprint(), Date.now())).differences;
+}
+
+/** Everything of a server, for comparing before and after. */
+export async function stateOf(server: RedisServer): Promise<unknown> {
+  await using held = await redis.observe({ url: server.url }, host, testContext());
+  return entriesOf(held.fingerprint());
 }

@@ -1,5 +1,6 @@
 import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
 import { DIGEST_BYTES } from './content-digest.ts';
+import type { ObjectName } from './names.ts';
 
 /** What an object is: a type of value, or one of the things that are listed beside the keys. */
 export type Kind =
@@ -16,7 +17,7 @@ export type Kind =
   | 'user';
 
 export interface TableRow {
-  readonly object: string;
+  readonly object: ObjectName;
   readonly kind: Kind;
   /** DIGEST_BYTES long, of all that counts but the expiry time. */
   readonly digest: Uint8Array;
@@ -42,62 +43,92 @@ const KINDS: readonly Kind[] = [
 ];
 
 /**
- * Collects a fingerprint's rows in any order and gives them back sorted. An entry takes about 70 bytes and its name:
- * a million keys need some 100 MB. That is the bound of fingerprinting: keys come in no order, and have to be sorted.
+ * Collects a fingerprint's rows in any order and gives them back sorted. A row takes about 70 bytes and the rest of its
+ * name: a million keys need some 100 MB. That is the bound of fingerprinting, as keys come in no order.
  */
 export class FingerprintTable {
-  private readonly objects: string[] = [];
-  private digests = Buffer.allocUnsafe(1024 * DIGEST_BYTES);
-  /** By row: kind, size, expiry and end of life; NaN where there is none. */
-  private numbers = new Float64Array(1024 * 4);
-
-  get length(): number {
-    return this.objects.length;
-  }
+  /** By prefix of the names. */
+  private readonly sections = new Map<string, Section>();
+  length = 0;
 
   add(row: TableRow): void {
-    const index = this.objects.length;
-    if ((index + 1) * 4 > this.numbers.length) this.grow();
-    this.objects.push(row.object);
-    this.digests.set(row.digest, index * DIGEST_BYTES);
-    const vanish = row.mayVanishAtMs ?? row.expireAtMs ?? Number.NaN;
-    this.numbers.set([KINDS.indexOf(row.kind), row.size, row.expireAtMs ?? Number.NaN, vanish], index * 4);
+    const { prefix } = row.object;
+    let section = this.sections.get(prefix);
+    if (section === undefined) {
+      section = new Section(prefix);
+      this.sections.set(prefix, section);
+    }
+    section.add(row);
+    this.length += 1;
   }
 
   /** In code-unit order. A key that a scan saw twice comes once, as it was seen last. */
   async *entries(): Fingerprint {
-    const order = new Uint32Array(this.objects.length);
+    const sections = [...this.sections.values()].sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
+    for (const section of sections) yield* section.entries();
+  }
+}
+
+/** Rows whose names have one prefix: parallel arrays, as an object a row would take three times as much. */
+class Section {
+  readonly prefix: string;
+  private readonly names: string[] = [];
+  private kinds = new Uint8Array(64);
+  private digests = Buffer.allocUnsafe(64 * DIGEST_BYTES);
+  /** By row: size, expiry and end of life; NaN where there is none. */
+  private numbers = new Float64Array(64 * 3);
+
+  constructor(prefix: string) {
+    this.prefix = prefix;
+  }
+
+  add(row: TableRow): void {
+    const index = this.names.length;
+    if (index === this.kinds.length) this.grow();
+    this.names.push(row.object.rest);
+    this.kinds[index] = KINDS.indexOf(row.kind);
+    this.digests.set(row.digest, index * DIGEST_BYTES);
+    this.numbers[index * 3] = row.size;
+    this.numbers[index * 3 + 1] = row.expireAtMs ?? Number.NaN;
+    this.numbers[index * 3 + 2] = row.mayVanishAtMs ?? row.expireAtMs ?? Number.NaN;
+  }
+
+  *entries(): Generator<FingerprintEntry> {
+    const { names } = this;
+    const order = new Uint32Array(names.length);
     for (let index = 0; index < order.length; index += 1) order[index] = index;
-    const { objects } = this;
-    order.sort((a, b) => (objects[a]! < objects[b]! ? -1 : objects[a]! > objects[b]! ? 1 : a - b));
+    order.sort((a, b) => (names[a]! < names[b]! ? -1 : names[a]! > names[b]! ? 1 : a - b));
     for (const [position, index] of order.entries()) {
       const next = order[position + 1];
-      if (next === undefined || objects[next] !== objects[index]) yield this.entry(index);
+      if (next === undefined || names[next] !== names[index]) yield this.entry(index);
     }
   }
 
   private entry(index: number): FingerprintEntry {
-    const [kindIndex = 0, size = 0, expireAtMs = Number.NaN, vanishAtMs = Number.NaN] = this.numbers.subarray(
-      index * 4,
-      index * 4 + 4,
-    );
-    const kind = KINDS[kindIndex]!;
+    const kind = KINDS[this.kinds[index]!]!;
+    const size = this.numbers[index * 3]!;
+    const expireAtMs = this.numbers[index * 3 + 1]!;
+    const mayVanishAtMs = this.numbers[index * 3 + 2]!;
     const digest = this.digests.toString('hex', index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
     const expires = Number.isNaN(expireAtMs) ? undefined : expireAtMs;
     return {
-      object: this.objects[index]!,
+      object: this.prefix + this.names[index]!,
       // The expiry time is part of what counts; it stays readable, so that a difference can name it.
       digest: expires === undefined ? `${kind}:${digest}` : `${kind}:${digest}:${expires}`,
       facts: { type: kind, size, ...(expires === undefined ? {} : { expires: readable(expires) }) },
-      ...(Number.isNaN(vanishAtMs) ? {} : { mayVanishAtMs: vanishAtMs }),
+      ...(Number.isNaN(mayVanishAtMs) ? {} : { mayVanishAtMs }),
     };
   }
 
   private grow(): void {
-    const digests = Buffer.allocUnsafe(this.digests.length * 2);
+    const rows = this.kinds.length * 2;
+    const kinds = new Uint8Array(rows);
+    kinds.set(this.kinds);
+    this.kinds = kinds;
+    const digests = Buffer.allocUnsafe(rows * DIGEST_BYTES);
     this.digests.copy(digests);
     this.digests = digests;
-    const numbers = new Float64Array(this.numbers.length * 2);
+    const numbers = new Float64Array(rows * 3);
     numbers.set(this.numbers);
     this.numbers = numbers;
   }

@@ -3,26 +3,32 @@
  * `\xHH`, and `\` itself `\\`. So different keys have different names. Read from the left, no escaped key has a `\`
  * that a `/` follows: that divides a key from a field or a group in it.
  */
-export function keyObject(db: number, key: Buffer): string {
-  return `db/${db}/key/${escapeBytes(key)}`;
+export interface ObjectName {
+  /** Ends in a slash. No prefix begins with another one, so names sort by prefix first. */
+  readonly prefix: string;
+  readonly rest: string;
+}
+
+export function keyObject(db: number, key: Buffer): ObjectName {
+  return { prefix: `db/${db}/key/`, rest: escapeBytes(key) };
 }
 
 /** A field that expires by itself. */
-export function fieldObject(db: number, key: Buffer, field: Buffer): string {
-  return `db/${db}/field/${escapeBytes(key)}\\/${escapeBytes(field)}`;
+export function fieldObject(db: number, key: Buffer, field: Buffer): ObjectName {
+  return { prefix: `db/${db}/field/`, rest: `${escapeBytes(key)}\\/${escapeBytes(field)}` };
 }
 
 /** A consumer group of a stream. */
-export function groupObject(db: number, key: Buffer, group: Buffer): string {
-  return `db/${db}/group/${escapeBytes(key)}\\/${escapeBytes(group)}`;
+export function groupObject(db: number, key: Buffer, group: Buffer): ObjectName {
+  return { prefix: `db/${db}/group/`, rest: `${escapeBytes(key)}\\/${escapeBytes(group)}` };
 }
 
-export function functionObject(library: string): string {
-  return `function/${escapeBytes(Buffer.from(library, 'latin1'))}`;
+export function functionObject(library: string): ObjectName {
+  return { prefix: 'function/', rest: escapeBytes(Buffer.from(library, 'latin1')) };
 }
 
-export function userObject(user: Buffer): string {
-  return `acl/${escapeBytes(user)}`;
+export function userObject(user: Buffer): ObjectName {
+  return { prefix: 'acl/', rest: escapeBytes(user) };
 }
 
 const PLAIN = /^[ -[\]-~]*$/;
