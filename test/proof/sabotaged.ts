@@ -13,8 +13,6 @@ import type {
 /** What a saboteur may do around and to the answers of a session, while the coordinator believes in it. */
 export interface Sabotage {
   afterFreeze?(session: Session): Promise<void>;
-  /** Instead of freezing: what a driver does whose freeze does not work. */
-  insteadOfFreeze?(): Promise<void>;
   beforeMark?(session: Session): Promise<void>;
   afterMark?(session: Session): Promise<void>;
   beforeEvidence?(session: Session): Promise<void>;
@@ -75,9 +73,9 @@ function sabotagedWatch(session: Session, watch: Watchable, sabotage: Sabotage):
 function sabotagedHold(session: Session, hold: Holdable, sabotage: Sabotage): Holdable {
   return {
     how: hold.how,
+    settle: hold.settle && ((signal) => hold.settle!(signal)),
     freeze: async (leaseMs, signal) => {
       await hold.freeze(leaseMs, signal);
-      await sabotage.insteadOfFreeze?.();
       await sabotage.afterFreeze?.(session);
     },
     evidence: async (signal) => {

@@ -79,7 +79,7 @@ export const redisWays: Way[] = [
     },
   })),
   {
-    name: 'redis: a foreign BGSAVE runs before the lock, and a SYNC would join it',
+    name: 'redis: a foreign BGSAVE that a SYNC would join, and a write after its fork',
     members: WITH_REDIS,
     sabotage: async ({ redis }) => ({
       redis: {
@@ -87,6 +87,8 @@ export const redisWays: Way[] = [
           await redis.cli('CONFIG', 'SET', 'rdb-key-save-delay', '5000');
           await redis.cli('BGSAVE');
           await redis.cli('CONFIG', 'SET', 'rdb-key-save-delay', '0');
+          await redis.cli('CLIENT', 'UNPAUSE');
+          await redis.cli('SET', 'sabotage', String(next()));
         },
       },
     }),
