@@ -62,7 +62,7 @@ describe('plan of a capture', () => {
   test(
     'an unreachable server, in bounded time',
     async () => {
-      const silent = createServer(() => {});
+      const silent = createServer((socket) => socket.resume().on('error', () => {}));
       await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
       const { port } = silent.address() as { port: number };
       expect(codes(await plan({ url: `postgres://a:b@127.0.0.1:${port}/x?connect_timeout=1` }))).toEqual([

@@ -7,9 +7,12 @@ import { grants } from './definitions.ts';
 
 const WORD = 1n << 64n;
 
-/** The two halves of an MD5 in `h`, each summed over all rows; what is beyond 64 bits falls away here. */
-const SUMS = `coalesce(pg_catalog.sum(('x' || pg_catalog.substr(h, 1, 16))::bit(64)::bigint), 0)::text AS high,
-  coalesce(pg_catalog.sum(('x' || pg_catalog.substr(h, 17, 16))::bit(64)::bigint), 0)::text AS low`;
+/** The two halves of the 128 bits of `h`, each summed over all rows; what is beyond 64 bits falls away in `word`. */
+const SUMS = `coalesce(pg_catalog.sum(pg_catalog.substring(h, 1, 64)::bigint), 0)::text AS high,
+  coalesce(pg_catalog.sum(pg_catalog.substring(h, 65, 64)::bigint), 0)::text AS low`;
+
+/** MD5 as a bit string. */
+const bits = (value: string): string => `('x' || pg_catalog.md5(${value}))::bit(128)`;
 
 /**
  * Rows and their 128-bit sum: it does not depend on their order, and a row that is there twice counts twice. Columns
@@ -20,7 +23,7 @@ export async function tableEntry(session: PsqlSession, table: Table): Promise<Fi
   // OFFSET keeps the planner from writing out `h` twice, and so from computing it twice.
   const [row] = await session.rows(
     `SELECT pg_catalog.count(*)::text AS rows, ${SUMS}
-      FROM (SELECT pg_catalog.md5(ROW(${columns})::text) AS h
+      FROM (SELECT ${bits(`ROW(${columns})::text`)} AS h
         FROM ONLY ${tableName(table)} t ${table.condition ?? ''} OFFSET 0) AS hashed`,
     `reading ${tableName(table)}`,
   );
@@ -83,6 +86,9 @@ export async function* largeObjectEntries(
   }
 }
 
+/** Its number goes in with it, so that the same pieces in another order differ. */
+const PIECE = `pg_catalog.convert_to(g || ':', 'SQL_ASCII') || pg_catalog.lo_get(m.oid, g * ${PIECE_BYTES}, ${PIECE_BYTES})`;
+
 /** Works for every login that may read the objects; pg_largeobject itself is for superusers only. */
 function piecesOf(oids: readonly string[]): string {
   return `SELECT m.oid::text AS oid, s.size::text AS size, high, low
@@ -90,8 +96,7 @@ function piecesOf(oids: readonly string[]): string {
         FROM pg_catalog.unnest(ARRAY[${oids.join(', ')}]::pg_catalog.oid[]) AS o (oid) OFFSET 0) AS m,
       LATERAL (SELECT pg_catalog.lo_lseek64(m.fd, 0, 2) AS size OFFSET 0) AS s,
       LATERAL (SELECT ${SUMS} FROM (
-          SELECT pg_catalog.md5(pg_catalog.convert_to(g || ':', 'SQL_ASCII')
-            || pg_catalog.lo_get(m.oid, g * ${PIECE_BYTES}, ${PIECE_BYTES})) AS h
+          SELECT ${bits(PIECE)} AS h
           FROM pg_catalog.generate_series(0, greatest((s.size - 1) / ${PIECE_BYTES}, 0)) AS g OFFSET 0) AS pieces) AS sums,
       LATERAL (SELECT pg_catalog.lo_close(CASE WHEN s.size >= 0 THEN m.fd END) OFFSET 0) AS closed`;
 }
