@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { tallyOf } from './jest.ts';
+import { tallyOf, unsteady, without } from './jest.ts';
 
 const assertion = (status: string, fullName: string) => ({ status, fullName });
 
@@ -11,9 +11,32 @@ describe('the tally of a run', () => {
 
   test('names what was skipped', () => {
     const testResults = [
-      { assertionResults: [assertion('passed', 'a works'), assertion('pending', 'b (no tofu)')] },
+      {
+        name: 'x.test.ts',
+        status: 'passed',
+        assertionResults: [assertion('passed', 'a works'), assertion('pending', 'b (no tofu)')],
+      },
     ];
     const report = { numPassedTests: 1, numFailedTests: 0, numPendingTests: 1, numRuntimeErrorTestSuites: 0 };
     expect(tallyOf({ ...report, testResults }).skippedNames).toEqual(['b (no tofu)']);
+  });
+
+  test('a file that is run again is counted by its second run, and what passes then is named', () => {
+    const file = (name: string, ...statuses: string[]) => ({
+      name,
+      status: statuses.includes('failed') ? 'failed' : 'passed',
+      assertionResults: statuses.map((status, index) => assertion(status, `test ${index}`)),
+    });
+    const reportOf = (...testResults: ReturnType<typeof file>[]) => ({
+      numPassedTests: 0,
+      numFailedTests: 0,
+      numPendingTests: 0,
+      numRuntimeErrorTestSuites: 1,
+      testResults,
+    });
+    const first = reportOf(file('a', 'passed', 'failed'), file('b', 'passed', 'pending'));
+    expect(tallyOf(without(first, ['a']))).toMatchObject({ passed: 1, failed: 0, skipped: 1 });
+    expect(unsteady(first, reportOf(file('a', 'passed', 'passed')))).toEqual(['a: test 1']);
+    expect(unsteady(first, reportOf(file('a', 'passed', 'failed')))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { say } from '../setup/say.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -22,6 +23,9 @@ export interface JestReport {
   /** Files that could not even be loaded: no test of theirs is counted. */
   readonly numRuntimeErrorTestSuites: number;
   readonly testResults: readonly {
+    /** The file. */
+    readonly name: string;
+    readonly status: string;
     readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
   }[];
 }
@@ -36,8 +40,79 @@ export function tallyOf(report: JestReport): Tally {
   };
 }
 
-/** Runs jest with these further arguments, its output going to ours. A jest that leaves no report counts as one failure. */
+/** More failing files than this are no matter of company: they are not tried again. */
+const MOST_AGAIN = 8;
+
+/**
+ * Runs jest with these further arguments, its output going to ours. What failed is run once more, alone: the tests run
+ * real servers two at a time, and the machines are shared. What passes then is named as unsteady, never silently.
+ */
 export async function runJest(args: readonly string[]): Promise<Tally> {
+  const first = await runOnce(args);
+  if (first === undefined) return { passed: 0, failed: 1, skipped: 0, skippedNames: [] };
+  const failing = first.report.testResults
+    .filter((file) => file.status === 'failed')
+    .map((file) => file.name);
+  if (failing.length === 0 || failing.length > MOST_AGAIN) return outcomeOf(first);
+  say(`${failing.length} files failed; running them once more, alone`);
+  const again = await runOnce(['--runInBand', '--runTestsByPath', ...failing]);
+  if (again === undefined) return outcomeOf(first);
+  for (const name of unsteady(first.report, again.report))
+    say(`unsteady: failed among others, passed alone: ${name}`);
+  return together(
+    outcomeOf({ ...first, report: without(first.report, failing), status: 0 }),
+    outcomeOf(again),
+  );
+}
+
+interface Run {
+  readonly report: JestReport;
+  readonly status: unknown;
+}
+
+/** Whatever else made jest fail (an open handle that it was told to refuse, a coverage bound) is a failure too. */
+function outcomeOf({ report, status }: Run): Tally {
+  const tally = tallyOf(report);
+  return status !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+}
+
+export function unsteady(first: JestReport, again: JestReport): string[] {
+  const failed = new Set(namesOf(first, 'failed'));
+  return namesOf(again, 'passed').filter((name) => failed.has(name));
+}
+
+function namesOf(report: JestReport, status: string): string[] {
+  return report.testResults.flatMap((file) =>
+    file.assertionResults
+      .filter((one) => one.status === status)
+      .map((one) => `${file.name}: ${one.fullName}`),
+  );
+}
+
+/** The report without these files: they are counted by their second run. */
+export function without(report: JestReport, files: readonly string[]): JestReport {
+  const testResults = report.testResults.filter((file) => !files.includes(file.name));
+  const count = (status: string): number =>
+    testResults.flatMap((file) => file.assertionResults).filter((one) => one.status === status).length;
+  return {
+    numPassedTests: count('passed'),
+    numFailedTests: count('failed'),
+    numPendingTests: count('pending'),
+    numRuntimeErrorTestSuites: 0,
+    testResults,
+  };
+}
+
+function together(a: Tally, b: Tally): Tally {
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+    skippedNames: [...a.skippedNames, ...b.skippedNames],
+  };
+}
+
+async function runOnce(args: readonly string[]): Promise<Run | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'stasis-test-'));
   const file = join(folder, 'report.json');
   try {
@@ -51,10 +126,7 @@ export async function runJest(args: readonly string[]): Promise<Tally> {
     );
     const [status] = await once(child, 'close');
     const text = await readFile(file, 'utf8').catch(() => undefined);
-    if (text === undefined) return { passed: 0, failed: 1, skipped: 0, skippedNames: [] };
-    const tally = tallyOf(JSON.parse(text));
-    // Whatever else made jest fail (an open handle that it was told to refuse, a coverage bound) is a failure too.
-    return status !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+    return text === undefined ? undefined : { report: JSON.parse(text), status };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
