@@ -7,6 +7,11 @@ export interface Attribute {
   readonly value: Buffer;
 }
 
+export function sameAttributes(a: readonly Attribute[], b: readonly Attribute[]): boolean {
+  const values = new Map(b.map(({ name, value }) => [name, value]));
+  return a.length === b.length && a.every(({ name, value }) => values.get(name)?.equals(value) ?? false);
+}
+
 /** The programs that read and write attributes, as Node cannot: package `attr` on Debian. */
 export interface AttributeTools {
   readonly xargs: string;

@@ -13,12 +13,18 @@ export interface Place {
   readonly offset: number;
 }
 
-/** All that a look at an entry does not show: content and extended attributes, read while the entry was as `entry`. */
+/** All that a look at an entry does not show: content and extended attributes, true of it while it was as `entry`. */
 export interface Body {
   readonly entry: Entry;
   readonly attributes: readonly Attribute[];
   /** Absent where there is no content. */
   readonly content?: Place | Buffer;
+}
+
+export interface AttributesNow {
+  readonly attributes: readonly Attribute[];
+  /** Whether the entry is still as it was, so that they are those of then. */
+  readonly isUnchanged: boolean;
 }
 
 export interface Reading {
@@ -50,16 +56,28 @@ export class BodyReader {
     this.tools = tools;
   }
 
-  /** Into memory; the caller bounds how much it asks for. */
-  async intoMemory(entries: readonly Entry[], signal: AbortSignal): Promise<Reading> {
-    const work = await this.start(entries, 'exact', signal);
-    for (const entry of work.files) {
-      const whole = readWhole(this.root, entry, 'exact');
-      if (whole) work.keep(whole.entry, whole.data);
-      else work.lost.push(entry);
-      await work.giveWay();
+  /**
+   * What is in a file, read at once, while it is as an earlier look has shown it; undefined when it no longer is. The
+   * caller bounds how much it asks for.
+   */
+  readNow(entry: Entry): Buffer | undefined {
+    return readWhole(this.root, entry, 'exact')?.data;
+  }
+
+  /** Attributes of entries by inode, as they are now; those that are gone are not in it. */
+  async attributesNow(
+    entries: readonly Entry[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, AttributesNow>> {
+    const attributesOf = await this.readAttributes(entries, signal);
+    const now = new Map<string, AttributesNow>();
+    for (const entry of entries) {
+      const seen = look(this.root, entry.path);
+      if (typeof seen !== 'object' || inodeOf(seen) !== inodeOf(entry)) continue;
+      const isUnchanged = signatureOf(seen) === signatureOf(entry);
+      now.set(inodeOf(entry), { attributes: attributesOf(entry), isUnchanged });
     }
-    return work;
+    return now;
   }
 
   /** Into the store: small files together, large ones each on its own. `inMemory` has content that was read before. */
@@ -86,19 +104,7 @@ export class BodyReader {
 
   /** Attributes of all, then what has no content: a look at it after its attributes were read shows that they fit. */
   private async start(entries: readonly Entry[], care: Care, signal: AbortSignal): Promise<Work> {
-    const attributes = this.tools
-      ? await readAttributes(
-          entries.map((entry) => absolute(this.root, entry.path)),
-          this.host,
-          this.tools,
-          signal,
-        )
-      : new Map<string, Attribute[]>();
-    const work = new Work(signal, (entry) => {
-      const all = attributes.get(absolute(this.root, entry.path).toString('latin1')) ?? [];
-      for (const { name } of all) if (!isCaptured(name)) this.skippedAttributes.add(name);
-      return all.filter(({ name }) => isCaptured(name));
-    });
+    const work = new Work(signal, await this.readAttributes(entries, signal));
     for (const entry of entries) {
       if (entry.sizeBytes > 0) {
         work.files.push(entry);
@@ -111,6 +117,20 @@ export class BodyReader {
       await work.giveWay();
     }
     return work;
+  }
+
+  private async readAttributes(
+    entries: readonly Entry[],
+    signal: AbortSignal,
+  ): Promise<(entry: Entry) => readonly Attribute[]> {
+    if (this.tools === undefined) return () => [];
+    const paths = entries.map((entry) => absolute(this.root, entry.path));
+    const found = await readAttributes(paths, this.host, this.tools, signal);
+    return (entry) => {
+      const all = found.get(absolute(this.root, entry.path).toString('latin1')) ?? [];
+      for (const { name } of all) if (!isCaptured(name)) this.skippedAttributes.add(name);
+      return all.filter(({ name }) => isCaptured(name));
+    };
   }
 
   private async putGroup(

@@ -17,6 +17,8 @@ export interface Entry {
   readonly allocatedBytes: number;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  /** When the inode was made; 0 where the file system does not keep it. */
+  readonly birthNs: bigint;
   readonly dev: bigint;
   readonly ino: bigint;
   readonly links: number;
@@ -43,6 +45,7 @@ export function entryOf(path: Buffer, kind: EntryKind, stats: BigIntStats, targe
     allocatedBytes: Number(stats.blocks) * 512,
     mtimeNs: stats.mtimeNs,
     ctimeNs: stats.ctimeNs,
+    birthNs: stats.birthtimeNs,
     dev: stats.dev,
     ino: stats.ino,
     links: Number(stats.nlink),
@@ -58,9 +61,9 @@ export function signatureOf(entry: Entry): string {
   return `${entry.dev}:${entry.ino}:${entry.ctimeNs}:${entry.mtimeNs}:${entry.sizeBytes}:${entry.mode}:${entry.uid}:${entry.gid}:${entry.links}`;
 }
 
-/** Which inode it is, for hard links. */
+/** Which inode it is: equal for hard links, and never for one that was made anew under the same number. */
 export function inodeOf(entry: Entry): string {
-  return `${entry.dev}:${entry.ino}`;
+  return `${entry.dev}:${entry.ino}:${entry.birthNs}`;
 }
 
 /** A file with holes: less on disk than its content is long. */

@@ -1,6 +1,6 @@
-import { readFileSync, type StatsFs } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { readFileSync, type StatsFs, statfsSync } from 'node:fs';
 import { sep } from 'node:path';
+import { ifThere } from './system-calls.ts';
 
 const OVERLAY = 0x794c7630;
 
@@ -59,10 +59,10 @@ export interface FileSystem {
   readonly freeInodes: number;
 }
 
-export async function fileSystemAt(path: string | Buffer): Promise<FileSystem> {
-  const stats = await statfs(path);
+export function fileSystemAt(path: string | Buffer): FileSystem {
+  const stats = statfsSync(path);
   const name = nameOf(stats.type);
-  const upper = stats.type === OVERLAY ? await upperFileSystems(path) : [];
+  const upper = stats.type === OVERLAY ? upperFileSystems(path) : [];
   const weak = PROVABLE.has(stats.type) ? upper.find((type) => !PROVABLE.has(type)) : stats.type;
   const unprovable =
     weak === undefined
@@ -76,16 +76,14 @@ function nameOf(type: number): string {
 }
 
 /** What the upper folder of the overlay here lies on; nothing where it cannot be seen, as inside a container. */
-async function upperFileSystems(path: string | Buffer): Promise<number[]> {
+function upperFileSystems(path: string | Buffer): number[] {
   const mount = mounts()
     .filter(({ type, point }) => type === 'overlay' && isWithin(path.toString(), point))
     .sort((a, b) => b.point.length - a.point.length)[0];
   const upper = mount?.options.match(/(?:^|,)upperdir=([^,]+)/)?.[1];
   if (upper === undefined) return [];
-  return statfs(upper).then(
-    (stats) => [stats.type],
-    () => [],
-  );
+  const stats = ifThere(() => statfsSync(upper));
+  return stats === undefined ? [] : [stats.type];
 }
 
 function free(stats: StatsFs): { freeBytes: number; freeInodes: number } {

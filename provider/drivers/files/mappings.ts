@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Entry, inodeOf } from './entry.ts';
-import { ifThere, isCode } from './scan.ts';
+import { ifThere, isCode } from './system-calls.ts';
 
 /** Files that some process can change without moving their times, because their pages are mapped and already dirty. */
 export interface Mappings {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { ifThere } from './scan.ts';
+import { ifThere } from './system-calls.ts';
 
 /** The names that this machine has for owners: for people only, as numbers decide. */
 export interface OwnerNames {

@@ -3,8 +3,9 @@ import { access, lstat, readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { ifThere, isCode, missing } from './scan.ts';
+import { missing } from './scan.ts';
 import type { FilesSpec } from './spec.ts';
+import { ifThere, isCode } from './system-calls.ts';
 
 /** Drivers run on the member's host by its commands; this one reads by system calls, so it has to be on it. */
 export function insistOnLocal(host: Host): StasisError[] {

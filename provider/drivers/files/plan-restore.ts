@@ -60,7 +60,7 @@ async function placeProblems(
         at: ['path'],
       }),
     );
-  const { freeBytes, freeInodes } = await fileSystemAt(target.parent);
+  const { freeBytes, freeInodes } = fileSystemAt(target.parent);
   if (freeBytes < sizeBytes)
     problems.push(
       new StasisError(

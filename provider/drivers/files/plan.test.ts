@@ -2,12 +2,15 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import { host, scratch } from '../../../test/support/files-capture.ts';
 import type { CapturePlan } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { filesDriver } from './driver.ts';
+
+/** Programs are started, on machines that may be busy. */
+jest.setTimeout(120_000);
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;

@@ -9,9 +9,10 @@ import { sharedMappings } from './mappings.ts';
 import { outsideOf } from './outside.ts';
 import { identitiesOf, insistOnLocal, locate } from './place.ts';
 import { nameSome, unreadable } from './reader.ts';
-import { absolute, isCode, type Scan, scanTree } from './scan.ts';
+import { absolute, type Scan, scanTree } from './scan.ts';
 import { excluder } from './selection.ts';
 import type { FilesSpec } from './spec.ts';
+import { isCode } from './system-calls.ts';
 
 const NOTHING: Omit<CapturePlan, 'problems'> = {
   identities: [],

@@ -3,7 +3,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { StasisError } from '../../core/errors.ts';
 import { type Entry, entryOf, signatureOf } from './entry.ts';
 import { textOfPath } from './path-text.ts';
-import { absolute, ifThere, isCode } from './scan.ts';
+import { absolute } from './scan.ts';
+import { ifThere, isCode } from './system-calls.ts';
 
 /**
  * How a file is to be read: `exact` as an earlier look showed it, or not at all; `moving` as it comes, however it

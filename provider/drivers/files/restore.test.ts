@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import {
   type Captured,
@@ -27,6 +27,9 @@ import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { BlobReader } from '../../core/store.ts';
 import { filesDriver } from './driver.ts';
+
+/** Programs are started, on machines that may be busy. */
+jest.setTimeout(120_000);
 
 async function source(folder: Scratch): Promise<Captured> {
   mkdirSync(folder.at('source', 'sub'), { recursive: true });

@@ -20,7 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
   captureQuietly,
@@ -32,6 +32,9 @@ import {
 } from '../../../test/support/files-capture.ts';
 import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { FilesContent } from './content.ts';
+
+/** Each starts many programs, on machines that may be busy. */
+jest.setTimeout(240_000);
 
 const isRoot = process.getuid?.() === 0;
 const SAME = { differences: [], differenceCount: 0 };
@@ -291,7 +294,7 @@ test('random trees come back as they were', async () => {
       const again = await captureQuietly({ path: target });
       expect(again.fingerprint).toEqual(captured.fingerprint);
     }),
-    { numRuns: 25, endOnFailure: true },
+    { numRuns: 15, endOnFailure: true },
   );
 });
 

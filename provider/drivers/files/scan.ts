@@ -5,6 +5,7 @@ import { type Entry, entryOf, kindOf } from './entry.ts';
 import { type FileSystem, fileSystemAt } from './filesystem.ts';
 import { textOfPath } from './path-text.ts';
 import type { Excluded } from './selection.ts';
+import { ifThere, isCode } from './system-calls.ts';
 
 export type SkippedKind = 'socket' | 'device' | 'mount';
 
@@ -56,8 +57,10 @@ export async function scanTree(root: Buffer, excluded: Excluded, signal: AbortSi
       skipped.push({ path, kind: seen });
       continue;
     }
-    if (!fileSystems.has(seen.dev)) fileSystems.set(seen.dev, await fileSystemAt(absolute(root, path)));
-    if (fileSystems.get(seen.dev)?.pseudo) {
+    const fileSystem = fileSystems.get(seen.dev) ?? ifThere(() => fileSystemAt(absolute(root, path)));
+    if (fileSystem === undefined) continue;
+    fileSystems.set(seen.dev, fileSystem);
+    if (fileSystem.pseudo) {
       skipped.push({ path, kind: 'mount' });
       continue;
     }
@@ -102,21 +105,6 @@ function list(root: Buffer, path: Buffer): Buffer[] | undefined {
     if (isCode(error, 'EACCES', 'EPERM')) return undefined;
     throw error;
   }
-}
-
-/** What a call gives; undefined when there is no such entry any more, or another one took its place. */
-export function ifThere<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch (error) {
-    if (isCode(error, 'ENOENT', 'ENOTDIR', 'EINVAL', 'ELOOP', 'ESRCH')) return undefined;
-    throw error;
-  }
-}
-
-/** Whether a system call failed with one of these errors. */
-export function isCode(error: unknown, ...codes: string[]): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && codes.includes(String(error.code));
 }
 
 export function missing(root: Buffer): StasisError {

@@ -9,7 +9,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { memoryBlobs, testContext } from '../../../test/support/context.ts';
 import { collect, load, memberOf, scratch, session, stream } from '../../../test/support/files-capture.ts';
 import type { Session } from '../../core/driver.ts';
@@ -18,6 +18,9 @@ import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { Blobs } from '../../core/store.ts';
 import { sleep } from '../../core/wait.ts';
+
+/** Programs are started, on machines that may be busy. */
+jest.setTimeout(120_000);
 
 const signal = new AbortController().signal;
 
@@ -161,19 +164,19 @@ describe('a capture under load', () => {
   const LOADS: readonly [string, string][] = [
     [
       'a growing log',
-      "const fs=require('fs');const r=process.argv[1];setInterval(()=>fs.appendFileSync(r+'/f1','line\\n'),25)",
+      "const fs=require('fs');const r=process.argv[1];const go=()=>{fs.appendFileSync(r+'/f1','line\\n');setTimeout(go,Math.random()*300)};go()",
     ],
     [
       'new files all the time',
-      "const fs=require('fs');const r=process.argv[1];let n=0;setInterval(()=>fs.writeFileSync(r+'/new'+n++,'x'.repeat(500)),25)",
+      "const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{fs.writeFileSync(r+'/new'+n++,'x'.repeat(500));setTimeout(go,Math.random()*300)};go()",
     ],
     [
       'a storm of renames',
-      "const fs=require('fs');const r=process.argv[1];let n=0;setInterval(()=>{const a=r+'/f'+(n%20),b=r+'/sub/g'+(n%20);n++;fs.existsSync(a)?fs.renameSync(a,b):fs.renameSync(b,a)},25)",
+      "const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{const a=r+'/f'+(n%20),b=r+'/sub/g'+(n%20);n++;fs.existsSync(a)?fs.renameSync(a,b):fs.renameSync(b,a);setTimeout(go,Math.random()*300)};go()",
     ],
     [
       'files written beside and renamed over',
-      "const fs=require('fs');const r=process.argv[1];let n=0;setInterval(()=>{fs.writeFileSync(r+'/.t','v'+n++);fs.renameSync(r+'/.t',r+'/f5')},25)",
+      "const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{fs.writeFileSync(r+'/.t','v'+n++);fs.renameSync(r+'/.t',r+'/f5');setTimeout(go,Math.random()*300)};go()",
     ],
   ];
 

@@ -5,11 +5,13 @@ import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
+import { sleep } from '../../core/wait.ts';
 import type { AttributeTools } from './attributes.ts';
-import { type Body, BodyReader } from './bodies.ts';
+import { BodyReader } from './bodies.ts';
 import { type CapturedEntry, describeCapture, listEntries } from './content.ts';
-import { type Entry, inodeOf, signatureOf } from './entry.ts';
+import { type Entry, inodeOf } from './entry.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { KnownBodies } from './known-bodies.ts';
 import type { ListedEntry } from './listing.ts';
 import { sharedMappings } from './mappings.ts';
 import { outsideOf } from './outside.ts';
@@ -19,9 +21,9 @@ import { type Excluded, excluder } from './selection.ts';
 import { isSettled, type Look, lookUntilSettled, StepDetector } from './stillness.ts';
 import { hashStored } from './stored-contents.ts';
 
-/** What is read within one reading of the epoch, so that files that change all the time are caught at the cut. */
-const HOT_BYTES = 32 * 1024 * 1024;
-const HOT_ENTRIES = 4_000;
+const PRELOAD_PASSES = 2;
+/** What changed before this is at rest: a tick of the kernel's clock, and some. */
+const SETTLED_MS = 15;
 
 export interface SessionInput {
   /** The real path. */
@@ -50,8 +52,7 @@ export class FilesSession implements Session {
   private readonly excluded: Excluded;
   private readonly bodyReader: BodyReader;
   private readonly clockSteps = new StepDetector();
-  /** Bodies by inode, each true of its entry's signature. */
-  private readonly bodies = new Map<string, Body>();
+  private readonly bodies = new KnownBodies();
   /** Set once the bulk was read: what is not known after that is what changes. */
   private hasBulk = false;
   private costMs = 10;
@@ -82,61 +83,31 @@ export class FilesSession implements Session {
     const value = steps === 0 ? look.value : `${look.value}/${steps}`;
     this.smeared = undefined;
     this.last = { look, value };
-    if (this.hasBulk && look.unprovable === undefined) await this.readHot(look, signal);
+    if (this.hasBulk && look.unprovable === undefined)
+      this.bodies.readHot(look.scan.entries, this.bodyReader);
     const acknowledgedNs = clock.nowNs();
     this.costMs = (acknowledgedNs - sentNs) / 1e6;
     return { sentNs, acknowledgedNs, value, unprovable: look.unprovable };
   }
 
-  /** Reads what changed since the bulk was read, as long as it is little; the look has shown that it is at rest. */
-  private async readHot(look: Look, signal: AbortSignal): Promise<void> {
-    const seen = new Set(look.scan.entries.map(inodeOf));
-    for (const inode of this.bodies.keys()) if (!seen.has(inode)) this.bodies.delete(inode);
-    let roomBytes = HOT_BYTES - this.bytesInMemory();
-    const hot: Entry[] = [];
-    for (const entry of this.unknownOf(look.scan.entries)) {
-      if (hot.length === HOT_ENTRIES) break;
-      if (entry.sizeBytes > roomBytes) continue;
-      roomBytes -= entry.sizeBytes;
-      hot.push(entry);
-    }
-    if (hot.length > 0) this.remember((await this.bodyReader.intoMemory(hot, signal)).bodies);
-  }
-
-  private bytesInMemory(): number {
-    let sizeBytes = 0;
-    for (const { content } of this.bodies.values()) if (Buffer.isBuffer(content)) sizeBytes += content.length;
-    return sizeBytes;
-  }
-
-  private remember(bodies: ReadonlyMap<string, Body>): void {
-    for (const [inode, body] of bodies) this.bodies.set(inode, body);
-  }
-
-  private bodyOf(entry: Entry): Body | undefined {
-    const body = this.bodies.get(inodeOf(entry));
-    return body && signatureOf(body.entry) === signatureOf(entry) ? body : undefined;
-  }
-
-  /** One entry of each inode whose body is not known. */
-  private unknownOf(entries: readonly Entry[]): Entry[] {
-    const unknown = new Map<string, Entry>();
-    for (const entry of entries)
-      if (!unknown.has(inodeOf(entry)) && this.bodyOf(entry) === undefined)
-        unknown.set(inodeOf(entry), entry);
-    return [...unknown.values()];
-  }
-
-  /** The bulk, before the first cut: what is at rest and unmapped, on file systems where times tell of changes. */
+  /**
+   * The bulk, before the first cut: what is at rest and unmapped, on file systems where times tell of changes. A second
+   * pass reads what had just changed at the first, or changed while that took its time.
+   */
   async preload(blobs: Blobs): Promise<void> {
     const { signal } = this.context;
-    const scan = await scanTree(this.input.root, this.excluded, signal);
-    if ([...scan.fileSystems.values()].some(({ unprovable }) => unprovable !== undefined)) return;
-    const { mapped } = sharedMappings(scan.entries);
-    const atRest = scan.entries.filter((entry) => isSettled(entry, scan) && !mapped.has(inodeOf(entry)));
-    const reading = await this.bodyReader.intoBlobs(this.unknownOf(atRest), blobs, 'exact', signal);
-    this.remember(reading.bodies);
-    this.hasBulk = true;
+    for (let pass = 1; pass <= PRELOAD_PASSES; pass += 1) {
+      const scan = await scanTree(this.input.root, this.excluded, signal);
+      if ([...scan.fileSystems.values()].some(({ unprovable }) => unprovable !== undefined)) return;
+      const unknown = this.bodies.unknownOf(scan.entries);
+      this.hasBulk = true;
+      if (unknown.length === 0) return;
+      const { mapped } = sharedMappings(scan.entries);
+      const atRest = unknown.filter((entry) => isSettled(entry, scan) && !mapped.has(inodeOf(entry)));
+      const reading = await this.bodyReader.intoBlobs(atRest, blobs, 'exact', signal);
+      this.bodies.remember(reading.bodies);
+      if (pass < PRELOAD_PASSES) await sleep(SETTLED_MS, signal);
+    }
   }
 
   async copy(blobs: Blobs): Promise<Capture> {
@@ -164,25 +135,23 @@ export class FilesSession implements Session {
   private async copyStill(look: Look, blobs: Blobs, signal: AbortSignal): Promise<CapturedEntry[]> {
     const { entries } = look.scan;
     this.hasBulk = true;
-    const inMemory = new Map(
-      entries
-        .map((entry) => [inodeOf(entry), this.bodyOf(entry)] as const)
-        .filter((pair): pair is readonly [string, Body] => Buffer.isBuffer(pair[1]?.content)),
-    );
-    const remembered = [...inMemory.values()].map(({ entry }) => entry);
-    const wanted = [...remembered, ...this.unknownOf(entries)];
+    const untold = await this.bodies.readMissingAttributes(entries, this.bodyReader, signal);
+    this.bodies.forget(untold);
+    const remembered = this.bodies.inMemoryOf(entries);
+    const inMemory = new Map(remembered.map((entry) => [inodeOf(entry), this.bodies.bodyOf(entry)!]));
+    const wanted = [...remembered, ...this.bodies.unknownOf(entries)];
     const reading = await this.bodyReader.intoBlobs(wanted, blobs, 'exact', signal, inMemory);
     throwIfAborted(signal);
-    this.remember(reading.bodies);
+    this.bodies.remember(reading.bodies);
     if (reading.lost.length > 0) throw lost(reading.lost, 'changed after the cut');
     // A mapping made since the look moves the times with its first write only; so a mapped file is not trusted.
     const { mapped } = sharedMappings(entries);
     const unsure = entries.filter((entry) => mapped.has(inodeOf(entry)));
     if (unsure.length > 0) {
-      for (const entry of unsure) this.bodies.delete(inodeOf(entry));
+      this.bodies.forget(unsure);
       throw lost(unsure, 'was mapped for writing by a process');
     }
-    return entries.map((entry) => ({ entry, body: this.bodyOf(entry)! }));
+    return entries.map((entry) => ({ entry, body: this.bodies.bodyOf(entry)! }));
   }
 
   async smear(blobs: Blobs): Promise<{ fromNs: number; toNs: number; reason: string }> {

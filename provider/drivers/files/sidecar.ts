@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { ifThere, isCode } from './scan.ts';
+import { ifThere, isCode } from './system-calls.ts';
 
 /**
  * What a target remembers of the restore that filled it. It stands beside the target, never in it, and is written

@@ -6,8 +6,8 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { type AttributeTools, readAttributes } from './attributes.ts';
 import { placeError, type Target } from './place.ts';
-import { isCode } from './scan.ts';
 import { forgetOthers, remember, restoredBy, sidecarPath, syncFolder } from './sidecar.ts';
+import { isCode } from './system-calls.ts';
 
 /** What `undo` needs to know of a restore that died. */
 export const journalSchema = z.strictObject({

@@ -15,7 +15,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import { scratch, session } from '../../../test/support/files-capture.ts';
 import type { EpochReading } from '../../core/driver.ts';
@@ -24,6 +24,9 @@ import { fileSystemAt } from './filesystem.ts';
 import { scanTree } from './scan.ts';
 import { excluder } from './selection.ts';
 import { isSettled, lookUntilSettled, StepDetector } from './stillness.ts';
+
+/** Programs are started, on machines that may be busy. */
+jest.setTimeout(120_000);
 
 const signal = new AbortController().signal;
 
@@ -188,7 +191,7 @@ for line in sys.stdin:
   });
 
   test('on a file system in memory, where such a mapping leaves no trace', async () => {
-    if (!existsSync('/dev/shm') || (await fileSystemAt('/dev/shm')).name !== 'tmpfs') {
+    if (!existsSync('/dev/shm') || fileSystemAt('/dev/shm').name !== 'tmpfs') {
       console.log('skipped: /dev/shm is no tmpfs here');
       return;
     }

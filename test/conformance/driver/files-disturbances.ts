@@ -104,7 +104,7 @@ export function filesDisturbances(root: string): Disturbance[] {
         });
         // Its end is awaited by the next look at what is left; ended early, it says so by this error.
         child.on('error', () => {});
-        await new Promise((resolve) => child.stdout.once('data', resolve));
+        await new Promise((resolve) => child.stdout.once('data', resolve).once('close', resolve));
       },
     },
   ];

@@ -19,11 +19,16 @@ const RING = 10;
 const RECEIPTS = 20;
 
 let operation = Number(readFileSync(`${root}/log`, 'utf8').trimEnd().split('\n').at(-1)) + 1;
-for (;;) {
+// Ended between two operations, so that the next load finds a state that it can go on from.
+let ending = false;
+process.on('SIGTERM', () => {
+  ending = true;
+});
+while (!ending) {
   operate(operation);
   process.stdout.write('.\n');
   operation += 1;
-  await new Promise((resolve) => setTimeout(resolve, 10 + Math.random() * 60));
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
 }
 
 function operate(k: number): void {

@@ -136,7 +136,10 @@ class FolderLoad implements Load {
     const script = join(import.meta.dirname, 'files-load.ts');
     const child = spawn(process.execPath, [script, root], { stdio: ['ignore', 'pipe', 'inherit'] });
     const load = new FolderLoad(child);
-    await new Promise((resolve) => child.stdout!.once('data', resolve));
+    await Promise.race([
+      new Promise((resolve) => child.stdout!.once('data', resolve)),
+      new Promise((_, reject) => child.once('exit', () => reject(new Error('the load did not start')))),
+    ]);
     return load;
   }
 
@@ -145,8 +148,8 @@ class FolderLoad implements Load {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.child.exitCode !== null) throw new Error('the load has ended by itself');
     const closed = new Promise((resolve) => this.child.once('close', resolve));
-    // Ended between two operations only by chance: what it left half done the next one takes up.
     this.child.kill();
     await closed;
   }
