@@ -10,7 +10,7 @@ import {
   VARIABLES_FILE,
   writeVariables,
 } from './terraform/shop.ts';
-import { eventually, isAlive, realEngines, Workspace } from './terraform/workspace.ts';
+import { eventually, isAlive, type Running, realEngines, Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
 const ENGINES = await realEngines();
@@ -184,6 +184,20 @@ data "stasis_snapshots" "all" {
       expect(outputs.filter((text) => text.includes(password)).map((text) => text.slice(0, 200))).toEqual([]);
   });
 
+  /** Starts an apply, and waits until it has been applying for so long, or ended. */
+  async function applying(workspace: Workspace, delayMs: number): Promise<Running> {
+    const running = workspace.start(['apply', '-auto-approve', '-input=false', '-no-color']);
+    const ended = running.finished.then(() => true);
+    await eventually('it applies', async () =>
+      running.printed().includes('Creating...') || (await Promise.race([ended, false])) ? true : undefined,
+    );
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, delayMs))]);
+    return running;
+  }
+
+  /** The first moments of an apply, in which it prepares, cuts, copies and seals. */
+  const MOMENTS_MS = [0, 40, 80, 130, 200, 300, 500];
+
   test.each([
     ['once', 1],
     ['twice', 2],
@@ -192,15 +206,16 @@ data "stasis_snapshots" "all" {
     async (_name, times) => {
       await using shop = await startShop(engine);
       const workspace = await initialised(shop, snapshotHcl());
-      for (const delayMs of [150, 400, 600, 800, 1000, 1200]) {
-        const running = workspace.start(['apply', '-auto-approve', '-input=false', '-no-color']);
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
-        for (let time = 0; time < times && running.child.exitCode === null; time += 1) {
-          process.kill(-running.child.pid!, 'SIGINT');
+      for (const delayMs of MOMENTS_MS) {
+        const running = await applying(workspace, delayMs);
+        for (let time = 0; time < times; time += 1) {
+          running.signal('SIGINT');
           await new Promise((resolve) => setTimeout(resolve, 50));
         }
-        await running.finished;
+        const { status } = await running.finished;
         await writesToAll(shop);
+        if (status === 0) break;
+        expect(await workspace.state(SNAPSHOT)).toBeUndefined();
       }
       await workspace.apply();
       expect(await workspace.planned()).toMatchObject({ changes: false });
@@ -211,18 +226,18 @@ data "stasis_snapshots" "all" {
   test.each(['engine', 'plugin'])('kill -9 of the %s at any moment: the same', async (victim) => {
     await using shop = await startShop(engine);
     const workspace = await initialised(shop, snapshotHcl());
-    for (const delayMs of [300, 600, 800, 1000]) {
-      const running = workspace.start(['apply', '-auto-approve', '-input=false', '-no-color']);
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    for (const delayMs of MOMENTS_MS) {
+      const running = await applying(workspace, delayMs);
       const plugins = (await workspace.leftovers())
         .map((name) => Number(/^stasis-(\d+)-/.exec(name)?.[1]))
         .filter((pid) => pid > 0);
       if (victim === 'engine') running.child.kill('SIGKILL');
       else for (const pid of plugins) if (await isAlive(pid)) process.kill(pid, 'SIGKILL');
-      await running.finished;
+      const { status } = await running.finished;
       await writesToAll(shop);
       for (const pid of plugins)
         await eventually('the plugin is gone', async () => ((await isAlive(pid)) ? undefined : true));
+      if (status === 0) break;
     }
     await workspace.apply('-lock=false');
     expect(await workspace.planned('-lock=false')).toMatchObject({ changes: false });

@@ -39,6 +39,10 @@ export interface Finished {
 
 export interface Running {
   readonly child: ChildProcess;
+  /** What it has printed so far. */
+  printed(): string;
+  /** Sends a signal to its process group, as a terminal does; nothing if it has ended. */
+  signal(signal: NodeJS.Signals): void;
   readonly finished: Promise<Finished>;
 }
 
@@ -98,7 +102,10 @@ export class Workspace implements AsyncDisposable {
       const [out, err] = [stdout(), stderr()];
       return { status: status ?? -1, stdout: out, stderr: err, all: out + err };
     });
-    return { child, finished };
+    const signal = (name: NodeJS.Signals): void => {
+      if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, name);
+    };
+    return { child, finished, printed: () => stdout() + stderr(), signal };
   }
 
   run(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Finished> {
