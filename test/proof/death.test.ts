@@ -1,0 +1,4 @@
+import { deathProof } from './death.ts';
+import { proofTest } from './proof-test.ts';
+
+proofTest(deathProof);
