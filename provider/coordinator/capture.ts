@@ -1,6 +1,6 @@
 import type { Tie } from '../core/certificate.ts';
 import type { Context } from '../core/context.ts';
-import { StasisError } from '../core/errors.ts';
+import { StasisError, toStasisError } from '../core/errors.ts';
 import type { FingerprintEntry } from '../core/fingerprint.ts';
 import { judge, longestPauseMs } from '../core/judgement.ts';
 import { type Capture, FORMAT_VERSION, type Manifest, type MemberCapture } from '../core/manifest.ts';
@@ -47,7 +47,12 @@ export async function capture(request: CaptureRequest, context: Context): Promis
   const members = await fingerprintAll(participants, captured.captures, draft, context);
   context.progress({ step: 'seal' });
   const sealed = await draft.seal({ manifest: manifestOf(request, captured, members, context) });
-  if (request.keep !== undefined) await keepNewest(request, sealed, context);
+  await keepNewest(request, sealed, context).catch((error: unknown) => {
+    // The snapshot is sealed, whatever becomes of older ones; the next capture removes them.
+    context.logger.log('warn', 'older generations could not be removed', {
+      reason: toStasisError(error).message,
+    });
+  });
   return sealed;
 }
 
@@ -257,9 +262,11 @@ function manifestOf(
 
 /** Removes the owner's older generations; never a pinned one. */
 async function keepNewest(request: CaptureRequest, sealed: SealedSnapshot, context: Context): Promise<void> {
+  const { keep } = request;
+  if (keep === undefined) return;
   const record = await request.store.name(request.name);
   const old = (record?.generations ?? [])
     .map(({ generation }) => generation)
-    .filter((generation) => generation <= sealed.generation - request.keep!);
+    .filter((generation) => generation <= sealed.generation - keep);
   if (old.length > 0) await request.store.remove(request.name, request.owner, old, context);
 }
