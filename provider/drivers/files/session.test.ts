@@ -53,18 +53,23 @@ async function code(work: Promise<unknown>): Promise<string> {
   );
 }
 
+/** Looks until two in a row are equal, as a coordinator does it: the epoch of the cut. */
+async function stillCut(taken: Session, looks = 200): Promise<string> {
+  for (let look = 1; ; look += 1) {
+    const first = await taken.watch!.epoch(signal);
+    const second = await taken.watch!.epoch(signal);
+    if (first.value === second.value && !first.unprovable && !second.unprovable) return second.value;
+    if (look >= looks) throw new Error(`never still: ${second.unprovable}`);
+  }
+}
+
 /** Until nothing is lost, as a coordinator does it; how many cuts it took. */
 async function converge(taken: Session, blobs: Blobs, rounds: number): Promise<[Capture, number]> {
   for (let round = 1; ; round += 1) {
-    const first = await taken.watch!.epoch(signal);
-    const second = await taken.watch!.epoch(signal);
-    if (first.value !== second.value || first.unprovable || second.unprovable) {
-      if (round >= rounds) throw new Error(`never still: ${second.unprovable}`);
-      continue;
-    }
+    const epoch = await stillCut(taken, rounds);
     try {
       const capture = await taken.copy(blobs);
-      expect(capture.epoch).toBe(second.value);
+      expect(capture.epoch).toBe(epoch);
       return [capture, round];
     } catch (error) {
       if ((error as StasisError).code !== 'cut.lost' || round >= rounds) throw error;
@@ -205,6 +210,30 @@ describe('a capture under load', () => {
       await sleep(300);
       const [capture] = await converge(taken, memoryBlobs(), 200);
       expect(capture.summary).toMatch(/files$/);
+    } finally {
+      await load.stop();
+    }
+  });
+
+  test('links that are put in the place of others all the time are lost once at most', async () => {
+    using folder = scratch();
+    tree(folder.path);
+    const script =
+      "const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{fs.symlinkSync('f'+n++,r+'/.part');fs.renameSync(r+'/.part',r+'/latest');setTimeout(go,100)};go()";
+    const load = busy(script, folder.path);
+    try {
+      await sleep(300);
+      await using taken = await session({ path: folder.path });
+      const blobs = memoryBlobs();
+      await taken.preload!(blobs);
+      const lost: string[] = [];
+      for (let cut = 0; cut < 6; cut += 1) {
+        await stillCut(taken);
+        // What the cut saw is put out of the way before it is copied.
+        await sleep(250);
+        if ((await code(taken.copy(blobs))) === 'cut.lost') lost.push(`cut ${cut}`);
+      }
+      expect(lost.length).toBeLessThanOrEqual(1);
     } finally {
       await load.stop();
     }

@@ -55,6 +55,11 @@ export class FilesSession implements Session {
   private readonly bodies = new KnownBodies();
   /** Set once the bulk was read: what is not known after that is what changes. */
   private hasBulk = false;
+  /**
+   * Attributes take a program to be read, so that they are left for the copy. Where others put new files in the place
+   * of old ones, those of the cut are gone by then: they are read in the look.
+   */
+  private readsAttributesAtOnce = false;
   private costMs = 10;
   private last: { readonly look: Look; readonly value: string } | undefined;
   private smeared: Smeared | undefined;
@@ -83,8 +88,11 @@ export class FilesSession implements Session {
     const value = steps === 0 ? look.value : `${look.value}/${steps}`;
     this.smeared = undefined;
     this.last = { look, value };
-    if (this.hasBulk && look.unprovable === undefined)
+    if (this.hasBulk && look.unprovable === undefined) {
       this.bodies.readHot(look.scan.entries, this.bodyReader);
+      if (this.readsAttributesAtOnce)
+        await this.bodies.readMissingAttributes(look.scan.entries, this.bodyReader, signal);
+    }
     const acknowledgedNs = clock.nowNs();
     this.costMs = (acknowledgedNs - sentNs) / 1e6;
     return { sentNs, acknowledgedNs, value, unprovable: look.unprovable };
@@ -96,8 +104,14 @@ export class FilesSession implements Session {
    */
   async preload(blobs: Blobs): Promise<void> {
     const { signal } = this.context;
+    const inodes = new Map<string, string>();
     for (let pass = 1; pass <= PRELOAD_PASSES; pass += 1) {
       const scan = await scanTree(this.input.root, this.excluded, signal);
+      for (const entry of scan.entries) {
+        const path = entry.path.toString('latin1');
+        if ((inodes.get(path) ?? inodeOf(entry)) !== inodeOf(entry)) this.readsAttributesAtOnce = true;
+        inodes.set(path, inodeOf(entry));
+      }
       if ([...scan.fileSystems.values()].some(({ unprovable }) => unprovable !== undefined)) return;
       const unknown = this.bodies.unknownOf(scan.entries);
       this.hasBulk = true;
@@ -136,6 +150,7 @@ export class FilesSession implements Session {
     const { entries } = look.scan;
     this.hasBulk = true;
     const untold = await this.bodies.readMissingAttributes(entries, this.bodyReader, signal);
+    if (untold.length > 0) this.readsAttributesAtOnce = true;
     this.bodies.forget(untold);
     const remembered = this.bodies.inMemoryOf(entries);
     const inMemory = new Map(remembered.map((entry) => [inodeOf(entry), this.bodies.bodyOf(entry)!]));
