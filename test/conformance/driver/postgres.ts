@@ -1,0 +1,290 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { sleep } from '../../../provider/core/wait.ts';
+import { postgresDriver } from '../../../provider/drivers/postgres/driver.ts';
+import { findPostgres, type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
+import type { Disturbance, DriverAdapter, Load, Refused, System, Target } from './adapter.ts';
+
+const run = promisify(execFile);
+const SECRET = 'conformance-secret-93ab';
+const SOURCE = 'shop';
+const ACCOUNTS = 20;
+
+export const postgresAdapter: DriverAdapter = {
+  driver: postgresDriver,
+  unavailable: async () =>
+    (await findPostgres()).length > 0 ? undefined : 'no PostgreSQL server on this machine',
+  start: () => PostgresSystem.start(),
+};
+
+class PostgresSystem implements System {
+  readonly spec: { readonly url: string };
+  readonly secret = SECRET;
+  readonly disturbances: readonly Disturbance[];
+  readonly refused: readonly Refused[];
+  private readonly server: PostgresServer;
+  private targets = 0;
+
+  private constructor(server: PostgresServer, unused: number) {
+    this.server = server;
+    this.spec = { url: server.url(SOURCE) };
+    this.disturbances = disturbancesOf(server);
+    const local = `127.0.0.1:${server.port}`;
+    this.refused = [
+      {
+        name: 'a wrong password',
+        spec: { url: `postgres://postgres:${SECRET}-not@${local}/${SOURCE}` },
+        codes: ['postgres.password', 'postgres.login'],
+      },
+      {
+        name: 'nobody there',
+        spec: { url: `postgres://postgres:${SECRET}@127.0.0.1:${unused}/${SOURCE}` },
+        codes: ['postgres.unreachable'],
+      },
+      { name: 'no such database', spec: { url: server.url('none') }, codes: ['postgres.no-database'] },
+      {
+        name: 'a login that may read nothing',
+        spec: { url: `postgres://low:${SECRET}@${local}/${SOURCE}` },
+        codes: ['postgres.rights'],
+      },
+    ];
+  }
+
+  static async start(): Promise<PostgresSystem> {
+    const server = await startPostgres({ password: SECRET });
+    const gone = await startPostgres();
+    await gone.stop();
+    await populate(server);
+    return new PostgresSystem(server, gone.port);
+  }
+
+  async load(): Promise<Load> {
+    return PostgresLoad.start(this.spec.url);
+  }
+
+  async emptyTarget(): Promise<Target> {
+    this.targets += 1;
+    return new PostgresTarget(this.server, `target_${this.targets}`);
+  }
+
+  async filledTarget(): Promise<Target> {
+    const target = await this.emptyTarget();
+    const database = `target_${this.targets}`;
+    await this.server.query(`CREATE DATABASE ${database}`);
+    await this.server.query('CREATE TABLE theirs AS SELECT generate_series(1, 10) AS n', { database });
+    return target;
+  }
+
+  residue(): Promise<readonly string[]> {
+    return residueOn(this.server);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.stop();
+  }
+}
+
+async function populate(server: PostgresServer): Promise<void> {
+  await server.query(`CREATE ROLE low LOGIN PASSWORD '${SECRET}'`);
+  await server.query(`CREATE DATABASE ${SOURCE}`);
+  const database = SOURCE;
+  await server.query(
+    `CREATE TABLE account (id integer PRIMARY KEY, balance bigint NOT NULL);
+     INSERT INTO account SELECT n, 100 FROM generate_series(1, ${ACCOUNTS}) AS n;
+     CREATE TABLE ledger (n bigint PRIMARY KEY, amount bigint NOT NULL);
+     CREATE TABLE state (n bigint NOT NULL, base bigint NOT NULL);
+     INSERT INTO state VALUES (0, 0);
+     CREATE TABLE fixed (id integer PRIMARY KEY, word text);
+     INSERT INTO fixed SELECT n, repeat('word ', n) FROM generate_series(1, 500) AS n;
+     CREATE SEQUENCE ticket;
+     CREATE TABLE bulky AS SELECT n, md5(n::text) AS filler FROM generate_series(1, 5000) AS n;
+     CREATE VIEW rich AS SELECT * FROM account WHERE balance > 100`,
+    { database },
+  );
+}
+
+/** What breaks naive captures of a Postgres. */
+function disturbancesOf(server: PostgresServer): Disturbance[] {
+  const database = SOURCE;
+  let turn = 0;
+  const sql = (name: string, changes: boolean, statement: (turn: number) => string): Disturbance => ({
+    name,
+    changes,
+    disturb: async () => {
+      turn += 1;
+      // Where our own locks keep it out it fails in the end, as an impatient administrator's would.
+      await server
+        .query(`SET lock_timeout = '8s'; ${statement(turn)}`, { database })
+        .catch((error: unknown) => {
+          if (!/lock timeout/.test(String(error))) throw error;
+        });
+    },
+  });
+  return [
+    sql('TRUNCATE', true, () => 'BEGIN; TRUNCATE ledger; UPDATE state SET base = n; COMMIT'),
+    sql('DDL: a table more', true, (n) => `CREATE TABLE more_${n} AS SELECT 1 AS a`),
+    sql(
+      'DDL: a table rewritten',
+      true,
+      (n) => `ALTER TABLE fixed ADD COLUMN extra_${n} integer DEFAULT (random() * 10)::integer`,
+    ),
+    sql(
+      'DDL: a table dropped and made again',
+      true,
+      () =>
+        'BEGIN; DROP TABLE bulky; CREATE TABLE bulky AS SELECT n, md5((n * 2)::text) AS filler FROM generate_series(1, 5000) AS n; COMMIT',
+    ),
+    sql('VACUUM FULL', false, () => 'VACUUM FULL bulky'),
+    sql('nextval', false, () => "SELECT nextval('ticket') FROM generate_series(1, 20)"),
+    sql('a large object', true, () => "SELECT lo_from_bytea(0, '\\x00ff'::bytea)"),
+  ].map((disturbance) =>
+    // Several statements in one query are one transaction, in which VACUUM is not allowed.
+    disturbance.name === 'VACUUM FULL'
+      ? { ...disturbance, disturb: () => vacuum(server.url(SOURCE)) }
+      : disturbance,
+  );
+}
+
+async function vacuum(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, options: '-c lock_timeout=8s' });
+  await client.connect();
+  try {
+    await client.query('VACUUM FULL bulky').catch((error: unknown) => {
+      if (!/lock timeout/.test(String(error))) throw error;
+    });
+  } finally {
+    await client.end();
+  }
+}
+
+/** Sessions of ours, and databases that were loaded beside another. */
+async function residueOn(server: PostgresServer): Promise<string[]> {
+  const sessions = await server.query(
+    "SELECT pid, state, query FROM pg_stat_activity WHERE application_name ~* 'stasis|pg_dump|pg_restore'",
+  );
+  const databases = await server.query("SELECT datname FROM pg_database WHERE datname ~ 'stasis'");
+  return [
+    ...sessions.map(({ pid, state, query }) => `a session (${pid}, ${state}): ${String(query).slice(0, 80)}`),
+    ...databases.map(({ datname }) => `a database: ${datname}`),
+  ];
+}
+
+class PostgresLoad implements Load {
+  private done = 0;
+  private readonly ending = new AbortController();
+  private readonly running: Promise<void>;
+
+  private constructor(client: pg.Client) {
+    this.running = this.run(client);
+  }
+
+  static async start(url: string): Promise<PostgresLoad> {
+    const client = new pg.Client({ connectionString: url, application_name: 'load' });
+    await client.connect();
+    return new PostgresLoad(client);
+  }
+
+  /** Moves money between two accounts, and writes it into a ledger that has no gaps. */
+  private async run(client: pg.Client): Promise<void> {
+    try {
+      while (!this.ending.signal.aborted) {
+        const amount = 1 + Math.floor(Math.random() * 5);
+        const from = 1 + (this.done % ACCOUNTS);
+        const to = 1 + ((this.done + 7) % ACCOUNTS);
+        await client.query(
+          `BEGIN;
+           UPDATE account SET balance = balance - ${amount} WHERE id = ${from};
+           UPDATE account SET balance = balance + ${amount} WHERE id = ${to};
+           UPDATE state SET n = n + 1;
+           INSERT INTO ledger SELECT n, ${amount} FROM state;
+           COMMIT`,
+        );
+        this.done += 1;
+        await sleep(2);
+      }
+    } finally {
+      await client.end();
+    }
+  }
+
+  async operations(): Promise<number> {
+    return this.done;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.ending.abort();
+    await this.running;
+  }
+}
+
+class PostgresTarget implements Target {
+  readonly spec: { readonly url: string };
+  private readonly server: PostgresServer;
+  private readonly database: string;
+
+  constructor(server: PostgresServer, database: string) {
+    this.server = server;
+    this.database = database;
+    this.spec = { url: server.url(database) };
+  }
+
+  async faults(): Promise<readonly string[]> {
+    const { database } = this;
+    const [found] = await this.server.query(
+      `SELECT (SELECT sum(balance) FROM account) AS money, (SELECT count(*) FROM account) AS accounts,
+              n, base, (SELECT count(*) FROM ledger) AS entries,
+              (SELECT coalesce(min(n), 0) FROM ledger) AS first, (SELECT coalesce(max(n), 0) FROM ledger) AS last,
+              (SELECT count(*) FROM fixed) AS fixed, (SELECT count(*) FROM bulky) AS bulky
+       FROM state`,
+      { database },
+    );
+    const { money, accounts, n, base, entries, first, last, fixed, bulky } = Object.fromEntries(
+      Object.entries(found ?? {}).map(([name, value]) => [name, Number(value)]),
+    ) as Record<string, number>;
+    const faults: string[] = [];
+    if (money !== ACCOUNTS * 100 || accounts !== ACCOUNTS)
+      faults.push(`${money} of money in ${accounts} accounts`);
+    if (entries !== n! - base! || (entries > 0 && (first !== base! + 1 || last !== n)))
+      faults.push(`the ledger has ${entries} entries (${first} to ${last}), the state is ${base} to ${n}`);
+    if (fixed !== 500 || bulky !== 5000) faults.push(`${fixed} fixed and ${bulky} bulky rows`);
+    return faults;
+  }
+
+  async mutate(): Promise<string> {
+    await this.server.query("UPDATE fixed SET word = 'changed' WHERE id = 7", { database: this.database });
+    return 'table/public.fixed';
+  }
+
+  async state(): Promise<string> {
+    if (!(await this.exists())) return 'absent';
+    const { stdout } = await run(
+      join(this.server.binDir, 'pg_dump'),
+      ['--dbname', this.server.url(this.database)],
+      {
+        maxBuffer: 1 << 28,
+      },
+    );
+    const [shared] = await this.server.query(
+      `SELECT pg_get_userbyid(datdba) AS owner, datconnlimit, datacl::text, shobj_description(oid, 'pg_database') AS comment
+       FROM pg_database WHERE datname = '${this.database}'`,
+    );
+    // Newer versions of pg_dump frame their output with a random key.
+    const dump = stdout.replace(/^\\(un)?restrict .*$/gm, '');
+    return createHash('sha256').update(dump).update(JSON.stringify(shared)).digest('hex');
+  }
+
+  private async exists(): Promise<boolean> {
+    return (await this.server.query(`SELECT FROM pg_database WHERE datname = '${this.database}'`)).length > 0;
+  }
+
+  residue(): Promise<readonly string[]> {
+    return residueOn(this.server);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.query(`DROP DATABASE IF EXISTS ${this.database} WITH (FORCE)`);
+  }
+}
