@@ -15,7 +15,7 @@ const WAYS: readonly Way[] = [...redisWays, ...evidenceWays, ...postgresWays, ..
 import { sabotagedDriver } from './sabotaged.ts';
 
 const RUNS_A_WAY = 4;
-const LIMITS = { maxPauseMs: 3_000, maxBlurMs: 0 };
+const LIMITS = { maxPauseMs: 1_500, maxBlurMs: 0 };
 
 /** Each kind of hold and mark, broken for real while the coordinator believes in it, is never sealed as sharp. */
 export const sabotageProof: Proof = {
