@@ -109,37 +109,46 @@ export class CaptureSession implements Session {
 
   readonly watch: Watchable = {
     costMs: 1,
-    epoch: async (signal): Promise<EpochReading> => {
-      const sentNs = this.context.clock.nowNs();
-      const row = await this.epochs.row('SELECT pg_catalog.pg_current_snapshot()::text AS at', signal);
-      return { sentNs, acknowledgedNs: this.context.clock.nowNs(), value: this.epochOf(text(row, 'at')) };
-    },
+    epoch: (signal) => this.unlessCancelled(signal, () => this.readEpoch(signal)),
   };
 
   readonly mark: Markable = {
-    take: async (signal): Promise<readonly MarkReading[]> => {
-      this.marked = undefined;
-      for (let attempt = 1; ; attempt += 1) {
-        const taken = await concurrently(this.parts, async ({ session }) => {
-          const sentNs = this.context.clock.nowNs();
-          const exported = await session.export(signal);
-          return { ...exported, sentNs, acknowledgedNs: this.context.clock.nowNs() };
-        });
-        const acts = new Set(taken.map(({ snapshot }) => snapshot));
-        if (acts.size > 1 && attempt < EXPORTS) continue;
-        this.snapshotIds = taken.map(({ snapshotId }) => snapshotId);
-        return [...acts].map((snapshot) => {
-          const same = taken.filter((one) => one.snapshot === snapshot);
-          return {
-            sentNs: Math.min(...same.map(({ sentNs }) => sentNs)),
-            acknowledgedNs: Math.max(...same.map(({ acknowledgedNs }) => acknowledgedNs)),
-            act: `postgres ${this.epochOf(snapshot)}`,
-            epoch: this.epochOf(snapshot),
-          };
-        });
-      }
-    },
+    take: (signal) => this.unlessCancelled(signal, () => this.takeMarks(signal)),
   };
+
+  private async readEpoch(signal: AbortSignal): Promise<EpochReading> {
+    const sentNs = this.context.clock.nowNs();
+    const row = await this.epochs.row('SELECT pg_catalog.pg_current_snapshot()::text AS at', signal);
+    return { sentNs, acknowledgedNs: this.context.clock.nowNs(), value: this.epochOf(text(row, 'at')) };
+  }
+
+  private async takeMarks(signal: AbortSignal): Promise<readonly MarkReading[]> {
+    this.marked = undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      const taken = await concurrently(this.parts, async ({ session }) => {
+        const sentNs = this.context.clock.nowNs();
+        const exported = await session.export(signal);
+        return { ...exported, sentNs, acknowledgedNs: this.context.clock.nowNs() };
+      });
+      const acts = new Set(taken.map(({ snapshot }) => snapshot));
+      if (acts.size > 1 && attempt < EXPORTS) continue;
+      this.snapshotIds = taken.map(({ snapshotId }) => snapshotId);
+      return [...acts].map((snapshot) => {
+        const same = taken.filter((one) => one.snapshot === snapshot);
+        return {
+          sentNs: Math.min(...same.map(({ sentNs }) => sentNs)),
+          acknowledgedNs: Math.max(...same.map(({ acknowledgedNs }) => acknowledgedNs)),
+          act: `postgres ${this.epochOf(snapshot)}`,
+          epoch: this.epochOf(snapshot),
+        };
+      });
+    }
+  }
+
+  /** A cancel cuts connections, and whatever is asked of them afterwards fails because of it. */
+  private unlessCancelled<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return orCancelled(this.context.signal, () => orCancelled(signal, work));
+  }
 
   /** Equal exactly when no transaction of the server was committed in between, whatever database it was in. */
   private epochOf(snapshot: string): string {

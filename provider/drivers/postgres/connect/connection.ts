@@ -17,6 +17,8 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
   /** Another database than the place's. */
   readonly database?: string;
+  /** As whom the server shows the session; `stasis` unless given. */
+  readonly name?: string;
 }
 
 /** One session with a server. Its settings are pinned, so that values and definitions read the same everywhere. */
@@ -38,7 +40,7 @@ export class Connection implements AsyncDisposable {
   /** @throws StasisError `postgres.unreachable`, `postgres.password`, `postgres.no-database`, `postgres.tls`, … */
   static async open(place: Place, options: ConnectOptions): Promise<Connection> {
     const database = options.database ?? place.database;
-    const client = await firstThatConnects(place, database, options.signal);
+    const client = await firstThatConnects(place, database, options);
     const connection = new Connection(client, place, database);
     try {
       await connection.rows(PIN_SETTINGS, options.signal);
@@ -102,7 +104,11 @@ function cutOff(client: pg.Client): void {
 }
 
 /** Tries the ways of connecting that `sslmode` allows, in libpq's order. */
-async function firstThatConnects(place: Place, database: string, signal: AbortSignal): Promise<pg.Client> {
+async function firstThatConnects(
+  place: Place,
+  database: string,
+  { signal, name = 'stasis' }: ConnectOptions,
+): Promise<pg.Client> {
   const ways = await waysOf(place);
   for (const [index, ssl] of ways.entries()) {
     const client = new pg.Client({
@@ -114,7 +120,7 @@ async function firstThatConnects(place: Place, database: string, signal: AbortSi
       database,
       ssl,
       options: place.options,
-      application_name: 'stasis',
+      application_name: name,
       keepAlive: true,
       connectionTimeoutMillis: place.connectTimeoutMs,
     });

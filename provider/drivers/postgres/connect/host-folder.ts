@@ -1,5 +1,6 @@
 import { StasisError } from '../../../core/errors.ts';
 import type { Host } from '../../../core/host.ts';
+import { Watched } from './watched.ts';
 
 const COMMAND_MS = 30_000;
 
@@ -28,12 +29,14 @@ export class HostFolder implements AsyncDisposable {
   /** Writes a file, streaming. Returns its path. */
   async write(name: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
     const path = `${this.path}/${name}`;
+    const source = new Watched(content);
     const writer = await this.host.spawn(['dd', `of=${path}`, 'bs=1M', 'iflag=fullblock', 'status=none'], {
       signal,
-      stdin: content,
+      stdin: source,
     });
     for await (const _ of writer.stdout);
     const { status, stderr } = await writer.ended;
+    source.check();
     if (status !== 0) throw refused(this.host, path, stderr);
     return path;
   }

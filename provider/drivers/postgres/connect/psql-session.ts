@@ -6,6 +6,7 @@ import { faultOf } from './faults.ts';
 import type { Place } from './place.ts';
 import { PIN_SETTINGS, TOLERANT_SETTINGS } from './settings.ts';
 import type { Row } from './sql.ts';
+import { Watched } from './watched.ts';
 
 type Bytes = AsyncIterable<Uint8Array>;
 
@@ -194,7 +195,9 @@ export class PsqlSession implements AsyncDisposable {
     if (!done) return value;
     this.ended = true;
     this.input.end();
-    throw endedEarly(await this.spawned.ended);
+    const result = await this.spawned.ended;
+    this.input.check();
+    throw endedEarly(result);
   }
 }
 
@@ -214,12 +217,13 @@ function endedEarly(result: { readonly status: number; readonly stderr: string }
 
 /** What psql is told: pieces and streams, one after the other, each asked for only when psql has taken the last. */
 class Inbox implements AsyncIterable<Uint8Array> {
-  private readonly waiting: (Uint8Array | Bytes)[] = [];
+  private readonly waiting: (Uint8Array | Watched)[] = [];
+  private current: Watched | undefined;
   private wake: () => void = () => {};
   private over = false;
 
   push(content: Uint8Array | Bytes): void {
-    this.waiting.push(content);
+    this.waiting.push(content instanceof Uint8Array ? content : new Watched(content));
     this.wake();
   }
 
@@ -228,12 +232,19 @@ class Inbox implements AsyncIterable<Uint8Array> {
     this.wake();
   }
 
+  /** @throws what a stream that was pushed threw: psql has taken that for the end of its input. */
+  check(): void {
+    this.current?.check();
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for (;;) {
       const next = this.waiting.shift();
       if (next instanceof Uint8Array) yield next;
-      else if (next !== undefined) yield* next;
-      else if (this.over) return;
+      else if (next !== undefined) {
+        this.current = next;
+        yield* next;
+      } else if (this.over) return;
       else
         await new Promise<void>((resolve) => {
           this.wake = resolve;

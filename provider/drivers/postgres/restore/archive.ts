@@ -2,6 +2,7 @@ import { StasisError } from '../../../core/errors.ts';
 import type { Host } from '../../../core/host.ts';
 import { type Clients, clientEnvironment, connectionString } from '../connect/clients.ts';
 import type { Place } from '../connect/place.ts';
+import { Watched } from '../connect/watched.ts';
 
 /** Where an archive of pg_dump is loaded, and by what. */
 export interface LoadInto {
@@ -29,13 +30,15 @@ export async function loadArchive(
     ...args,
     ...('file' in archive ? [archive.file] : []),
   ];
+  const source = 'stream' in archive ? new Watched(archive.stream) : undefined;
   const spawned = await into.host.spawn(argv, {
     signal: into.signal,
     env: clientEnvironment(into.place, into.database),
-    stdin: 'stream' in archive ? archive.stream : undefined,
+    stdin: source,
   });
   for await (const _ of spawned.stdout);
   const { status, stderr } = await spawned.ended;
+  source?.check();
   if (status !== 0 && !(tolerant && onlyUnknownSetting(stderr))) throw loadFailed(stderr);
 }
 
@@ -45,9 +48,10 @@ export async function* scriptOf(
   args: readonly string[],
   archive: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
+  const source = new Watched(archive);
   const spawned = await into.host.spawn([into.clients.pgRestore, '--file=-', ...args], {
     signal: into.signal,
-    stdin: archive,
+    stdin: source,
   });
   let beginning = into.serverMajor < 17;
   for await (const chunk of spawned.stdout) {
@@ -61,6 +65,7 @@ export async function* scriptOf(
     beginning = false;
   }
   const { status, stderr } = await spawned.ended;
+  source.check();
   if (status !== 0) throw loadFailed(stderr);
 }
 

@@ -3,6 +3,7 @@ import type { Fingerprint } from '../../../core/fingerprint.ts';
 import { copyIn, listSequences, listTables, type SequencePosition, tableName } from '../capture/tables.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { identifier, type Rows, text } from '../connect/sql.ts';
+import { hashedAgain } from '../content.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { schemaEntries } from '../fingerprint/schema.ts';
 import { type LoadInto, scriptOf, withoutTransactions } from './archive.ts';
@@ -52,7 +53,7 @@ class InsideHeld implements Held {
     };
     const step = (message: string): void => context.progress({ step: 'load', message });
     const archive = (section: string): AsyncIterable<Uint8Array> =>
-      scriptOf(into, [`--section=${section}`], blobs.get(captured.schema.digest));
+      scriptOf(into, [`--section=${section}`], hashedAgain(blobs, captured.schema.digest));
     await session.run('BEGIN');
     await this.makeRoles();
     step('definitions');
@@ -61,7 +62,7 @@ class InsideHeld implements Held {
     for (const table of index.tables)
       await session.load(copyIn(table), blobs.get(table.rows.digest), `loading ${table.label}`);
     if (captured.largeObjects) {
-      const objects = scriptOf(into, ['--data-only'], blobs.get(captured.largeObjects.digest));
+      const objects = scriptOf(into, ['--data-only'], hashedAgain(blobs, captured.largeObjects.digest));
       await session.script(withoutTransactions(objects), 'loading large objects');
     }
     step('indexes and constraints');

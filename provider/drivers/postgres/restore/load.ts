@@ -8,7 +8,7 @@ import { faultOfThrown } from '../connect/faults.ts';
 import type { HostFolder } from '../connect/host-folder.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { batches, identifier, literal } from '../connect/sql.ts';
-import type { CapturedDatabase, CopiedTable, DatabaseIndex } from '../content.ts';
+import { type CapturedDatabase, type CopiedTable, type DatabaseIndex, hashedAgain } from '../content.ts';
 import { commentMark, MARKER } from '../fingerprint/shared-state.ts';
 import { type LoadInto, loadArchive } from './archive.ts';
 import { setStatement } from './make-roles.ts';
@@ -34,13 +34,17 @@ export async function loadDatabase(
   },
 ): Promise<void> {
   const step = (message: string): void => options.context.progress({ step: 'load', message });
-  const file = await folder.write(`${into.database}.dump`, blobs.get(captured.schema.digest), into.signal);
+  const file = await folder.write(
+    `${into.database}.dump`,
+    hashedAgain(blobs, captured.schema.digest),
+    into.signal,
+  );
   step('definitions');
   await loadDefinitions(into, file, folder, options.extensions);
   step('rows');
   await loadRows(into, index.tables, blobs, options.jobs, options.context);
   if (captured.largeObjects)
-    await loadArchive(into, ['--data-only'], { stream: blobs.get(captured.largeObjects.digest) });
+    await loadArchive(into, ['--data-only'], { stream: hashedAgain(blobs, captured.largeObjects.digest) });
   step('indexes and constraints');
   await loadArchive(into, ['--section=post-data', `--jobs=${options.jobs}`], { file });
   await using connection = await Connection.open(into.place, {

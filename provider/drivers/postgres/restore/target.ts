@@ -51,7 +51,7 @@ export async function openAdmin(
   let refused: unknown;
   for (const database of [...MAINTENANCE.filter((name) => !replaced.includes(name)), place.database]) {
     try {
-      return await Connection.open(place, { database, signal });
+      return await Connection.open(place, { database, signal, name: 'stasis-restore' });
     } catch (error) {
       // No such database, or no right to connect to it; whatever else is wrong is wrong for all.
       if (!hasState(error, '3D000', '42501', '28000')) throw error;
