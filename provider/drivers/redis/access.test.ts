@@ -8,6 +8,7 @@ import { memoryBlobs, testContext } from '../../../test/support/context.ts';
 import { capture, cut, host, redis } from '../../../test/support/redis-capture.ts';
 import { startRedis } from '../../../test/support/redis-server.ts';
 import { redisVersions } from '../../../test/support/redis-versions.ts';
+import { memoryProblems } from './plan.ts';
 import type { RedisSpec } from './spec.ts';
 
 const { servers } = await redisVersions();
@@ -37,6 +38,7 @@ describe('what a user may write', () => {
     expect(redis.endpoint({ url: 'rediss://me:secret@Cache.Example:7000/0' })).toBe(
       'redis://cache.example:7000',
     );
+    expect(redis.endpoint({ url: 'valkeys://cache.example' })).toBe('redis://cache.example:6379');
     expect(redis.endpoint({ url: 'redis://[::1]' })).toBe('redis://[::1]:6379');
   });
 
@@ -96,6 +98,18 @@ describe('servers that cannot be captured', () => {
     await using session = await redis.prepare({ url: server.url }, host, testContext());
     await expect(cut(session)).rejects.toMatchObject({ code: 'redis.sync-refused' });
     expect(await server.cli('SET', 'a', 'b')).toBe('OK');
+  });
+
+  test('one that leaves no memory for a child', () => {
+    const codes = (usedMemoryBytes: number, systemMemoryBytes: number) =>
+      memoryProblems({ usedMemoryBytes, systemMemoryBytes }).map(
+        ({ code, severity }) => `${severity} ${code}`,
+      );
+    expect(codes(4e9, 10e9)).toEqual([]);
+    expect(codes(6e9, 10e9)).toEqual(['warning redis.fork-memory']);
+    expect(codes(9.5e9, 10e9)).toEqual(['error redis.fork-memory']);
+    // A managed service need not tell.
+    expect(codes(9e9, 0)).toEqual([]);
   });
 
   test('one whose saves fail', async () => {

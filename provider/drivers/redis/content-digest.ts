@@ -30,7 +30,7 @@ export function digestContent(value: Value): Content {
     case 'stream':
       return ordered(value.entries, entryParts, value.lastId);
     case 'module':
-      return ordered(value.parts, (part) => [part], value.module);
+      return summed(value.strings, (part) => [Buffer.from(value.module), part]);
   }
 }
 

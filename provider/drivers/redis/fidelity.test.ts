@@ -54,6 +54,47 @@ describe('between all versions', () => {
   });
 });
 
+test('values of a module come back, where the target has it', async () => {
+  const binary = servers.find(
+    ({ product, version }) => product === 'redis' && Number.parseFloat(version) >= 8,
+  );
+  if (binary === undefined)
+    return console.log('skipped: no server with a module of its own (Redis 8) is on this machine');
+  await using source = await startRedis({ binary: binary.path });
+  await using target = await startRedis({ binary: binary.path });
+  const vectors = Array.from(
+    { length: 50 },
+    (_, index): Command => [
+      'VADD',
+      'vectors',
+      'VALUES',
+      '2',
+      String(index),
+      String(index % 7),
+      `name-${index}`,
+    ],
+  );
+  await tell(source, ...vectors);
+  const captured = await capture({ url: source.url });
+  expect(captured.from.content).toMatchObject({ modules: ['vectorset'] });
+  await using held = await restore(target, captured);
+  expect(await differences(captured, held)).toEqual([]);
+  await held.release();
+  expect(await ask(target, 0, 'VCARD', 'vectors')).toBe('50');
+  await tell(target, ['VREM', 'vectors', 'name-3']);
+  expect((await compareWithServer(captured, { url: target.url })).differences).toMatchObject([
+    { object: 'db/0/key/vectors', kind: 'changed' },
+  ]);
+  const without = servers.find(
+    ({ product, version }) => product === 'redis' && Number.parseFloat(version) < 8,
+  );
+  if (without === undefined) return undefined;
+  await using older = await startRedis({ binary: without.path });
+  const plan = await redis.planRestore({ url: older.url }, host, captured.from, testContext());
+  expect(plan.problems).toMatchObject([{ code: 'redis.module-missing', at: ['url'] }]);
+  return undefined;
+});
+
 describe.each([...servers])('$product $version', ({ path: binary, product, version }) => {
   const major = Number.parseFloat(version);
   const functions = product === 'valkey' || major >= 7;

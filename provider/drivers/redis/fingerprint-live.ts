@@ -25,6 +25,8 @@ export async function* fingerprintOfServer(spec: RedisSpec, context: Context, vi
   const table = new FingerprintTable();
   {
     await using connection = await Connection.open(spec, signal);
+    // Being compared is no use of a key. Servers before 7.2 cannot tell.
+    await connection.attempt(['CLIENT', 'NO-TOUCH', 'ON'], { signal });
     const facts = factsOf(await readInfo(connection, signal));
     const { databases, users, withoutLibraries, shiftMs } =
       view ?? (await wholeView(connection, spec, context));
@@ -42,9 +44,9 @@ export async function* fingerprintOfServer(spec: RedisSpec, context: Context, vi
 /** Everything; of a target that a restore has filled, as that restore left it. */
 async function wholeView(connection: Connection, spec: RedisSpec, { signal }: Context): Promise<LiveView> {
   const facts = factsOf(await readInfo(connection, signal));
-  const { note } = await readOccupancy(connection, facts, signal);
+  const { note, marked } = await readOccupancy(connection, facts, signal);
   return {
-    databases: [...facts.keys.keys()].map((db) => ({ db, as: db })),
+    databases: [...facts.keys.keys()].filter((db) => !marked.has(db)).map((db) => ({ db, as: db })),
     users: spec.acl === false ? [] : note?.users,
     withoutLibraries: [],
     shiftMs: note?.shiftMs ?? 0,

@@ -24,6 +24,8 @@ export interface Occupancy {
   readonly free: readonly number[];
   readonly libraries: ReadonlyMap<string, Buffer>;
   readonly note: RestoreNote | undefined;
+  /** Databases that carry a restore's mark, with its id: being loaded, or left behind. */
+  readonly marked: ReadonlyMap<number, string>;
 }
 
 export async function readOccupancy(
@@ -33,6 +35,7 @@ export async function readOccupancy(
 ): Promise<Occupancy> {
   const databases = await countDatabases(connection, signal);
   const occupied: number[] = [];
+  const marked = new Map<number, string>();
   let note: RestoreNote | undefined;
   for (const [db, keys] of facts.keys) {
     const [, loading, restored] = await connection.pipeline(
@@ -45,12 +48,13 @@ export async function readOccupancy(
     );
     if (db === 0) note = parseNote(restored instanceof ReplyError ? '' : text(restored));
     const own = restored instanceof Buffer ? 1 : 0;
-    // What a restore that died has loaded is nobody's data.
-    if (!(loading instanceof Buffer) && keys > own) occupied.push(db);
+    // What a restore loads, or has left behind, is nobody's data.
+    if (loading instanceof Buffer) marked.set(db, loading.toString());
+    else if (keys > own) occupied.push(db);
   }
   await connection.call(['SELECT', '0'], { signal });
   const free = [...Array(databases).keys()].filter((db) => !facts.keys.has(db));
-  return { databases, occupied, free, libraries: await readLibraries(connection, signal), note };
+  return { databases, occupied, free, libraries: await readLibraries(connection, signal), note, marked };
 }
 
 /** CONFIG is often refused; SELECT tells as well. */

@@ -12,7 +12,7 @@ import {
 import { replyProblem } from './problems.ts';
 import { openPayload } from './rdb/payload.ts';
 import { parseScore } from './rdb/score.ts';
-import { moduleNameOf } from './rdb/skip.ts';
+import { moduleNameOf, moduleStrings } from './rdb/skip.ts';
 import type { HashField, PendingEntry, StreamGroup, Value } from './value.ts';
 
 /** A string longer than this is read by itself. */
@@ -83,7 +83,7 @@ export async function valueOfReply(
   }
   // A module's own type: its value is read as DUMP writes it.
   const { value } = openPayload(bytes(reply));
-  return { type: 'module', module: moduleNameOf(value), parts: [value] };
+  return { type: 'module', module: moduleNameOf(value), strings: moduleStrings(value) };
 }
 
 /** GETRANGE answers with nothing for a key that has just expired, as for an empty one. */

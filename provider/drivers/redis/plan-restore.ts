@@ -53,6 +53,7 @@ export async function planRestore(
         ...(await moduleProblems(connection, content, signal)),
         ...memoryProblems(content, facts),
         ...(await rightProblems(connection, commandsFor(content, target), signal)),
+        ...(await userProblems(connection, content, signal)),
         ...layoutProblems(content, target, await maySwap(connection, signal)),
       );
     }
@@ -68,22 +69,44 @@ export async function planRestore(
   }
 }
 
-function commandsFor(content: CapturedContent, target: Occupancy): Command[] {
-  const functions: Command[] = [
+function commandsFor(content: CapturedContent, target: Occupancy): readonly Command[] {
+  if (content.functions.length === 0 && target.libraries.size === 0) return RESTORE_COMMANDS;
+  return [
+    ...RESTORE_COMMANDS,
     ['FUNCTION', 'LOAD', 'REPLACE', '#!lua name=x'],
     ['FUNCTION', 'LIST'],
     ['FUNCTION', 'DELETE', 'x'],
   ];
-  const users: Command[] = [
-    ['ACL', 'LIST'],
-    ['ACL', 'SETUSER', 'x'],
-    ['ACL', 'DELUSER', 'x'],
-  ];
-  return [
-    ...RESTORE_COMMANDS,
-    ...(content.functions.length > 0 || target.libraries.size > 0 ? functions : []),
-    ...(content.userRights.length > 0 ? users : []),
-  ];
+}
+
+/** Managed services keep ACL users to themselves: no reason not to restore the data. */
+async function userProblems(
+  connection: Connection,
+  content: CapturedContent,
+  signal: AbortSignal,
+): Promise<StasisError[]> {
+  if (content.userRights.length === 0) return [];
+  const problems = await rightProblems(
+    connection,
+    [
+      ['ACL', 'LIST'],
+      ['ACL', 'GETUSER', 'x'],
+      ['ACL', 'SETUSER', 'x'],
+    ],
+    signal,
+  );
+  return problems.slice(0, 1).map(
+    (problem) =>
+      new StasisError(
+        'redis.users-left-out',
+        `The ACL users of the capture (${content.userRights.map(({ name }) => name).join(', ')}) cannot be made on the target: ${problem.message}`,
+        {
+          hint: 'They will be named as differences. Grant the login that, or capture with acl: false.',
+          at: AT_URL,
+          severity: 'warning',
+        },
+      ),
+  );
 }
 
 function versionProblems(content: CapturedContent, facts: ServerFacts, source: string): StasisError[] {

@@ -111,7 +111,9 @@ export function refuseKind(info: Info): void {
  * that doubles it. And a kernel that does not overcommit (vm.overcommit_memory 2, or 0 when it finds it absurd)
  * refuses the fork outright.
  */
-function memoryProblems(facts: ServerFacts): StasisError[] {
+export function memoryProblems(
+  facts: Pick<ServerFacts, 'usedMemoryBytes' | 'systemMemoryBytes'>,
+): StasisError[] {
   const { usedMemoryBytes, systemMemoryBytes } = facts;
   if (systemMemoryBytes === 0 || usedMemoryBytes * 2 <= systemMemoryBytes) return [];
   return [

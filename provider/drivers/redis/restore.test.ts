@@ -154,6 +154,43 @@ describe.each([...servers])('$product $version', ({ path: binary, product, versi
     expect(JSON.stringify(entries)).not.toMatch(/hunter2|#[0-9a-f]{64}/);
   });
 
+  test('what an earlier try left behind, its journal lost, is in nobody’s way', async () => {
+    await using source = await startRedis({ binary });
+    await using target = await startRedis({ binary });
+    await tell(source, ['SET', 'a', '1']);
+    await tell(target, ['SET', 'stasis:loading', 'restore-1'], ['SET', 'half', 'loaded']);
+    await tell(target, ['SELECT', '12'], ['SET', 'stasis:loading', 'another'], ['SET', 'theirs', 'loading']);
+    const captured = await capture({ url: source.url });
+    const plan = await redis.planRestore({ url: target.url }, host, captured.from, testContext());
+    expect(plan).toMatchObject({ empty: true, problems: [] });
+    await using held = await restore(target, captured);
+    await held.release();
+    expect(await ask(target, 0, 'KEYS', 'half')).toBe('');
+    expect(await compareWithServer(captured, { url: target.url })).toMatchObject({ differenceCount: 0 });
+    // A living restore from elsewhere is left alone.
+    expect(await ask(target, 12, 'GET', 'theirs')).toBe('loading');
+  });
+
+  test('ACL users that the target does not let us make are told, and named as differences', async () => {
+    await using source = await startRedis({ binary, users: USERS });
+    await using target = await startRedis({ binary, users: ['loader on >right ~* +@all -acl -eval'] });
+    await tell(source, ['SET', 'a', '1']);
+    const captured = await capture({ url: source.url });
+    const spec = { url: target.urlFor('loader', 'right') };
+    const plan = await redis.planRestore(spec, host, captured.from, testContext());
+    expect(plan.problems).toMatchObject([{ code: 'redis.users-left-out', severity: 'warning', at: ['url'] }]);
+    await using held = await redis.restore(
+      spec,
+      host,
+      captured.from,
+      captured.blobs,
+      restoreOptions(),
+      testContext(),
+    );
+    const named = (await differences(captured, held)).map(({ object, kind }) => `${kind} ${object}`);
+    expect(named).toEqual(['missing acl/app', 'missing acl/off-duty']);
+  });
+
   test('cancelled while it loads, the target is as it was', async () => {
     await using source = await startRedis({ binary });
     await using target = await startRedis({ binary });

@@ -91,16 +91,23 @@ export class RestoredTarget implements Held {
   /** All databases take their places in one transaction: clients see the old state or the new one. */
   async release(): Promise<void> {
     if (this.released) return;
-    const { connection, entry } = this.parts;
+    const { connection, entry, context } = this.parts;
     const replies = await connection.pipeline([['MULTI'], ...this.releaseCommands(), ['EXEC']], {
       timeoutMs: RELEASE_MS,
     });
     const refused = replies.find((reply) => reply instanceof ReplyError);
     if (refused instanceof ReplyError) throw replyProblem(['EXEC'], refused);
     this.released = true;
-    // What was replaced lies where the new state was loaded; new ACL users stay only where the server has a file for them.
-    await rollBack(connection, entry, AbortSignal.timeout(RELEASE_MS));
-    await connection.attempt(['ACL', 'SAVE']);
+    try {
+      // What was replaced lies where the new state was loaded. New ACL users stay only where the server has a file.
+      await rollBack(connection, entry, AbortSignal.timeout(RELEASE_MS));
+      if (entry.users.length > 0) await connection.attempt(['ACL', 'SAVE']);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      context.logger.log('warn', 'what was replaced is still on the target; the next restore removes it', {
+        reason,
+      });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,7 +185,7 @@ async function prepare(
   const info = await readInfo(connection, signal);
   refuseKind(info);
   const facts = factsOf(info);
-  const target = await readOccupancy(connection, facts, signal);
+  const target = await readCleaned(connection, facts, options.restoreId, signal);
   if (target.occupied.length > 0 && !options.overwrite)
     throw new StasisError('restore.target-not-empty', 'The target is not empty.', {
       hint: 'Give an empty target, or set overwrite to replace what is there.',
@@ -202,6 +209,23 @@ async function prepare(
   // One moment for all keys: what a key had left at the cut, it has left then.
   const shiftMs = options.expiry === 'remaining' ? context.clock.wallMs() - options.cutAtMs : 0;
   return { spec, connection, context, options, facts, target, layout, libraries, users, shiftMs, entry };
+}
+
+/** What is on the target, without what an earlier try of this restore, or the end of a finished one, has left there. */
+async function readCleaned(
+  connection: Connection,
+  facts: ServerFacts,
+  restoreId: string,
+  signal: AbortSignal,
+): Promise<Occupancy> {
+  const target = await readOccupancy(connection, facts, signal);
+  const left = [...target.marked].filter(([, id]) => id === restoreId || id === target.note?.id);
+  if (left.length === 0) return target;
+  for (const [db] of left) {
+    await connection.call(['SELECT', String(db)], { signal });
+    await connection.call(['FLUSHDB', 'ASYNC'], { signal });
+  }
+  return readOccupancy(connection, factsOf(await readInfo(connection, signal)), signal);
 }
 
 export async function maySwap(connection: Connection, signal: AbortSignal): Promise<boolean> {

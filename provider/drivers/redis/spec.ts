@@ -3,6 +3,13 @@ import { z } from 'zod';
 import { StasisError } from '../../core/errors.ts';
 
 const DEFAULT_PORT = 6379;
+/** Schemes of URLs, and whether they ask for TLS; Valkey's clients have their own. */
+const SECURE: Readonly<Record<string, boolean>> = {
+  'redis:': false,
+  'rediss:': true,
+  'valkey:': false,
+  'valkeys:': true,
+};
 
 export const redisSpec = z.strictObject({
   url: z
@@ -68,15 +75,15 @@ export function parseTarget(spec: RedisSpec): Target {
   } catch {
     throw wrongUrl('It is no URL.');
   }
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
-    throw wrongUrl('It has to begin with redis:// or rediss://.');
+  const secure = SECURE[url.protocol];
+  if (secure === undefined) throw wrongUrl('It has to begin with redis:// or rediss://.');
   if (url.hostname === '') throw wrongUrl('It names no host.');
   if (url.pathname !== '' && url.pathname !== '/' && url.pathname !== '/0')
     throw wrongUrl('It names a database, and all databases of the server are captured: leave it out.');
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? DEFAULT_PORT : Number(url.port),
-    secure: url.protocol === 'rediss:',
+    secure,
     username: decoded(url.username),
     password: decoded(url.password),
   };

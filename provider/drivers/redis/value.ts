@@ -49,9 +49,12 @@ export interface PendingEntry {
   readonly deliveries: number;
 }
 
-/** Of a module's own type: only its parts are known, in order. */
+/**
+ * Of a module's own type. Of what it wrote only the strings are known to be its content; numbers may be links and
+ * counters that come out otherwise when it is loaded.
+ */
 export interface ModuleValue {
   readonly type: 'module';
   readonly module: string;
-  readonly parts: Iterable<Buffer>;
+  readonly strings: Iterable<Buffer>;
 }

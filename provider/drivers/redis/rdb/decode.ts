@@ -3,7 +3,7 @@ import { Cursor, NEED_MORE } from './cursor.ts';
 import { malformed } from './malformed.ts';
 import { intset, listpack, pairs, ziplist } from './packed.ts';
 import { parseScore } from './score.ts';
-import { moduleNameOf } from './skip.ts';
+import { moduleNameOf, moduleStrings } from './skip.ts';
 import { decodeStream } from './stream.ts';
 import { RDB_TYPE } from './types.ts';
 
@@ -52,7 +52,7 @@ function decode(type: number, cursor: Cursor): Value {
     case RDB_TYPE.stream3:
       return decodeStream(cursor, type);
     case RDB_TYPE.module:
-      return { type: 'module', module: moduleNameOf(cursor.bytes), parts: [cursor.bytes] };
+      return { type: 'module', module: moduleNameOf(cursor.bytes), strings: moduleStrings(cursor.bytes) };
     default:
       return { type: 'hash', fields: hashFields(type, cursor) };
   }

@@ -111,25 +111,37 @@ function skipStream(cursor: Cursor, type: number): void {
 export function skipModule(cursor: Cursor): void {
   for (;;) {
     const mark = cursor.length();
-    switch (mark) {
-      case MODULE_END:
-        return;
-      case MODULE_SIGNED:
-      case MODULE_UNSIGNED:
-        cursor.wide();
-        break;
-      case MODULE_FLOAT:
-        cursor.skip(4);
-        break;
-      case MODULE_DOUBLE:
-        cursor.skip(8);
-        break;
-      case MODULE_STRING:
-        cursor.skipString();
-        break;
-      default:
-        throw malformed(`a module wrote ${mark} where a mark must be`);
-    }
+    if (mark === MODULE_END) return;
+    if (mark === MODULE_STRING) cursor.skipString();
+    else skipNumber(cursor, mark);
+  }
+}
+
+function skipNumber(cursor: Cursor, mark: number): void {
+  switch (mark) {
+    case MODULE_SIGNED:
+    case MODULE_UNSIGNED:
+      cursor.wide();
+      return;
+    case MODULE_FLOAT:
+      cursor.skip(4);
+      return;
+    case MODULE_DOUBLE:
+      cursor.skip(8);
+      return;
+  }
+  throw malformed(`a module wrote ${mark} where a mark must be`);
+}
+
+/** The strings of a value of type `module`. */
+export function* moduleStrings(payload: Buffer): Generator<Buffer> {
+  const cursor = new Cursor(payload);
+  cursor.wide();
+  for (;;) {
+    const mark = cursor.length();
+    if (mark === MODULE_END) return;
+    if (mark === MODULE_STRING) yield cursor.string();
+    else skipNumber(cursor, mark);
   }
 }
 
