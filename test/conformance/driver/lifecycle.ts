@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { sleep } from '../../../provider/core/wait.ts';
-import { memoryBlobs, testContext } from '../../support/context.ts';
+import { testContext } from '../../support/context.ts';
 import type { DriverAdapter, System } from './adapter.ts';
 import { STEPS, takeSteps } from './protocol.ts';
 import { codeOf, host, undisturbed } from './support.ts';
@@ -78,24 +78,33 @@ export function testLifecycle({ driver }: DriverAdapter, system: () => System): 
     async (_, index) => {
       await using load = await system().load();
       for (const whenMs of [undefined, 0, 2]) {
-        const controller = new AbortController();
-        const context = testContext({ signal: controller.signal });
-        const session = await driver.prepare(system().spec, host, context);
-        const blobs = await takeSteps(session, index, context);
-        if (whenMs === undefined) controller.abort();
-        const running = codeOf(STEPS[index]!.run(session, blobs ?? memoryBlobs(), controller.signal));
-        if (whenMs !== undefined) {
-          await sleep(whenMs);
-          controller.abort();
-        }
-        const ended = await withinBounds(running);
+        const ended = await cancelledDuring(driver, system(), index, whenMs);
         // What was done already when the cancel came is done; and a fingerprint needs a copy that was not lost.
         expect(ended).toMatch(/^(none|cancelled|cut\.lost|[a-z]+\.no(t)?-[a-z]+)$/);
-        await session[Symbol.asyncDispose]();
         expect(await undisturbed(system(), load)).toEqual([]);
       }
     },
   );
+}
+
+/** Takes the steps before one, begins it, and cancels it at once or so much later; how it ended. */
+async function cancelledDuring(
+  driver: DriverAdapter['driver'],
+  system: System,
+  index: number,
+  whenMs: number | undefined,
+): Promise<string> {
+  const controller = new AbortController();
+  const context = testContext({ signal: controller.signal });
+  await using session = await driver.prepare(system.spec, host, context);
+  const blobs = await takeSteps(session, index, context);
+  if (whenMs === undefined) controller.abort();
+  const running = codeOf(STEPS[index]!.run(session, blobs, controller.signal));
+  if (whenMs !== undefined) {
+    await sleep(whenMs);
+    controller.abort();
+  }
+  return withinBounds(running);
 }
 
 async function withinBounds(running: Promise<string>): Promise<string> {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { sleep } from '../../../provider/core/wait.ts';
 import { postgresDriver } from '../../../provider/drivers/postgres/driver.ts';
+import { everyType } from '../../support/postgres-rig.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
 import type { Disturbance, DriverAdapter, Load, Refused, System, Target } from './adapter.ts';
 
@@ -89,7 +90,7 @@ class PostgresSystem implements System {
 
 async function populate(server: PostgresServer): Promise<void> {
   await server.query(`CREATE ROLE low LOGIN PASSWORD '${SECRET}'`);
-  await server.query(`CREATE DATABASE ${SOURCE}`);
+  await everyType(server, SOURCE);
   const database = SOURCE;
   await server.query(
     `CREATE TABLE account (id integer PRIMARY KEY, balance bigint NOT NULL);
@@ -124,7 +125,8 @@ function disturbancesOf(server: PostgresServer): Disturbance[] {
     },
   });
   return [
-    sql('TRUNCATE', true, () => 'BEGIN; TRUNCATE ledger; UPDATE state SET base = n; COMMIT'),
+    // In the load's own order: in another, the two would deadlock with one another, whatever we do.
+    sql('TRUNCATE', true, () => 'BEGIN; UPDATE state SET base = n; TRUNCATE ledger; COMMIT'),
     sql('DDL: a table more', true, (n) => `CREATE TABLE more_${n} AS SELECT 1 AS a`),
     sql(
       'DDL: a table rewritten',
@@ -136,6 +138,43 @@ function disturbancesOf(server: PostgresServer): Disturbance[] {
       true,
       () =>
         'BEGIN; DROP TABLE bulky; CREATE TABLE bulky AS SELECT n, md5((n * 2)::text) AS filler FROM generate_series(1, 5000) AS n; COMMIT',
+    ),
+    sql(
+      'DDL: a table renamed, and back',
+      true,
+      () => 'ALTER TABLE bulky RENAME TO slim; COMMIT; ALTER TABLE slim RENAME TO bulky',
+    ),
+    sql(
+      'DDL: a schema renamed, and back',
+      true,
+      () => 'ALTER SCHEMA app RENAME TO other; COMMIT; ALTER SCHEMA other RENAME TO app',
+    ),
+    sql(
+      'DDL: a partition detached, and attached again',
+      true,
+      () =>
+        "ALTER TABLE app.events DETACH PARTITION app.events_new; COMMIT; ALTER TABLE app.events ATTACH PARTITION app.events_new FOR VALUES FROM ('2020-01-01') TO (MAXVALUE)",
+    ),
+    sql(
+      'DDL: another function',
+      true,
+      (n) =>
+        `CREATE OR REPLACE FUNCTION app.rank(app.mood) RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT length($1::text) + 0 * ${n} $$`,
+    ),
+    sql(
+      'DDL: a grant',
+      true,
+      (n) => `${n % 2 ? 'GRANT' : 'REVOKE'} INSERT ON fixed ${n % 2 ? 'TO' : 'FROM'} low`,
+    ),
+    sql('temporary tables', false, () => 'CREATE TEMP TABLE x AS SELECT 1 AS a; ANALYZE x; DROP TABLE x'),
+    sql('ANALYZE', false, () => 'ANALYZE'),
+    sql('REINDEX and CLUSTER', false, () => 'REINDEX TABLE ledger; CLUSTER ledger USING ledger_pkey'),
+    sql('a checkpoint', false, () => 'CHECKPOINT'),
+    sql(
+      'the end of all our sessions',
+      false,
+      () =>
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ '^(stasis|pg_dump)'",
     ),
     sql('VACUUM FULL', false, () => 'VACUUM FULL bulky'),
     sql('nextval', false, () => "SELECT nextval('ticket') FROM generate_series(1, 20)"),
