@@ -60,6 +60,7 @@ describe.each(servers.map((server) => [`${server.product} ${server.version}`, se
         while (writing)
           await load.pipeline([['MULTI'], ['INCR', 'counter'], ['RPUSH', 'log', 'x'], ['EXEC']]);
       })();
+      while ((await other.call(['LLEN', 'log'])) === 0) await sleep(1);
       for (let round = 0; round < 5; round += 1) {
         const seen: string[] = [];
         const made = await cut(session, async (moment) => {
