@@ -35,7 +35,7 @@ function importsOf(file: string, text: string): string[] {
 }
 
 /** Why this import is wrong, or undefined. */
-export function fault(file: string, target: string): string | undefined {
+function fault(file: string, target: string): string | undefined {
   const folder = Object.keys(RULES)
     .filter((rule) => file.startsWith(`${rule}/`))
     .sort((a, b) => b.length - a.length)[0];
