@@ -85,6 +85,12 @@ export class KnownBodies {
     return sizeBytes;
   }
 
+  /** Attributes as they are now of what changes all the time: if they are the same after a cut, they were at it. */
+  async noteAttributes(entries: readonly Entry[], reader: BodyReader, signal: AbortSignal): Promise<void> {
+    for (const [inode, { attributes }] of await reader.attributesNow(entries, signal))
+      this.lastAttributes.set(inode, attributes);
+  }
+
   /**
    * Reads the attributes that are still missing. They are those of the look where the entry is as it was then; where
    * it changed again, where they were the same before the look. Returns what can be told of neither way.

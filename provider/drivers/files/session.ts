@@ -120,6 +120,8 @@ export class FilesSession implements Session {
       const atRest = unknown.filter((entry) => isSettled(entry, scan) && !mapped.has(inodeOf(entry)));
       const reading = await this.bodyReader.intoBlobs(atRest, blobs, 'exact', signal);
       this.bodies.remember(reading.bodies);
+      const restless = this.bodies.unknownOf(scan.entries);
+      await this.bodies.noteAttributes(restless, this.bodyReader, signal);
       if (pass < PRELOAD_PASSES) await sleep(SETTLED_MS, signal);
     }
   }
