@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { rename, symlink, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -34,7 +34,7 @@ export async function runTill(
     const startedAtMs = performance.now();
     await sell({ till, number, ...basket() }, orders, carts, stores);
     onSold(performance.now() - startedAtMs);
-    await sleep(5 + Math.random() * 10);
+    await sleep(15 + Math.random() * 30);
   }
 }
 
@@ -91,14 +91,11 @@ async function placeOrder(orders: pg.Client, sale: Sale): Promise<number> {
   return totalCents;
 }
 
-/** Whole or not at all, and the till's `latest` points to it. */
+/** Whole or not at all. */
 async function writeReceipt(folder: string, number: number, totalCents: number): Promise<void> {
-  const name = receiptName(number);
   const part = join(folder, `.${randomUUID()}`);
   await writeFile(part, `Order ${number}\nTotal ${totalCents}\nThank you.\n`, { mode: 0o640 });
-  await rename(part, join(folder, name));
-  await symlink(name, part);
-  await rename(part, join(folder, 'latest'));
+  await rename(part, join(folder, receiptName(number)));
 }
 
 export function receiptName(number: number): string {
