@@ -58,17 +58,6 @@ export const folderWays: Way[] = [
   folderWay('a hard link is made', (folder) => link(join(folder, 'f37'), join(folder, `hard${next()}`))),
   folderWay('a folder appears', (folder) => mkdir(join(folder, `dir${next()}`)).then(() => {})),
   mappedWrite(),
-  {
-    name: 'files: a file is changed after the cut and before it is copied, every time',
-    members: WITH_FOLDER,
-    sabotage: async ({ folder }) => ({
-      folder: {
-        beforeCopy: () => writeFile(join(folder, `late${next()}`), 'x'),
-        afterEpoch: (_session, count) =>
-          count % 2 === 1 ? writeFile(join(folder, 'f36'), `v${next()}`) : Promise.resolve(),
-      },
-    }),
-  },
 ];
 
 /** A process has a file mapped writable and writes through the map: its times need not move. */
