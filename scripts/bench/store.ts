@@ -116,12 +116,14 @@ async function ours(folder: string): Promise<Contender> {
     logLevel: 'warning',
   });
   const argv = [process.execPath, join(outdir, 'ours.mjs')];
+  // Its cache begins anew with each round, as restic's does.
+  const at = (cwd: string) => ({ cwd, env: { XDG_CACHE_HOME: join(cwd, 'cache') } });
   return {
     name: 'stasis',
     prepare: async () => {},
     capture: (cwd, file, { chunking }) =>
-      measure([...argv, 'capture', join(cwd, 'store'), file, chunking], { cwd }),
-    restore: (cwd, file) => measure([...argv, 'restore', join(cwd, 'store'), file], { cwd }),
+      measure([...argv, 'capture', join(cwd, 'store'), file, chunking], at(cwd)),
+    restore: (cwd, file) => measure([...argv, 'restore', join(cwd, 'store'), file], at(cwd)),
   };
 }
 

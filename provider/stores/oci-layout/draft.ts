@@ -9,9 +9,11 @@ import { encodeMap } from '../pack/map.ts';
 import type { PackInfo } from '../pack/pack-writer.ts';
 import { PackSession, type PutBlob } from '../pack/session.ts';
 import { damaged, PackFiles } from './blob-files.ts';
+import { ChangeWatch } from './change-watch.ts';
 import { diskError, withDiskErrors } from './disk-error.ts';
 import { DraftFiles } from './draft-files.ts';
 import { exists } from './durable.ts';
+import type { ListedSnapshot } from './index-file.ts';
 import { loadKnownPacks } from './known-packs.ts';
 import type { Layout } from './layout.ts';
 import type { HeldLock } from './lock-chain.ts';
@@ -38,11 +40,13 @@ export class LayoutDraft implements Draft {
   readonly #files: DraftFiles;
   readonly #packs: PackFiles;
   readonly #session: PackSession;
+  readonly #changes: ChangeWatch;
   readonly #members = new Map<string, MemberBlobs>();
   #state: 'open' | 'sealing' | 'sealed' | 'ended' = 'open';
 
-  constructor(layout: Layout, lock: HeldLock, sealer: Sealer, context: Context) {
+  constructor(layout: Layout, name: string, lock: HeldLock, sealer: Sealer, context: Context) {
     this.#layout = layout;
+    this.#changes = new ChangeWatch(layout, name);
     this.#lock = lock;
     this.#sealer = sealer;
     this.#context = context;
@@ -56,9 +60,10 @@ export class LayoutDraft implements Draft {
   }
 
   /** Reads what the store has already; `known` are packs that no garbage collection takes away meanwhile. */
-  async start(known: readonly PackInfo[]): Promise<void> {
+  async start(known: readonly PackInfo[], newest: ListedSnapshot | undefined): Promise<void> {
     await this.#files.make();
     await loadKnownPacks(known, this.#packs, this.#session, this.#context);
+    await this.#changes.start(this.#session, newest);
   }
 
   blobs(member: string): Blobs {
@@ -82,6 +87,7 @@ export class LayoutDraft implements Draft {
     try {
       const sealed = await withDiskErrors(this.#layout.root, () => this.#seal(input));
       this.#state = 'sealed';
+      await this.#changes.remember(sealed.digest, this.#members);
       return sealed;
     } finally {
       if (this.#state === 'sealing') this.#state = 'open';

@@ -37,7 +37,7 @@ export async function choosePacks(
     throwIfAborted(context.signal);
     for (const pack of await packsOf(layout, snapshot.digest, snapshot.sizeBytes, context)) {
       if (chosen.has(pack.digest)) continue;
-      const more = Math.ceil(pack.toc.sizeBytes / TOC_BYTES_PER_CHUNK);
+      const more = chunksIn(pack);
       if (chosen.size >= MAX_PACKS || chunks + more > MAX_CHUNKS) continue;
       if ((await sizeOf(layout.blob(pack.digest))) !== pack.sizeBytes) continue;
       chosen.set(pack.digest, pack);
@@ -45,6 +45,11 @@ export async function choosePacks(
     }
   }
   return [...chosen.values()];
+}
+
+/** At most. */
+function chunksIn(pack: PackInfo): number {
+  return Math.ceil(pack.toc.sizeBytes / TOC_BYTES_PER_CHUNK);
 }
 
 async function snapshotsByInterest(layout: Layout, index: LayoutIndex, name: string) {
@@ -80,6 +85,7 @@ export async function loadKnownPacks(
   session: PackSession,
   context: Context,
 ): Promise<void> {
+  session.expect(packs.reduce((sum, pack) => sum + chunksIn(pack), 0));
   for (const pack of packs) {
     throwIfAborted(context.signal);
     try {

@@ -18,7 +18,7 @@ import { listSnapshots, loadSnapshot, snapshotsOf, withOnly, withSnapshot } from
 import { checkFolder } from './check.ts';
 import { withDiskErrors } from './disk-error.ts';
 import { Documents } from './documents.ts';
-import { LayoutDraft } from './draft.ts';
+import { LayoutDraft, type Sealer } from './draft.ts';
 import { noteDraftPacks } from './draft-record.ts';
 import { collectGarbage } from './garbage.ts';
 import { emptyIndex, type LayoutIndex, type ListedSnapshot, readIndex, writeIndex } from './index-file.ts';
@@ -194,12 +194,13 @@ export class LayoutStore implements Store {
     });
     const draft = new LayoutDraft(
       this.#layout,
+      name,
       lock,
       { seal: (write) => this.#seal(name, owner, before, write, context) },
       context,
     );
     try {
-      await draft.start(packs);
+      await draft.start(packs, before.snapshots[0]);
       return draft;
     } catch (error) {
       await draft[Symbol.asyncDispose]();
@@ -212,7 +213,7 @@ export class LayoutStore implements Store {
     name: string,
     owner: string,
     before: NameState,
-    write: Parameters<ConstructorParameters<typeof LayoutDraft>[2]['seal']>[0],
+    write: Parameters<Sealer['seal']>[0],
     context: Context,
   ): Promise<SealedSnapshot> {
     return this.#locked(context, async (index) => {

@@ -9,8 +9,13 @@ import type { Unit, UnitHolder } from './units.ts';
 /** A multiple of every page size, so that what a stream sends off starts on a page. */
 const CARRY_BYTES = 64 * 1024;
 
-/** Packs one unit and returns its extents, in threes of length, frame and offset. */
-export type ChunkUnit = (unit: Unit, sizeBytes: number, chunking: Chunking) => Promise<Int32Array>;
+/** What is known of one unit: its extents, in threes of length, frame and offset, and its segments' tags. */
+export interface StreamPart {
+  readonly extents: Int32Array;
+  readonly tags?: Uint8Array;
+}
+
+export type ChunkUnit = (unit: Unit, sizeBytes: number, chunking: Chunking) => Promise<StreamPart>;
 
 let nextStream = 1;
 
@@ -27,7 +32,7 @@ export class BlobStream implements UnitHolder {
   /** What is no unit's worth yet: small blobs need no unit while they wait for their source. */
   #carry: Buffer[] = [];
   #carryBytes = 0;
-  readonly #parts: Promise<Int32Array>[] = [];
+  readonly #parts: Promise<StreamPart>[] = [];
   #digest: Promise<string | undefined> = Promise.resolve(undefined);
   #sizeBytes = 0;
   #failure: unknown;
@@ -58,7 +63,7 @@ export class BlobStream implements UnitHolder {
     this.#pool.units.relieve();
   }
 
-  async end(): Promise<{ digest: Digest; sizeBytes: number; parts: readonly Int32Array[] }> {
+  async end(): Promise<{ digest: Digest; sizeBytes: number; parts: readonly StreamPart[] }> {
     const sizeBytes = this.#sizeBytes;
     if (sizeBytes === 0) return { digest: `sha256:${hash('sha256', '', 'hex')}`, sizeBytes, parts: [] };
     if (this.unit === undefined && this.#carryBytes > 0) await this.#takeUnit();

@@ -2,6 +2,9 @@ import { hash } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { free } from './memory.ts';
 
+/** The frame of an extent of zeros, which are not stored. */
+export const ZERO_FRAME = -1;
+
 /** A frame of a pack: chunks compressed together, with what the pack's table of contents says of them. */
 export interface FrameRecord {
   /** Its number in the session's index. */

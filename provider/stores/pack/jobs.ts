@@ -1,6 +1,8 @@
 import type { Chunking } from '../../core/store.ts';
 import type { FrameRecord } from './frame.ts';
 import type { IndexMemory } from './shared-index.ts';
+import type { UnchangedMemory } from './unchanged.ts';
+import type { PackedUnit } from './unit-packer.ts';
 
 /**
  * What the main thread asks of a worker. Messages to one worker are handled in order. A session is one draft; a
@@ -15,6 +17,7 @@ export type Job =
 /** What a worker is told and does not answer. */
 export type Notice =
   | { readonly kind: 'index'; readonly session: number; readonly memory: IndexMemory }
+  | { readonly kind: 'unchanged'; readonly session: number; readonly memory: UnchangedMemory }
   | { readonly kind: 'end-session'; readonly session: number }
   | { readonly kind: 'end-stream'; readonly stream: number };
 
@@ -42,7 +45,7 @@ export type Piece = Uint8Array | number;
 
 /** The answers, by kind of job. */
 export interface Answers {
-  readonly chunk: { readonly extents: Int32Array; readonly frames: readonly FrameRecord[] };
+  readonly chunk: PackedUnit;
   readonly flush: { readonly frames: readonly FrameRecord[] };
   /** SHA-256 of the whole stream in hexadecimal digits, after the last unit. */
   readonly digest: { readonly digest?: string };

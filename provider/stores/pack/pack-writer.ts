@@ -1,11 +1,12 @@
 import { createHash, hash } from 'node:crypto';
 import type { Digest } from '../../core/digest.ts';
+import type { StreamPart } from './blob-stream.ts';
 import { Extents, ZERO_PACK } from './extents.ts';
-import type { FrameRecord } from './frame.ts';
+import { type FrameRecord, ZERO_FRAME } from './frame.ts';
 import { free } from './memory.ts';
 import { PackFrames } from './pack-frames.ts';
 import { encodeToc, type TocFrame } from './toc.ts';
-import { ZERO_FRAME } from './unit-packer.ts';
+import type { FrameLocator } from './unchanged.ts';
 
 /** A pack has at least this size before the next one is begun. */
 const MIN_PACK_BYTES = 64 * 1024 * 1024;
@@ -61,6 +62,8 @@ export class PackWriter {
   readonly #sink: PackSink;
   readonly #packOf: number[] = [];
   readonly #placeOf: number[] = [];
+  /** Of known packs: their frames' numbers in the session. */
+  readonly #numbersOf: (readonly number[])[] = [];
   #current: NewPack | undefined;
   #hash = createHash('sha256');
   #storedBytes = 0;
@@ -82,6 +85,7 @@ export class PackWriter {
   /** A pack that is there already. `frameNumbers` are its frames' numbers in the session. */
   addKnown(info: PackInfo, frames: PackFrames, frameNumbers: readonly number[]): void {
     this.packs.push({ frames, info, output: undefined });
+    this.#numbersOf[this.packs.length - 1] = frameNumbers;
     for (const [place, frame] of frameNumbers.entries()) this.#locate(frame, this.packs.length - 1, place);
   }
 
@@ -118,9 +122,9 @@ export class PackWriter {
   }
 
   /** Where the extents that workers gave lie in packs. Every frame they name has been appended. */
-  resolve(parts: readonly Int32Array[]): Extents {
+  resolve(parts: readonly StreamPart[]): Extents {
     const extents = new Extents();
-    for (const part of parts)
+    for (const { extents: part } of parts)
       for (let at = 0; at < part.length; at += 3) {
         const length = part[at]!;
         const frame = part[at + 1]!;
@@ -135,6 +139,16 @@ export class PackWriter {
       }
     return extents;
   }
+
+  /** Where a place in a known pack is, in frames of the session. */
+  readonly locate: FrameLocator = (number, rawOffset) => {
+    const pack = this.packs[number];
+    const place = pack?.frames.at(rawOffset) ?? -1;
+    const frame = this.#numbersOf[number]?.[place];
+    if (pack === undefined || frame === undefined) return undefined;
+    const offset = rawOffset - pack.frames.rawStart(place);
+    return { frame, offset, leftBytes: pack.frames.rawLength(place) - offset };
+  };
 
   #locate(frame: number, pack: number, place: number): void {
     this.#packOf[frame] = pack;

@@ -4,10 +4,10 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { StasisError } from '../../core/errors.ts';
 import type { Chunking } from '../../core/store.ts';
-import type { PackOutput, PackSink } from './pack-writer.ts';
+import type { PackInfo, PackOutput, PackSink } from './pack-writer.ts';
 import { endIdlePool } from './pool.ts';
 import { type KnownPackReader, PackSession, type PutBlob } from './session.ts';
-import { decodeToc } from './toc.ts';
+import { decodeToc, type PackToc } from './toc.ts';
 
 const never = new AbortController().signal;
 const MB = 1_000_000;
@@ -78,6 +78,20 @@ function content(seed: number, length: number): Buffer {
     at += run;
   }
   return bytes;
+}
+
+function tocOf(pack: Buffer, info: PackInfo): PackToc {
+  return decodeToc(Buffer.from(pack.subarray(pack.length - info.toc.sizeBytes)));
+}
+
+/** Tells a session the first pack of an earlier one. */
+function addKnown(session: PackSession, sink: MemorySink, earlier: PackSession): void {
+  const { info } = earlier.pack(0);
+  session.addKnown(info, tocOf(sink.packs.get(info.digest)!, info));
+}
+
+function tagsOf(blob: PutBlob): Uint8Array {
+  return Buffer.concat(blob.parts.map(({ tags }) => tags!));
 }
 
 afterAll(endIdlePool);
@@ -159,7 +173,7 @@ describe('a session of packs', () => {
 
     const second = new PackSession(sink, sink.reader, never);
     const pack = sink.packs.get(info.digest)!;
-    second.addKnown(info, decodeToc(Buffer.from(pack.subarray(pack.length - info.toc.sizeBytes))));
+    second.addKnown(info, tocOf(pack, info));
     const changed = Buffer.from(bytes);
     for (let page = 0; page < changed.length; page += 500 * 4096) changed[page] = changed[page]! ^ 0xff;
     const blob = await second.put(inPieces(changed, [MB]), 'pages-4k');
@@ -169,6 +183,69 @@ describe('a session of packs', () => {
     expect(added).toBeLessThan(12 * (4096 + 100) + 500);
     expect(second.pack(0)).toMatchObject({ isNew: false, info: { digest: info.digest } });
     await second.end();
+  });
+
+  test('what has not changed is found by its tags, whatever has changed around it', async () => {
+    const key = randomBytes(16);
+    const sink = new MemorySink();
+    const change = fc.record({ at: fc.nat(), length: fc.nat(300_000), byte: fc.nat(255) });
+    const inputs = fc.record({
+      seed: fc.integer(),
+      length: fc.nat(6 * MB),
+      changes: fc.array(change, { maxLength: 5 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(inputs, async ({ seed, length, changes }) => {
+        const bytes = content(seed, length);
+        const first = new PackSession(sink, noKnown, never);
+        first.watchChanges(key, []);
+        const before = await first.put(inPieces(bytes, [MB]), 'pages-4k');
+        await first.finish();
+        const tagged = { extents: first.extentsOf(before), tags: tagsOf(before) };
+        expect(tagged.tags.length).toBe(Math.floor(length / 65_536) * 16);
+
+        const changed = Buffer.from(bytes);
+        for (const { at, length: run, byte } of changes) {
+          const from = at % (length + 1);
+          changed.subarray(from, from + run).fill(byte);
+        }
+        const second = new PackSession(sink, sink.reader, never);
+        if (first.packCount > 0) addKnown(second, sink, first);
+        second.watchChanges(key, [tagged]);
+        const after = await second.put(inPieces(changed, [MB]), 'pages-4k');
+        expect(after.digest).toBe(digestOf(changed));
+        expect((await readAll(second.read(after))).equals(changed)).toBe(true);
+        await Promise.all([first.end(), second.end()]);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('tags decide: with those of another blob, its content is taken', async () => {
+    const key = randomBytes(16);
+    const sink = new MemorySink();
+    const [one, other] = [randomBytes(MB), randomBytes(MB)];
+    const first = new PackSession(sink, noKnown, never);
+    first.watchChanges(key, []);
+    const blobs = [
+      await first.put(inPieces(one, [MB]), 'pages-8k'),
+      await first.put(inPieces(other, [MB]), 'pages-8k'),
+    ];
+    await first.finish();
+    for (const [usedKey, expected] of [
+      [key, other],
+      [randomBytes(16), one],
+    ] as const) {
+      const second = new PackSession(sink, sink.reader, never);
+      addKnown(second, sink, first);
+      second.watchChanges(usedKey, [{ extents: first.extentsOf(blobs[1]!), tags: tagsOf(blobs[0]!) }]);
+      const again = await second.put(inPieces(one, [MB]), 'pages-8k');
+      const whole = Math.floor(MB / 65_536) * 65_536;
+      const read = await readAll(second.read(again, { offset: 0, length: whole }));
+      expect(read.equals(expected.subarray(0, whole))).toBe(true);
+      await second.end();
+    }
+    await first.end();
   });
 
   test('more streams than units, that depend on one another, all end', async () => {
@@ -254,7 +331,7 @@ describe('a session of packs', () => {
     await session.finish();
     const { info } = session.pack(0);
     const pack = sink.packs.get(info.digest)!;
-    const toc = decodeToc(Buffer.from(pack.subarray(pack.length - info.toc.sizeBytes)));
+    const toc = tocOf(pack, info);
     for (let frame = 0; frame < toc.frames.count; frame += 1) {
       const at = toc.frames.storedStart(frame) + Math.floor(Math.random() * toc.frames.storedLength(frame));
       const damaged = Buffer.from(pack);

@@ -2,7 +2,7 @@ import type { Digest } from '../../core/digest.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import type { BlobDescriptor, ByteRange, Chunking } from '../../core/store.ts';
 import { abortable } from './abortable.ts';
-import { BlobStream } from './blob-stream.ts';
+import { BlobStream, type StreamPart } from './blob-stream.ts';
 import { maxChunksOf } from './chunking.ts';
 import type { Extents } from './extents.ts';
 import { type PackInfo, type PackSink, PackWriter } from './pack-writer.ts';
@@ -10,6 +10,7 @@ import { PoolLease } from './pool.ts';
 import { type PackReader, readExtents } from './reader.ts';
 import { OwnIndex } from './shared-index.ts';
 import type { PackToc } from './toc.ts';
+import { type TaggedBlob, tabulate } from './unchanged.ts';
 import type { Unit } from './units.ts';
 
 /** Frames that wait for the disk. Beyond it, whoever puts content waits. */
@@ -17,7 +18,7 @@ const MAX_PENDING_BYTES = 32 * 1024 * 1024;
 
 export interface PutBlob extends BlobDescriptor {
   readonly chunking: Chunking;
-  readonly parts: readonly Int32Array[];
+  readonly parts: readonly StreamPart[];
 }
 
 /** Reads packs that were there before the session. */
@@ -50,15 +51,17 @@ export class PackSession {
     this.#signal = signal;
   }
 
-  get knownChunks(): number {
-    return this.#index.entryCount;
+  /** Makes room at once for as many known chunks, and some new ones. Only before anything is put. */
+  expect(knownChunks: number): void {
+    const room = Math.ceil(knownChunks * 1.1);
+    if (this.#index.mustGrow(room)) this.#index.grow(room);
   }
 
   /** Chunks of a pack that need not be written again. Only before anything is put. */
   addKnown(info: PackInfo, toc: PackToc): void {
     const count = toc.chunkLengths.length;
     if (this.#index.mustGrow(count)) this.#index.grow(count);
-    const hashes = new Int32Array(Uint8Array.from(toc.chunkHashes).buffer);
+    const hashes = new Int32Array(new Uint8Array(toc.chunkHashes).buffer);
     const numbers: number[] = [];
     let chunk = 0;
     for (const chunks of toc.chunkCounts) {
@@ -67,11 +70,27 @@ export class PackSession {
       let offset = 0;
       for (const end = chunk + chunks; chunk < end; chunk += 1) {
         const length = toc.chunkLengths[chunk]!;
-        this.#index.add(hashes.subarray(chunk * 8, chunk * 8 + 8), frame, offset, length);
+        this.#index.add(hashes, chunk * 8, frame, offset, length);
         offset += length;
       }
     }
     this.#packs.addKnown(info, toc.frames, numbers);
+  }
+
+  /**
+   * Looks for what has not changed since these blobs were put, whose extents are in packs by number as `packNumber`
+   * gives them; and tags what is put, for the next time. Only before anything is put.
+   */
+  watchChanges(key: Uint8Array, blobs: readonly TaggedBlob[]): void {
+    this.#announce();
+    const memory = tabulate(key, blobs, this.#packs.locate);
+    this.#lease.pool.notify({ kind: 'unchanged', session: this.#id, memory });
+  }
+
+  /** The number of a known pack, if it is known. */
+  packNumber(digest: Digest): number | undefined {
+    const number = this.#packs.packs.findIndex(({ info }) => info?.digest === digest);
+    return number < 0 ? undefined : number;
   }
 
   async put(content: AsyncIterable<Uint8Array>, chunking: Chunking): Promise<PutBlob> {
@@ -120,6 +139,11 @@ export class PackSession {
     return this.#packs.resolve(blob.parts);
   }
 
+  /** How many packs it knows and has written. */
+  get packCount(): number {
+    return this.#packs.packs.length;
+  }
+
   /** After `finish`. `isNew` where this session wrote it. */
   pack(number: number): { readonly info: PackInfo; readonly isNew: boolean } {
     const pack = this.#packs.packs[number]!;
@@ -149,14 +173,14 @@ export class PackSession {
     for (const { frames } of answers) for (const frame of frames) this.#packs.append(frame);
   }
 
-  async #chunk(unit: Unit, sizeBytes: number, chunking: Chunking): Promise<Int32Array> {
+  async #chunk(unit: Unit, sizeBytes: number, chunking: Chunking): Promise<StreamPart> {
     const room = maxChunksOf(sizeBytes);
     await this.#admit(room);
     try {
       const part = { memory: unit.memory, sizeBytes };
       const answer = await this.#lease.pool.run({ kind: 'chunk', session: this.#id, chunking, unit: part });
       for (const frame of answer.frames) this.#packs.append(frame);
-      return answer.extents;
+      return { extents: answer.extents, tags: answer.tags };
     } catch (error) {
       this.#failure ??= error;
       throw error;

@@ -22,7 +22,7 @@ const OFFSET_WORD = 9;
 const LENGTH_WORD = 10;
 const SEGMENT_BITS = 15;
 const SEGMENT_ENTRIES = 1 << SEGMENT_BITS;
-const FIRST_SLOTS = 1 << 16;
+const FIRST_SLOTS = 1 << 18;
 
 /** Bytes of memory that an entry takes with its share of slots, at worst. */
 export const INDEX_ENTRY_BYTES = ENTRY_WORDS * 4 + 16;
@@ -55,28 +55,30 @@ export class IndexView {
     return Atomics.add(this.#counters, FRAME_COUNT, 1);
   }
 
-  /** The entry of a hash of 8 words, or -1. */
-  find(hash: Int32Array): number {
-    const mask = this.#slots.length - 1;
-    for (let slot = hash[0]! & mask; ; slot = (slot + 1) & mask) {
-      const entry = Atomics.load(this.#slots, slot) - 1;
+  /** The entry of the hash whose 8 words are at this place of `hashes`, or -1. */
+  find(hashes: Int32Array, place: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = hashes[place]! & mask; ; slot = (slot + 1) & mask) {
+      const entry = Atomics.load(slots, slot) - 1;
       if (entry < 0) return -1;
-      if (this.#holds(entry, hash)) return entry;
+      if (this.#holds(entry, hashes, place)) return entry;
     }
   }
 
   /** Adds a chunk and returns -1; or returns the entry of the same chunk that another worker has added first. */
-  add(hash: Int32Array, frame: number, offset: number, length: number): number {
-    const added = this.#write(hash, frame, offset, length);
-    const mask = this.#slots.length - 1;
-    for (let slot = hash[0]! & mask; ; slot = (slot + 1) & mask) {
-      let value = Atomics.load(this.#slots, slot);
+  add(hashes: Int32Array, place: number, frame: number, offset: number, length: number): number {
+    const added = this.#write(hashes, place, frame, offset, length);
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = hashes[place]! & mask; ; slot = (slot + 1) & mask) {
+      let value = Atomics.load(slots, slot);
       if (value === 0) {
-        value = Atomics.compareExchange(this.#slots, slot, 0, added + 1);
+        value = Atomics.compareExchange(slots, slot, 0, added + 1);
         if (value === 0) return -1;
       }
       // The entry just written stays unused when another worker was faster; that is rare.
-      if (this.#holds(value - 1, hash)) return value - 1;
+      if (this.#holds(value - 1, hashes, place)) return value - 1;
     }
   }
 
@@ -90,21 +92,23 @@ export class IndexView {
 
   /** Publishes every entry of `old` here as well. Only while nobody else uses either. */
   protected copySlots(old: Int32Array): void {
-    const mask = this.#slots.length - 1;
-    for (const value of old) {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let from = 0; from < old.length; from += 1) {
+      const value = old[from]!;
       if (value === 0) continue;
       let slot = this.#word(value - 1, 0) & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = value;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = value;
     }
   }
 
-  #write(hash: Int32Array, frame: number, offset: number, length: number): number {
+  #write(hashes: Int32Array, place: number, frame: number, offset: number, length: number): number {
     const entry = Atomics.add(this.#counters, ENTRY_COUNT, 1);
     const segment = this.#segments[entry >>> SEGMENT_BITS];
     if (segment === undefined) throw new RangeError('the index of chunks is full');
     const at = (entry & (SEGMENT_ENTRIES - 1)) * ENTRY_WORDS;
-    segment.set(hash, at);
+    for (let word = 0; word < FRAME_WORD; word += 1) segment[at + word] = hashes[place + word]!;
     segment[at + FRAME_WORD] = frame;
     segment[at + OFFSET_WORD] = offset;
     segment[at + LENGTH_WORD] = length;
@@ -115,10 +119,11 @@ export class IndexView {
     return this.#segments[entry >>> SEGMENT_BITS]![(entry & (SEGMENT_ENTRIES - 1)) * ENTRY_WORDS + word]!;
   }
 
-  #holds(entry: number, hash: Int32Array): boolean {
+  #holds(entry: number, hashes: Int32Array, place: number): boolean {
     const segment = this.#segments[entry >>> SEGMENT_BITS]!;
     const at = (entry & (SEGMENT_ENTRIES - 1)) * ENTRY_WORDS;
-    for (let word = 0; word < FRAME_WORD; word += 1) if (segment[at + word] !== hash[word]) return false;
+    for (let word = 0; word < FRAME_WORD; word += 1)
+      if (segment[at + word] !== hashes[place + word]) return false;
     return true;
   }
 }
@@ -161,7 +166,7 @@ export class OwnIndex extends IndexView {
       segments: [...this.#memory.segments, ...segmentsFor(slotCount, this.#memory.segments.length)],
     };
     this.attach(this.#memory);
-    this.copySlots(old);
+    if (this.entryCount > 0) this.copySlots(old);
   }
 }
 

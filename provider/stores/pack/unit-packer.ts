@@ -2,21 +2,20 @@ import { hash } from 'node:crypto';
 import type { Chunking } from '../../core/store.ts';
 import { FRAME_BYTES, FRAME_CHUNKS, pageBytes, UNIT_BYTES } from './chunking.ts';
 import { ContentCutter } from './content-cuts/content-cuts.ts';
-import { compressFrame, type FrameRecord, frameDigest } from './frame.ts';
+import { compressFrame, type FrameRecord, frameDigest, ZERO_FRAME } from './frame.ts';
 import type { IndexView } from './shared-index.ts';
+import { SEGMENT_BYTES, TAG_BYTES, type UnchangedView } from './unchanged.ts';
 
 const HASH_BYTES = 32;
-const ZERO_RUN_BYTES = 65_536;
-const ZEROS = Buffer.alloc(ZERO_RUN_BYTES);
-
-/** The frame of an extent of zeros, which are not stored. */
-export const ZERO_FRAME = -1;
+const ZEROS = Buffer.alloc(SEGMENT_BYTES);
 
 export interface PackedUnit {
   /** Threes of length, frame (ZERO_FRAME for zeros) and offset within the frame's raw content. */
   readonly extents: Int32Array;
   /** Frames that this unit has filled. */
   readonly frames: readonly FrameRecord[];
+  /** Of the unit's whole segments, where changes are looked for. */
+  readonly tags?: Uint8Array;
 }
 
 /**
@@ -36,6 +35,9 @@ export class UnitPacker {
   readonly #hashBytes = Buffer.from(this.#hashWords.buffer);
   #extents: number[] = [];
   #filled: FrameRecord[] = [];
+  #tags: Uint8Array | undefined;
+  /** Set where changes against an earlier snapshot are looked for. */
+  unchanged: UnchangedView | undefined;
 
   constructor(index: IndexView) {
     this.#index = index;
@@ -44,10 +46,11 @@ export class UnitPacker {
   pack(unit: Buffer, chunking: Chunking): PackedUnit {
     this.#extents = [];
     this.#filled = [];
+    this.#tags = undefined;
     const page = pageBytes(chunking);
     if (page === undefined) this.#packContent(unit);
     else this.#packPages(unit, page);
-    return { extents: Int32Array.from(this.#extents), frames: this.#filled };
+    return { extents: Int32Array.from(this.#extents), frames: this.#filled, tags: this.#tags };
   }
 
   /** The frame that is not full yet, if it holds anything. */
@@ -58,14 +61,30 @@ export class UnitPacker {
   }
 
   #packPages(unit: Buffer, page: number): void {
-    for (let run = 0; run < unit.length; run += ZERO_RUN_BYTES) {
-      const runEnd = Math.min(run + ZERO_RUN_BYTES, unit.length);
+    if (this.unchanged !== undefined)
+      this.#tags = new Uint8Array(Math.floor(unit.length / SEGMENT_BYTES) * TAG_BYTES);
+    for (let run = 0; run < unit.length; run += SEGMENT_BYTES) {
+      const runEnd = Math.min(run + SEGMENT_BYTES, unit.length);
       if (isZero(unit, run, runEnd)) {
         this.#extend(runEnd - run, ZERO_FRAME, 0);
         continue;
       }
+      if (this.#isUnchanged(unit, run, runEnd)) continue;
       for (let at = run; at < runEnd; at += page) this.#chunk(unit, at, Math.min(at + page, runEnd));
     }
+  }
+
+  /** Whether this segment was there last time; then its extents are as they were. */
+  #isUnchanged(unit: Buffer, from: number, to: number): boolean {
+    const { unchanged } = this;
+    if (unchanged === undefined || this.#tags === undefined || to - from < SEGMENT_BYTES) return false;
+    const at = (from / SEGMENT_BYTES) * TAG_BYTES;
+    const segment = unchanged.find(unit.subarray(from, to), this.#tags, at);
+    if (segment < 0) return false;
+    const { extents } = unchanged;
+    for (let place = unchanged.begin(segment); place < unchanged.end(segment); place += 3)
+      this.#extend(extents[place]!, extents[place + 1]!, extents[place + 2]!);
+    return true;
   }
 
   #packContent(unit: Buffer): void {
@@ -86,7 +105,7 @@ export class UnitPacker {
     const chunk = unit.subarray(from, to);
     // As a string it costs a fifth less than as a buffer, which has memory of its own to be made and given back.
     this.#hashBytes.write(hash('sha256', chunk, 'binary'), 'latin1');
-    const known = this.#index.find(this.#hashWords);
+    const known = this.#index.find(this.#hashWords, 0);
     const entry = known >= 0 ? known : this.#addChunk(chunk, length);
     if (entry >= 0) this.#extend(length, this.#index.frameOf(entry), this.#index.offsetOf(entry));
   }
@@ -95,7 +114,7 @@ export class UnitPacker {
   #addChunk(chunk: Buffer, length: number): number {
     if (this.#rawBytes + length > FRAME_BYTES || this.#chunkCount === FRAME_CHUNKS) this.#endFrame();
     if (this.#frame < 0) this.#frame = this.#index.nextFrame();
-    const entry = this.#index.add(this.#hashWords, this.#frame, this.#rawBytes, length);
+    const entry = this.#index.add(this.#hashWords, 0, this.#frame, this.#rawBytes, length);
     if (entry >= 0) return entry;
     this.#extend(length, this.#frame, this.#rawBytes);
     chunk.copy(this.#raw, this.#rawBytes);

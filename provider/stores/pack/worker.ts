@@ -10,6 +10,7 @@ import type { FrameRecord } from './frame.ts';
 import type { Answers, Job, Notice, Piece, ReadTask, Request, UnitPart } from './jobs.ts';
 import { free } from './memory.ts';
 import { IndexView } from './shared-index.ts';
+import { UnchangedView } from './unchanged.ts';
 import { UnitPacker } from './unit-packer.ts';
 
 interface Session {
@@ -65,6 +66,8 @@ function sessionOf(id: number): Session {
 function heed(notice: Notice): void {
   if (notice.kind === 'end-session') sessions.delete(notice.session);
   else if (notice.kind === 'end-stream') streams.delete(notice.stream);
+  else if (notice.kind === 'unchanged')
+    sessionOf(notice.session).packer.unchanged = new UnchangedView(notice.memory);
   else {
     const known = sessions.get(notice.session);
     if (known !== undefined) known.index.attach(notice.memory);
@@ -78,7 +81,10 @@ function heed(notice: Notice): void {
 /** The memory that goes over to the main thread instead of being copied. */
 function transferOf(answer: Answers[Job['kind']]): ArrayBuffer[] {
   const views: (Uint8Array | Int32Array | Uint32Array)[] = [];
-  if ('extents' in answer) views.push(answer.extents);
+  if ('extents' in answer) {
+    views.push(answer.extents);
+    if (answer.tags !== undefined) views.push(answer.tags);
+  }
   const frames: readonly FrameRecord[] = 'frames' in answer ? answer.frames : [];
   for (const frame of frames) views.push(frame.stored, frame.chunkHashes, frame.chunkLengths);
   if ('pieces' in answer) views.push(...answer.pieces.filter((piece) => typeof piece !== 'number'));

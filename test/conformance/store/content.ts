@@ -98,6 +98,20 @@ export function describeContent(under: StoreUnderTest): void {
       expect((await readMembers(opened.store, 'other', other.digest)).a!.equals(bytes)).toBe(true);
     });
 
+    test('a chain of generations, each a little changed, reads back whole', async () => {
+      await using opened = await openFresh(under);
+      const bytes = sampleBytes(21, 5 * MB);
+      const digests = [];
+      for (let generation = 1; generation <= 6; generation += 1) {
+        for (let at = generation * 70_001; at < bytes.length; at += 900_000)
+          bytes.fill(generation, at, at + 300);
+        const { digest } = await captureInto(opened.store, 'shop', { disk: bytes });
+        digests.push({ digest, expected: Buffer.from(bytes) });
+      }
+      for (const { digest, expected } of digests)
+        expect((await readMembers(opened.store, 'shop', digest)).disk!.equals(expected)).toBe(true);
+    });
+
     test('zeros are not stored', async () => {
       await using opened = await openFresh(under);
       const sealed = await captureInto(opened.store, 'shop', { disk: Buffer.alloc(40 * MB) });

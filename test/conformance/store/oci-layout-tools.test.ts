@@ -10,12 +10,13 @@ import type { SealedSnapshot, Store } from '../../../provider/core/store.ts';
 import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
 import { endIdlePool } from '../../../provider/stores/pack/pool.ts';
 import { testContext } from '../../support/context.ts';
-import { blobFile, blobsOf } from './oci-layout.ts';
+import { blobFile, blobsOf, keepCacheApart } from './oci-layout.ts';
 import { captureInto, MB, OWNER, readMembers, sampleBytes } from './samples.ts';
 
 const run = promisify(execFile);
 const members = { orders: sampleBytes(1, 3 * MB), web: sampleBytes(2, MB) };
 
+keepCacheApart();
 afterAll(endIdlePool);
 
 interface Fixture extends AsyncDisposable {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from '@jest/globals';
 import type { Digest } from '../../../provider/core/digest.ts';
 import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
 import type { FreshStore, StoredPart, StoreUnderTest } from './under-test.ts';
@@ -38,6 +39,21 @@ export const layoutUnderTest: StoreUnderTest = {
     });
   },
 };
+
+/** The cache of what has not changed lies in the user's own cache folder: not so in tests, nor in their children. */
+export function keepCacheApart(): void {
+  let folder: string;
+  const before = process.env.XDG_CACHE_HOME;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stasis-cache-'));
+    process.env.XDG_CACHE_HOME = folder;
+  });
+  afterAll(async () => {
+    if (before === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = before;
+    await rm(folder, { recursive: true, force: true });
+  });
+}
 
 export function freshLayout(path: string, remove: () => Promise<void>): FreshStore {
   return {

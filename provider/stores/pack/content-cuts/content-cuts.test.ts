@@ -42,16 +42,16 @@ function bytesOf(seed: number, length: number, alphabet: number): Uint8Array {
 }
 
 const content = fc
-  .record({ seed: fc.integer(), length: fc.nat(400_000), alphabet: fc.constantFrom(1, 2, 7, 256) })
+  .record({ seed: fc.integer(), length: fc.nat(250_000), alphabet: fc.constantFrom(1, 2, 7, 256) })
   .map(({ seed, length, alphabet }) => bytesOf(seed, length, alphabet));
 
 describe('content-defined cuts', () => {
   test('the compiled chunker cuts exactly as the plain one', () => {
     fc.assert(
       fc.property(content, (bytes) => {
-        expect([...cutter.cut(bytes)]).toEqual(cutsInTypeScript(bytes));
+        expect(Array.from(cutter.cut(bytes))).toEqual(cutsInTypeScript(bytes));
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -62,11 +62,12 @@ describe('content-defined cuts', () => {
         expect(ends.at(-1)).toBe(bytes.length);
         const lengths = ends.slice(1).map((end, place) => end - ends[place]!);
         for (const [place, length] of lengths.entries()) {
-          expect(length).toBeLessThanOrEqual(MAX_CONTENT_CHUNK_BYTES);
-          if (place < lengths.length - 1) expect(length).toBeGreaterThanOrEqual(MIN_CONTENT_CHUNK_BYTES);
+          const least = place < lengths.length - 1 ? MIN_CONTENT_CHUNK_BYTES : 1;
+          if (length < least || length > MAX_CONTENT_CHUNK_BYTES)
+            throw new Error(`a chunk of ${length} bytes`);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
