@@ -120,6 +120,7 @@ function disturbancesOf(server: PostgresServer): Disturbance[] {
       await server
         .query(`SET lock_timeout = '8s'; ${statement(turn)}`, { database })
         .catch((error: unknown) => {
+          process.stderr.write(`DBG ${name} ${JSON.stringify(error)} ${String(error)}\n`);
           if (!/lock timeout/.test(String(error))) throw error;
         });
     },
@@ -168,7 +169,7 @@ function disturbancesOf(server: PostgresServer): Disturbance[] {
     ),
     sql('temporary tables', false, () => 'CREATE TEMP TABLE x AS SELECT 1 AS a; ANALYZE x; DROP TABLE x'),
     sql('ANALYZE', false, () => 'ANALYZE'),
-    sql('REINDEX and CLUSTER', false, () => 'REINDEX TABLE ledger; CLUSTER ledger USING ledger_pkey'),
+    sql('REINDEX and CLUSTER', false, () => 'REINDEX TABLE ledger; COMMIT; CLUSTER ledger USING ledger_pkey'),
     sql('a checkpoint', false, () => 'CHECKPOINT'),
     sql(
       'the end of all our sessions',

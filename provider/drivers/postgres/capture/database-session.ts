@@ -1,6 +1,7 @@
 import { StasisError } from '../../../core/errors.ts';
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
+import { sleep } from '../../../core/wait.ts';
 import type { Clients } from '../connect/clients.ts';
 import { concurrently } from '../connect/concurrently.ts';
 import { Connection } from '../connect/connection.ts';
@@ -54,6 +55,13 @@ export interface Adopted extends Armed {
 const ROUNDS = 30;
 const ARM_MS = 60_000;
 const SEQUENCES_A_QUERY = 200;
+/**
+ * What reads the schema has to wait for locks while it holds others, if weak ones. Where that makes a circle with a
+ * transaction of the application, the server ends whoever has waited longest, after deadlock_timeout (1 s): it is to
+ * be us who give up, long before.
+ */
+const PATIENCE_MS = 200;
+const PAUSE_MS = 20;
 
 /**
  * One database in a capture: a session that holds locks and exports snapshots, sessions that copy in them, and one
@@ -112,8 +120,11 @@ export class DatabaseSession implements AsyncDisposable {
   private async armOnce(): Promise<void> {
     const { signal, major, lockTimeoutMs } = this.source;
     const stamp = await schemaStamp(this.rows);
-    const archive = this.withArchive ? await collect(dumpSchema(this.source)) : undefined;
-    const definitions = await schemaEntries(this.rows, major);
+    const archive = this.withArchive
+      ? await this.patiently(() => collect(dumpSchema({ ...this.source, lockTimeoutMs: PATIENCE_MS })))
+      : undefined;
+    await this.rows(`SELECT pg_catalog.set_config('lock_timeout', '${PATIENCE_MS}', false)`);
+    const definitions = await this.patiently(() => schemaEntries(this.rows, major));
     const tables = await listTables(this.rows);
     if (stamp !== (await schemaStamp(this.rows))) throw lost('the schema changed while it was read');
     const shares = deal(tables, Math.min(this.source.jobs, tables.length));
@@ -126,6 +137,20 @@ export class DatabaseSession implements AsyncDisposable {
     // The first time costs more than the next ones: that is not to be part of a mark.
     await this.export(signal);
     this.armed = { stamp, archive, definitions, tables, shares };
+  }
+
+  /** Again and again, rather than to stand in line for long while holding what others may want. */
+  private async patiently<T>(work: () => Promise<T>): Promise<T> {
+    const deadline = Date.now() + this.source.lockTimeoutMs;
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        const locked = error instanceof StasisError && error.code === 'postgres.lock-timeout';
+        if (!locked || Date.now() > deadline) throw error;
+        await sleep(PAUSE_MS, this.source.signal);
+      }
+    }
   }
 
   private async openWorkers(count: number): Promise<void> {
