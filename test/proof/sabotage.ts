@@ -14,6 +14,9 @@ const WAYS: readonly Way[] = [...redisWays, ...evidenceWays, ...postgresWays, ..
 
 import { sabotagedDriver } from './sabotaged.ts';
 
+/** Two of three, of every kind: more than thirty. */
+const SHORT_WAYS = WAYS.filter((_, index) => index % 3 !== 2);
+
 const RUNS_A_WAY = 4;
 const LIMITS = { maxPauseMs: 1_500, maxBlurMs: 0 };
 
@@ -27,7 +30,7 @@ export const sabotageProof: Proof = {
     await using _traffic = keepBusy(application);
     const complaints: string[] = [];
     const cases: ProofCase[] = [await control(application, options, complaints)];
-    for (const way of WAYS) {
+    for (const way of options.short ? SHORT_WAYS : WAYS) {
       if (options.signal.aborted) break;
       cases.push(await runWay(application, way, options.short ? 1 : RUNS_A_WAY, complaints, options));
     }
@@ -35,7 +38,7 @@ export const sabotageProof: Proof = {
       name: 'sabotage',
       runs: cases.reduce((sum, one) => sum + one.runs, 0),
       failures: cases.reduce((sum, one) => sum + one.failures, 0),
-      figures: { ways: WAYS.length },
+      figures: { ways: cases.length - 1 },
       complaints,
       cases,
     };
