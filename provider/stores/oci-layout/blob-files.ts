@@ -51,12 +51,12 @@ export class PackFiles implements AsyncDisposable {
     this.#layout = layout;
   }
 
-  /** In memory of its own. @throws StasisError `store.damaged` when the file is missing or too short */
-  async read(digest: Digest, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  /** Fills `into` from `offset`. @throws StasisError `store.damaged` when the file is missing or too short */
+  async read(digest: Digest, offset: number, into: Uint8Array): Promise<void> {
     const pack = this.#pack(digest);
     pack.readers += 1;
     try {
-      return await readFully(await pack.handle, offset, length, () =>
+      await readFully(await pack.handle, offset, into, () =>
         damaged('wrong-size', digest, `The pack ${digest} has been cut short`),
       );
     } finally {
@@ -96,18 +96,16 @@ export class PackFiles implements AsyncDisposable {
   }
 }
 
-/** All of a part of a file, in memory of its own; `tooShort` is thrown where the file ends before. */
+/** Fills `into` from `offset`; `tooShort` is thrown where the file ends before. */
 export async function readFully(
   handle: FileHandle,
   offset: number,
-  length: number,
+  into: Uint8Array,
   tooShort: () => Error,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+): Promise<void> {
+  for (let done = 0; done < into.length; ) {
+    const { bytesRead } = await handle.read(into, done, into.length - done, offset + done);
     if (bytesRead === 0) throw tooShort();
     done += bytesRead;
   }
-  return bytes;
 }

@@ -86,13 +86,8 @@ class PackFile implements PackOutput {
     return writeAll(this.#handle, parts);
   }
 
-  read(offset: number, length: number): Promise<Uint8Array> {
-    return readFully(
-      this.#handle,
-      offset,
-      length,
-      () => new Error('a pack is shorter than what was written'),
-    );
+  read(offset: number, into: Uint8Array): Promise<void> {
+    return readFully(this.#handle, offset, into, () => new Error('a pack is shorter than what was written'));
   }
 
   async finish({ digest }: Sized): Promise<void> {

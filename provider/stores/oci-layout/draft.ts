@@ -54,7 +54,7 @@ export class LayoutDraft implements Draft {
     this.#packs = new PackFiles(layout);
     this.#session = new PackSession(
       this.#files,
-      (pack, offset, length) => this.#packs.read(pack, offset, length),
+      (pack, offset, into) => this.#packs.read(pack, offset, into),
       context.signal,
     );
   }

@@ -19,6 +19,14 @@ import { liveTokens } from './lock-chain.ts';
 /** What no manifest names may be what another tool is just copying here: it stays for this long. */
 const GRACE_MS = 60 * 60_000;
 
+/** Whether a writer has died and left something. Cheap. */
+export async function hasDeadDrafts(layout: Layout): Promise<boolean> {
+  const drafts = await readdir(layout.drafts);
+  if (drafts.length === 0) return false;
+  const live = await liveTokens(layout.locks);
+  return drafts.some((token) => !live.has(token));
+}
+
 /** Returns the bytes that it freed. `forsaken` are blobs that are known to be ours: for them there is no grace. */
 export async function collectGarbage(
   layout: Layout,

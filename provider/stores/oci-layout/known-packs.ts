@@ -103,8 +103,9 @@ export async function loadKnownPacks(
 /** @throws StasisError `store.damaged`, `store.newer-format` */
 export async function readToc(pack: PackInfo, files: PackFiles): Promise<PackToc> {
   const { digest, sizeBytes } = pack.toc;
-  const bytes = await files.read(pack.digest, pack.sizeBytes - sizeBytes, sizeBytes);
+  const bytes = Buffer.alloc(sizeBytes);
+  await files.read(pack.digest, pack.sizeBytes - sizeBytes, bytes);
   if (`sha256:${hash('sha256', bytes, 'hex')}` !== digest)
     throw damaged('damaged', pack.digest, `The table of contents of the pack ${pack.digest} is damaged`);
-  return decodeToc(Buffer.from(bytes.buffer));
+  return decodeToc(bytes);
 }

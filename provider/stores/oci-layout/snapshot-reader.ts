@@ -53,7 +53,7 @@ export class SnapshotReader {
         range,
         {
           frames: (pack) => this.#framesOf(map.packs[pack]!, files),
-          read: (pack, offset, length) => files.read(map.packs[pack]!, offset, length),
+          read: (pack, offset, into) => files.read(map.packs[pack]!, offset, into),
         },
         this.#context.signal,
       );

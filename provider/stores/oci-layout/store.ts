@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
-import { StasisError } from '../../core/errors.ts';
+import type { StasisError } from '../../core/errors.ts';
 import { isName } from '../../core/reference.ts';
 import type {
   BlobReader,
@@ -14,18 +14,20 @@ import type {
   StoreLock,
   StoreRecords,
 } from '../../core/store.ts';
-import { listSnapshots, loadSnapshot, snapshotsOf, withOnly, withSnapshot } from './catalog.ts';
+import { listSnapshots, loadSnapshot, snapshotsOf, withSnapshot } from './catalog.ts';
 import { checkFolder } from './check.ts';
 import { withDiskErrors } from './disk-error.ts';
 import { Documents } from './documents.ts';
 import { LayoutDraft, type Sealer } from './draft.ts';
 import { noteDraftPacks } from './draft-record.ts';
-import { collectGarbage } from './garbage.ts';
+import { collectGarbage, hasDeadDrafts } from './garbage.ts';
 import { emptyIndex, type LayoutIndex, type ListedSnapshot, readIndex, writeIndex } from './index-file.ts';
 import { choosePacks } from './known-packs.ts';
 import { fileNameOf, Layout } from './layout.ts';
 import { acquireLock, type HeldLock } from './lock-chain.ts';
+import { malformedName, nameTaken, noSnapshot } from './name-errors.ts';
 import { type NameDocument, ownerOf, readName, recordOf, refuseOtherOwner } from './names.ts';
+import { type NameState, removeSnapshots } from './removal.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 import { verifySnapshot } from './verify.ts';
 
@@ -33,13 +35,6 @@ import { verifySnapshot } from './verify.ts';
 const STORE_LOCK_WAIT_MS = 60_000;
 /** A draft's name is taken or not; two processes that look at the same moment should not both give way. */
 const NAME_LOCK_WAIT_MS = 300;
-
-/** Everything known of a name. */
-interface NameState {
-  readonly document: NameDocument;
-  /** Newest first. */
-  readonly snapshots: readonly ListedSnapshot[];
-}
 
 /** A store in a folder that is an OCI image layout. */
 export class LayoutStore implements Store {
@@ -158,7 +153,16 @@ export class LayoutStore implements Store {
         const inTheWay = document.pins.filter((pin) => wanted.some(({ digest }) => digest === pin.digest));
         const pinned = new Set(inTheWay.map(({ digest }) => digest));
         const removed = wanted.filter(({ digest }) => !pinned.has(digest));
-        if (removed.length > 0) await this.#removeAll(name, removed, { document, snapshots }, index, context);
+        if (removed.length > 0)
+          await removeSnapshots(
+            this.#layout,
+            this.#names,
+            index,
+            name,
+            { document, snapshots },
+            removed,
+            context,
+          );
         return inTheWay;
       });
     });
@@ -184,6 +188,8 @@ export class LayoutStore implements Store {
     const { before, packs } = await this.#locked(context, async (index) => {
       const state = await this.#state(name, index);
       refuseOtherOwner(name, owner, ownerOf(state.document, state.snapshots));
+      // What a dead writer has left may be what the disk has no room for.
+      if (await hasDeadDrafts(this.#layout)) await collectGarbage(this.#layout, index, [], context);
       const chosen = await choosePacks(this.#layout, index, name, context);
       await noteDraftPacks(
         this.#layout,
@@ -231,33 +237,6 @@ export class LayoutStore implements Store {
     });
   }
 
-  async #removeAll(
-    name: string,
-    removed: readonly ListedSnapshot[],
-    { document, snapshots }: NameState,
-    index: LayoutIndex,
-    context: Context,
-  ): Promise<void> {
-    const forsaken = new Set<Digest>();
-    for (const { digest, sizeBytes } of removed) {
-      forsaken.add(digest);
-      // What a damaged manifest needed is swept later, when its grace is over.
-      const loaded = await loadSnapshot(this.#layout, digest, sizeBytes).catch(() => undefined);
-      const blobs =
-        loaded === undefined ? [] : [loaded.blobs.config, ...loaded.blobs.maps, ...loaded.blobs.packs];
-      for (const blob of blobs) forsaken.add(blob.digest);
-    }
-    const kept = snapshots.filter((snapshot) => !removed.includes(snapshot));
-    if (kept.length > 0) {
-      const last = Math.max(document.lastGeneration, ...removed.map(({ generation }) => generation));
-      await this.#names.write(name, { ...document, lastGeneration: last });
-    }
-    const left = withOnly(index, name, kept);
-    await writeIndex(this.#layout, left);
-    if (kept.length === 0) await this.#names.remove(name);
-    await collectGarbage(this.#layout, left, forsaken, context);
-  }
-
   /** Changes what is known of a name that has snapshots. */
   #change(
     name: string,
@@ -302,26 +281,4 @@ export class LayoutStore implements Store {
 /** Numbers start anew for a name that has nothing left. */
 function lastGeneration(document: NameDocument, snapshots: readonly ListedSnapshot[]): number {
   return snapshots.length === 0 ? 0 : document.lastGeneration;
-}
-
-function noSnapshot(name: string, digest?: Digest): StasisError {
-  const which = digest === undefined ? `"${name}"` : `${name}@${digest}`;
-  return new StasisError('store.no-snapshot', `The store has no snapshot ${which}.`, {
-    hint: 'List what it has with "stasis list".',
-  });
-}
-
-function nameTaken(name: string): StasisError {
-  return new StasisError(
-    'store.name-taken',
-    `The name "${name}" got another owner or another generation during the capture.`,
-    { hint: 'Run it again.', at: ['name'] },
-  );
-}
-
-function malformedName(name: string): StasisError {
-  return new StasisError('reference.malformed', `"${name}" is no name of a snapshot.`, {
-    hint: 'Names have lower-case letters and digits, with single "-" or "." between them.',
-    at: ['name'],
-  });
 }

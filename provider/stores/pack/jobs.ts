@@ -28,6 +28,8 @@ export interface UnitPart {
 
 /** The content of part of a blob, out of frames that the main thread has fetched. */
 export interface ReadTask {
+  /** What all frames lie in; it comes back with the answer. */
+  readonly buffer: ArrayBuffer;
   readonly frames: readonly FetchedFrame[];
   /** Threes of length, place in `frames` (-1 for zeros), and offset in the frame's raw content. */
   readonly segments: readonly number[];
@@ -49,7 +51,7 @@ export interface Answers {
   readonly flush: { readonly frames: readonly FrameRecord[] };
   /** SHA-256 of the whole stream in hexadecimal digits, after the last unit. */
   readonly digest: { readonly digest?: string };
-  readonly read: { readonly pieces: readonly Piece[] };
+  readonly read: { readonly pieces: readonly Piece[]; readonly buffer: ArrayBuffer };
 }
 
 export type Request = { readonly id: number; readonly job: Job } | { readonly notice: Notice };

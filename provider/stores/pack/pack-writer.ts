@@ -29,8 +29,8 @@ export interface PackInfo extends Sized {
 /** A file to be, somewhere, that holds one pack. */
 export interface PackOutput {
   write(parts: readonly Uint8Array[]): Promise<void>;
-  /** Of what was written before. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Fills `into` with what was written before. */
+  read(offset: number, into: Uint8Array): Promise<void>;
   /** Everything was written: it is durable on return. */
   finish(pack: Sized): Promise<void>;
   discard(): Promise<void>;

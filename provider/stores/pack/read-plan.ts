@@ -4,11 +4,11 @@ import type { FetchedFrame, ReadTask } from './jobs.ts';
 import type { PackReader } from './reader.ts';
 
 /** A step ends when it gives this much content or touches this many frames: both bound memory. */
-const STEP_BYTES = 2 * 1024 * 1024;
+const STEP_BYTES = 1024 * 1024;
 const STEP_FRAMES = 16;
 /** Frames this near to each other in a pack are fetched by one read. */
 const GAP_BYTES = 64 * 1024;
-const MAX_READ_BYTES = 4 * 1024 * 1024;
+const MIN_BUFFER_BYTES = 512 * 1024;
 
 interface PlannedFrame {
   readonly pack: number;
@@ -93,32 +93,63 @@ export async function* planReads(
   if (step.segments.length > 0) yield step;
 }
 
-/** Fetches what a step needs, with few reads. */
-export async function fetchTask(step: ReadStep, packs: PackReader): Promise<ReadTask> {
-  const order = step.frames.map((_frame, place) => place);
+interface Fetch {
+  readonly pack: number;
+  readonly offset: number;
+  length: number;
+  /** Places in the step's frames. */
+  readonly places: number[];
+}
+
+/** Few reads for all frames of a step. */
+function planFetches({ frames }: ReadStep): Fetch[] {
+  const order = frames.map((_frame, place) => place);
   order.sort((a, b) => {
-    const left = step.frames[a]!;
-    const right = step.frames[b]!;
+    const [left, right] = [frames[a]!, frames[b]!];
     return left.pack - right.pack || left.storedStart - right.storedStart;
   });
-  const frames: FetchedFrame[] = new Array(step.frames.length);
-  for (let at = 0; at < order.length; ) {
-    const first = step.frames[order[at]!]!;
-    let end = first.storedStart + first.storedLength;
-    let next = at + 1;
-    for (; next < order.length; next += 1) {
-      const frame = step.frames[order[next]!]!;
-      const frameEnd = frame.storedStart + frame.storedLength;
-      if (frame.pack !== first.pack || frame.storedStart - end > GAP_BYTES) break;
-      if (frameEnd - first.storedStart > MAX_READ_BYTES) break;
-      end = frameEnd;
-    }
-    const bytes = await packs.read(first.pack, first.storedStart, end - first.storedStart);
-    for (; at < next; at += 1) {
-      const { storedStart, storedLength, rawBytes, digest } = step.frames[order[at]!]!;
-      const offset = storedStart - first.storedStart;
-      frames[order[at]!] = { stored: bytes.subarray(offset, offset + storedLength), rawBytes, digest };
-    }
+  const fetches: Fetch[] = [];
+  for (const place of order) {
+    const { pack, storedStart, storedLength } = frames[place]!;
+    const last = fetches.at(-1);
+    const end = last === undefined ? 0 : last.offset + last.length;
+    if (last?.pack === pack && storedStart - end <= GAP_BYTES) {
+      last.length = storedStart + storedLength - last.offset;
+      last.places.push(place);
+    } else fetches.push({ pack, offset: storedStart, length: storedLength, places: [place] });
   }
-  return { frames, segments: step.segments };
+  return fetches;
+}
+
+/** Fetches what a step needs, into one buffer. */
+export async function fetchTask(step: ReadStep, packs: PackReader, buffers: ReadBuffers): Promise<ReadTask> {
+  const fetches = planFetches(step);
+  const buffer = buffers.take(fetches.reduce((sum, { length }) => sum + length, 0));
+  const frames: FetchedFrame[] = new Array(step.frames.length);
+  let at = 0;
+  for (const { pack, offset, length, places } of fetches) {
+    await packs.read(pack, offset, new Uint8Array(buffer, at, length));
+    for (const place of places) {
+      const { storedStart, storedLength, rawBytes, digest } = step.frames[place]!;
+      const stored = new Uint8Array(buffer, at + storedStart - offset, storedLength);
+      frames[place] = { stored, rawBytes, digest };
+    }
+    at += length;
+  }
+  return { buffer, frames, segments: step.segments };
+}
+
+/** Buffers that are used again: memory that is made and dropped is what the garbage collector runs for. */
+export class ReadBuffers {
+  readonly #free: ArrayBuffer[] = [];
+
+  take(sizeBytes: number): ArrayBuffer {
+    const place = this.#free.findIndex(({ byteLength }) => byteLength >= sizeBytes);
+    const found = place < 0 ? undefined : this.#free.splice(place, 1)[0];
+    return found ?? new ArrayBuffer(Math.max(sizeBytes, MIN_BUFFER_BYTES));
+  }
+
+  giveBack(buffer: ArrayBuffer): void {
+    this.#free.push(buffer);
+  }
 }

@@ -2,17 +2,17 @@ import { throwIfAborted } from '../../core/errors.ts';
 import type { ByteRange } from '../../core/store.ts';
 import { assemble, FrameCache } from './assemble.ts';
 import type { Extents } from './extents.ts';
-import type { Piece, ReadTask } from './jobs.ts';
+import type { Piece } from './jobs.ts';
 import type { PackFrames } from './pack-frames.ts';
 import { PoolLease } from './pool.ts';
-import { fetchTask, planReads, type ReadStep } from './read-plan.ts';
+import { fetchTask, planReads, ReadBuffers, type ReadStep } from './read-plan.ts';
 
 /** Packs by the numbers that extents have. */
 export interface PackReader {
   /** @throws StasisError `store.damaged` when the table of contents is not what was written. */
   frames(pack: number): Promise<PackFrames>;
-  /** @throws StasisError `store.damaged` when the pack is missing or cut short. */
-  read(pack: number, offset: number, length: number): Promise<Uint8Array>;
+  /** Fills `into` from `offset` of the pack. @throws StasisError `store.damaged` when it is missing or cut short. */
+  read(pack: number, offset: number, into: Uint8Array): Promise<void>;
 }
 
 /** Below it the workers would cost more than they give. */
@@ -47,7 +47,12 @@ function* zeros(length: number): Generator<Uint8Array> {
 
 async function* inline(steps: AsyncIterable<ReadStep>, packs: PackReader): AsyncGenerator<readonly Piece[]> {
   const cache = new FrameCache();
-  for await (const step of steps) yield assemble(await fetchTask(step, packs), cache);
+  const buffers = new ReadBuffers();
+  for await (const step of steps) {
+    const task = await fetchTask(step, packs, buffers);
+    yield assemble(task, cache);
+    buffers.giveBack(task.buffer);
+  }
 }
 
 async function* parallel(
@@ -56,10 +61,12 @@ async function* parallel(
 ): AsyncGenerator<readonly Piece[]> {
   using lease = new PoolLease();
   const { pool } = lease;
+  const buffers = new ReadBuffers();
   const ahead: Promise<readonly Piece[]>[] = [];
   const start = (step: ReadStep): Promise<readonly Piece[]> => {
-    const pieces = fetchTask(step, packs).then(async (task) => {
-      const answer = await pool.run({ kind: 'read', task }, { transfer: buffersOf(task) });
+    const pieces = fetchTask(step, packs, buffers).then(async (task) => {
+      const answer = await pool.run({ kind: 'read', task }, { transfer: [task.buffer] });
+      buffers.giveBack(answer.buffer);
       return answer.pieces;
     });
     pieces.catch(() => {});
@@ -68,15 +75,10 @@ async function* parallel(
   try {
     for await (const step of steps) {
       ahead.push(start(step));
-      if (ahead.length > 2 * pool.size) yield await ahead.shift()!;
+      if (ahead.length > pool.size + 1) yield await ahead.shift()!;
     }
     while (ahead.length > 0) yield await ahead.shift()!;
   } finally {
     await Promise.allSettled(ahead);
   }
-}
-
-/** Frames that were fetched together share memory, which goes over once. */
-function buffersOf(task: ReadTask): ArrayBuffer[] {
-  return [...new Set(task.frames.map((frame) => frame.stored.buffer as ArrayBuffer))];
 }

@@ -29,7 +29,7 @@ class MemorySink implements PackSink {
         if (this.written > this.failAfterBytes) throw new StasisError('store.no-space', 'full');
         bytes = Buffer.concat([bytes, ...parts]);
       },
-      read: async (offset, length) => new Uint8Array(bytes.subarray(offset, offset + length)),
+      read: async (offset, into) => into.set(bytes.subarray(offset, offset + into.length)),
       finish: async ({ digest }) => {
         this.packs.set(digest, bytes);
       },
@@ -37,8 +37,8 @@ class MemorySink implements PackSink {
     };
   }
 
-  readonly reader: KnownPackReader = async (digest, offset, length) =>
-    new Uint8Array(this.packs.get(digest)!.subarray(offset, offset + length));
+  readonly reader: KnownPackReader = async (digest, offset, into) =>
+    into.set(this.packs.get(digest)!.subarray(offset, offset + into.length));
 
   get storedBytes(): number {
     return [...this.packs.values()].reduce((sum, pack) => sum + pack.length, 0);
@@ -324,31 +324,20 @@ describe('a session of packs', () => {
   });
 
   test('a flipped byte anywhere in a pack is told, never given out', async () => {
-    const sink = new MemorySink();
-    const session = new PackSession(sink, noKnown, never);
-    const bytes = content(11, 3 * MB);
-    const blob: PutBlob = await session.put(inPieces(bytes, [MB]), 'pages-8k');
-    await session.finish();
-    const { info } = session.pack(0);
-    const pack = sink.packs.get(info.digest)!;
-    const toc = tocOf(pack, info);
-    for (let frame = 0; frame < toc.frames.count; frame += 1) {
-      const at = toc.frames.storedStart(frame) + Math.floor(Math.random() * toc.frames.storedLength(frame));
-      const damaged = Buffer.from(pack);
-      damaged[at] = damaged[at]! ^ (1 << Math.floor(Math.random() * 8));
-      const reader = new PackSession(
-        sink,
-        async (_pack, offset, length) => {
-          return new Uint8Array(damaged.subarray(offset, offset + length));
-        },
-        never,
-      );
-      reader.addKnown(info, toc);
-      const again = await reader.put(inPieces(bytes, [MB]), 'pages-8k');
-      expect(again.digest).toBe(blob.digest);
-      await expect(readAll(reader.read(again))).rejects.toMatchObject({ code: 'store.damaged' });
-      await reader.end();
+    // Content of its own each time: workers keep what they have unpacked and found to be right.
+    for (let round = 0; round < 12; round += 1) {
+      const sink = new MemorySink();
+      const session = new PackSession(sink, noKnown, never);
+      const bytes = Buffer.concat([randomBytes(1000), content(round, 3 * MB)]);
+      const blob = await session.put(inPieces(bytes, [MB]), 'pages-8k');
+      await session.finish();
+      const { info } = session.pack(0);
+      const pack = sink.packs.get(info.digest)!;
+      const frames = pack.length - info.toc.sizeBytes;
+      const at = Math.floor(Math.random() * frames);
+      pack[at] = pack[at]! ^ (1 << Math.floor(Math.random() * 8));
+      await expect(readAll(session.read(blob))).rejects.toMatchObject({ code: 'store.damaged' });
+      await session.end();
     }
-    await session.end();
   });
 });

@@ -22,7 +22,7 @@ export interface PutBlob extends BlobDescriptor {
 }
 
 /** Reads packs that were there before the session. */
-export type KnownPackReader = (pack: Digest, offset: number, length: number) => Promise<Uint8Array>;
+export type KnownPackReader = (pack: Digest, offset: number, into: Uint8Array) => Promise<void>;
 
 let nextSession = 1;
 
@@ -118,10 +118,10 @@ export class PackSession {
     await this.#packs.settle();
     const packs: PackReader = {
       frames: async (pack) => this.#packs.packs[pack]!.frames,
-      read: async (number, offset, length) => {
+      read: async (number, offset, into) => {
         const pack = this.#packs.packs[number]!;
-        if (pack.output !== undefined) return (await pack.output).read(offset, length);
-        return this.#readKnown(pack.info!.digest, offset, length);
+        if (pack.output === undefined) await this.#readKnown(pack.info!.digest, offset, into);
+        else await (await pack.output).read(offset, into);
       },
     };
     yield* readExtents(this.#packs.resolve(blob.parts), range, packs, this.#signal);

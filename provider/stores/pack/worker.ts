@@ -7,8 +7,7 @@ import { parentPort } from 'node:worker_threads';
 import { toStasisError } from '../../core/errors.ts';
 import { assemble, FrameCache } from './assemble.ts';
 import type { FrameRecord } from './frame.ts';
-import type { Answers, Job, Notice, Piece, ReadTask, Request, UnitPart } from './jobs.ts';
-import { free } from './memory.ts';
+import type { Answers, Job, Notice, Request, UnitPart } from './jobs.ts';
 import { IndexView } from './shared-index.ts';
 import { UnchangedView } from './unchanged.ts';
 import { UnitPacker } from './unit-packer.ts';
@@ -36,14 +35,6 @@ function digestPart(job: Job & { kind: 'digest' }): Answers['digest'] {
   return { digest: stream.digest('hex') };
 }
 
-function readTask(task: ReadTask): readonly Piece[] {
-  try {
-    return assemble(task, cache);
-  } finally {
-    free(task.frames.map((frame) => frame.stored));
-  }
-}
-
 function perform(job: Job): Answers[Job['kind']] {
   switch (job.kind) {
     case 'chunk':
@@ -53,7 +44,7 @@ function perform(job: Job): Answers[Job['kind']] {
     case 'digest':
       return digestPart(job);
     case 'read':
-      return { pieces: readTask(job.task) };
+      return { pieces: assemble(job.task, cache), buffer: job.task.buffer };
   }
 }
 
@@ -88,7 +79,9 @@ function transferOf(answer: Answers[Job['kind']]): ArrayBuffer[] {
   const frames: readonly FrameRecord[] = 'frames' in answer ? answer.frames : [];
   for (const frame of frames) views.push(frame.stored, frame.chunkHashes, frame.chunkLengths);
   if ('pieces' in answer) views.push(...answer.pieces.filter((piece) => typeof piece !== 'number'));
-  return [...new Set(views.map((view) => view.buffer as ArrayBuffer))];
+  const buffers = views.map((view) => view.buffer as ArrayBuffer);
+  if ('buffer' in answer) buffers.push(answer.buffer);
+  return buffers;
 }
 
 if (parentPort === null) throw new Error('this file runs as a worker thread');

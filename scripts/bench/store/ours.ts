@@ -11,7 +11,7 @@ import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
 const NAME = 'bench';
 const MEMBER = 'image';
 const READ_BYTES = 1024 * 1024;
-const WRITE_BYTES = 2 * 1024 * 1024;
+const WRITE_BYTES = 512 * 1024;
 
 const context: Context = {
   signal: new AbortController().signal,

@@ -64,6 +64,13 @@ export function describeDeath(under: StoreUnderTest): void {
         expect((await store.sweep(testContext())).removedBytes).toBeGreaterThan(0);
         expect(await fresh.leftovers()).toEqual([]);
         expect(await store.name('shop')).toBeUndefined();
+        // Whoever captures next sweeps as well, whatever its name.
+        await using another = child(opened, { what: 'hold-draft', name: 'shop' });
+        await another.says('held');
+        await another.kill();
+        expect(await fresh.leftovers()).not.toEqual([]);
+        await captureInto(store, 'bank', { a: sampleBytes(4, MB) });
+        expect(await fresh.leftovers()).toEqual([]);
         expect(await store.verify(bank.digest, 'content', testContext())).toEqual([]);
         expect((await captureInto(store, 'shop', { a: sampleBytes(3, MB) })).generation).toBe(1);
       },
