@@ -68,42 +68,24 @@ describe('a real bank', () => {
   test('between Postgres and Redis: whole when it stops, torn when read one after another while it runs', async () => {
     await using postgres = await startPostgres();
     await using redis = await startRedis({ password: 'bank-secret' });
-    const urls = [postgres.url(), redis.url];
-    const bank = await startBank(urls);
-    try {
-      await expectTornByNaiveReading(urls, bank);
-      await bank.stop();
-      expect(checkBank(await readBank(urls))).toMatchObject({
-        torn: false,
-        faults: [],
-        underWay: 0,
-        inFlight: 0,
-      });
-    } finally {
-      await bank[Symbol.asyncDispose]();
-    }
+    await expectTornThenWhole([postgres.url(), redis.url]);
   }, 120_000);
 
   test('between three Postgres servers', async () => {
     await using a = await startPostgres();
     await using b = await startPostgres();
     await using c = await startPostgres();
-    const urls = [a.url(), b.url(), c.url()];
-    const bank = await startBank(urls);
-    try {
-      await expectTornByNaiveReading(urls, bank);
-      await bank.stop();
-      expect(checkBank(await readBank(urls))).toMatchObject({
-        torn: false,
-        faults: [],
-        underWay: 0,
-        inFlight: 0,
-      });
-    } finally {
-      await bank[Symbol.asyncDispose]();
-    }
+    await expectTornThenWhole([a.url(), b.url(), c.url()]);
   }, 120_000);
 });
+
+async function expectTornThenWhole(urls: readonly string[]): Promise<void> {
+  await using bank = await startBank(urls);
+  await expectTornByNaiveReading(urls, bank);
+  await bank.stop();
+  const whole = { torn: false, faults: [], underWay: 0, inFlight: 0 };
+  expect(checkBank(await readBank(urls))).toMatchObject(whole);
+}
 
 /** Reads one store, and the others only when the bank has gone on by a hundred moves: what a dump of each would do. */
 async function expectTornByNaiveReading(
