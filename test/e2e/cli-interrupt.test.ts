@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createClient } from '@redis/client';
 import pg from 'pg';
 import type { PostgresServer } from '../support/postgres-server.ts';
 import { Shop, variable } from './cli/shop.ts';
@@ -169,6 +170,25 @@ describe('while a member is held', () => {
     };
   }
 
+  /** A write that is not answered within this waits for something. */
+  const HELD_MS = 15;
+
+  /** Two connections to the Redis: one that a lock makes wait, and one that it does not. */
+  async function openProbe() {
+    const [writer, reader] = [createClient({ url: shop.redis.url }), createClient({ url: shop.redis.url })];
+    for (const client of [writer, reader]) {
+      client.on('error', () => {});
+      await client.connect();
+    }
+    return {
+      writer,
+      reader,
+      async [Symbol.asyncDispose]() {
+        for (const client of [writer, reader]) client.destroy();
+      },
+    };
+  }
+
   test.each([1, 2])('Ctrl-C pressed %i times lets it go at once', async (times) => {
     await shop.workspace.inputs(
       'busy.yaml',
@@ -182,12 +202,16 @@ members:
     );
     await using _one = await busy(shop.postgres, 'orders');
     await using _two = await busy(shop.twinPostgres, 'orders');
+    await using probe = await openProbe();
     let wasHeld = false;
     let thawedMs = Number.POSITIVE_INFINITY;
     const ran = await runUntil(['capture', '-f', 'busy.yaml', '--json'], /stasis: hold/, async (running) => {
-      for (let tries = 0; tries < 200 && !wasHeld; tries += 1) {
-        const write = shop.redis.cli('SET', 'probe', String(tries));
-        wasHeld = !(await Promise.race([write.then(() => true), delay(400, false)]));
+      for (let tries = 0; tries < 2_000 && !wasHeld; tries += 1) {
+        const write = probe.writer.set('probe', String(tries)).then(() => true);
+        const waits = !(await Promise.race([write, delay(HELD_MS, false)]));
+        // Only a server that answers a question while a write waits is held; otherwise the machine is slow.
+        wasHeld =
+          waits && (await Promise.race([probe.reader.ping().then(() => true), write.then(() => false)]));
         if (!wasHeld) continue;
         const interruptedMs = Date.now();
         for (let n = 0; n < times; n += 1) {
