@@ -102,10 +102,28 @@ export interface Example {
   readonly inputs: Values;
 }
 
+/** Registers a resource of ours by its definition's name and its own, with its inputs; gives its outputs. */
+export type Register = (resource: string, name: string, inputs: Values) => Promise<Values>;
+
+/**
+ * Several resources of ours under one name, for engines that have such a thing. `build` moves values from place to
+ * place and never looks into them: they may be unknown, secret or whatever else the engine hands over.
+ */
+export interface ComponentDefinition {
+  readonly name: string;
+  readonly summary: string;
+  readonly inputs: z.ZodObject;
+  readonly outputs: z.ZodObject;
+  readonly examples: readonly Example[];
+  /** Registers what the component consists of, and returns its outputs. `name` is the component's own. */
+  build(name: string, inputs: Values, register: Register): Promise<Values>;
+}
+
 /** What an engine serves: made anew for each provider configuration. */
 export interface Catalog {
   readonly resources: readonly ResourceDefinition[];
   readonly functions: readonly FunctionDefinition[];
+  readonly components: readonly ComponentDefinition[];
 }
 
 /** The provider: its configuration, and the catalog that follows from it. The schema of the catalog never depends on the configuration. */

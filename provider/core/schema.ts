@@ -8,6 +8,10 @@ export interface FieldMeta {
   readonly role?: 'endpoint' | 'selection' | 'access' | 'limit';
   readonly secret?: boolean;
   readonly computed?: boolean;
+  /** Of an input: an engine that has a name of its own for each resource takes that one where the user gives none. */
+  readonly logicalName?: boolean;
+  /** Of an object or an enum: what languages with named types call it. Made from where it stands unless said. */
+  readonly typeName?: string;
 }
 
 /** A field's metadata, wherever in its wrappers (optional, default, nullable) it was given. */

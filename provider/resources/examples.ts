@@ -42,3 +42,36 @@ export const GET_SNAPSHOTS_EXAMPLES: readonly Example[] = [
     inputs: { name: 'shop', store: { path: './snapshots' } },
   },
 ];
+
+export const APPLICATION_EXAMPLES: readonly Example[] = [
+  {
+    title: 'A shop that is captured before each release',
+    inputs: {
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.internal:5432/orders' } },
+        receipts: { files: { path: '/srv/shop/receipts' } },
+      },
+      release: '2026.11',
+      store: { path: './snapshots' },
+      keep: 10,
+    },
+  },
+  {
+    title: 'The same shop, with a twin in another place',
+    inputs: {
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.internal:5432/orders' } },
+        receipts: { files: { path: '/srv/shop/receipts' } },
+      },
+      release: '2026.11',
+      store: { path: './snapshots' },
+      restoreTo: {
+        members: {
+          orders: { postgres: { url: 'postgres://app:secret@db.sovereign.example:5432/orders' } },
+          receipts: { files: { path: '/srv/twin/receipts' } },
+        },
+        verify: 'equivalent',
+      },
+    },
+  },
+];

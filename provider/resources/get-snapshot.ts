@@ -30,12 +30,14 @@ export function getSnapshotDefinition(services: Services, defaults: Defaults): F
   };
 }
 
-const generation = z.object({
-  reference: z.string().describe('Exactly this snapshot: name@sha256:….'),
-  digest: z.string().describe('The digest of its manifest.'),
-  generation: z.number().describe('Its number, from 1.'),
-  cutAt: z.string().describe('Wall-clock time of the cut, ISO 8601.'),
-});
+const generation = z
+  .object({
+    reference: z.string().describe('Exactly this snapshot: name@sha256:….'),
+    digest: z.string().describe('The digest of its manifest.'),
+    generation: z.number().int().describe('Its number, from 1.'),
+    cutAt: z.string().describe('Wall-clock time of the cut, ISO 8601.'),
+  })
+  .meta({ typeName: 'Generation' });
 
 /** Looks up all sealed snapshots of a name, newest first; none is an error. */
 export function getSnapshotsDefinition(services: Services, defaults: Defaults): FunctionDefinition {

@@ -26,10 +26,14 @@ export function membersSchema(drivers: readonly Driver[], summary: string): z.Zo
   for (const driver of drivers)
     fields[driver.name] = z
       .strictObject({ ...driver.spec.shape, endpoint: ENDPOINT })
+      .meta({ typeName: `${driver.name.replace(/^./, (first) => first.toUpperCase())}Member` })
       .optional()
       .describe(driver.summary);
   return z
-    .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, MEMBER_NAME), z.strictObject(fields))
+    .record(
+      z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, MEMBER_NAME),
+      z.strictObject(fields).meta({ typeName: 'Member' }),
+    )
     .describe(summary);
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ProviderDefinition, Values } from '../core/resource.ts';
 import { problemsOf } from '../core/schema.ts';
+import { applicationDefinition } from './application.ts';
 import { getSnapshotDefinition, getSnapshotsDefinition } from './get-snapshot.ts';
 import { restoreDefinition } from './restore.ts';
 import type { Defaults, Services } from './services.ts';
@@ -31,8 +32,11 @@ export function makeProvider(services: Services): ProviderDefinition {
     check: (values) => problemsOf(configuration, values),
     catalog: (values) => {
       const defaults = defaultsOf(values);
+      const snapshot = snapshotDefinition(services, defaults);
+      const restore = restoreDefinition(services, defaults);
       return {
-        resources: [snapshotDefinition(services, defaults), restoreDefinition(services, defaults)],
+        resources: [snapshot, restore],
+        components: [applicationDefinition(snapshot, restore)],
         functions: [getSnapshotDefinition(services, defaults), getSnapshotsDefinition(services, defaults)],
       };
     },

@@ -4,23 +4,27 @@ import type { RestoreResult } from '../coordinator/restore.ts';
 import type { Values } from '../core/resource.ts';
 import { roundMs } from './snapshot-outputs.ts';
 
-const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']);
+const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']).meta({ typeName: 'Verdict' });
 
-const difference = z.object({
-  member: z.string().describe('The member.'),
-  object: z.string().describe('What differs: a table, a key, a file, a setting.'),
-  kind: z
-    .enum(['missing', 'extra', 'changed'])
-    .describe('missing, extra or changed, as seen from the snapshot.'),
-  message: z.string().describe('How, for people.'),
-});
+const difference = z
+  .object({
+    member: z.string().describe('The member.'),
+    object: z.string().describe('What differs: a table, a key, a file, a setting.'),
+    kind: z
+      .enum(['missing', 'extra', 'changed'])
+      .describe('missing, extra or changed, as seen from the snapshot.'),
+    message: z.string().describe('How, for people.'),
+  })
+  .meta({ typeName: 'Difference' });
 
-const member = z.object({
-  verdict: verdict.describe('The verdict of this member.'),
-  equal: z.number().describe('How many objects were equal.'),
-  differenceCount: z.number().describe('How many differed.'),
-  restoreMs: z.number().describe('How long its restore took, in milliseconds.'),
-});
+const member = z
+  .object({
+    verdict: verdict.describe('The verdict of this member.'),
+    equal: z.number().int().describe('How many objects were equal.'),
+    differenceCount: z.number().int().describe('How many differed.'),
+    restoreMs: z.number().describe('How long its restore took, in milliseconds.'),
+  })
+  .meta({ typeName: 'RestoredMember' });
 
 export const RESTORE_OUTPUTS = z.object({
   reference: z.string().describe('Exactly the snapshot that was restored: name@sha256:….'),

@@ -43,7 +43,8 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
       .optional()
       .describe(
         'The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.',
-      ),
+      )
+      .meta({ typeName: 'Verification' }),
     overwrite: z
       .boolean()
       .optional()
@@ -55,7 +56,8 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
     expiry: z
       .enum(['absolute', 'remaining'])
       .optional()
-      .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.'),
+      .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.')
+      .meta({ typeName: 'Expiry' }),
     triggers: z
       .record(z.string(), z.string())
       .optional()

@@ -4,33 +4,37 @@ import { formatReference } from '../core/reference.ts';
 import type { Values } from '../core/resource.ts';
 import type { SealedSnapshot } from '../core/store.ts';
 
-const coverage = z.object({
-  member: z.string().describe('The member.'),
-  layers: z.array(z.string()).describe('Its layers in the snapshot: compute, runtime, data.'),
-  outside: z.array(z.string()).describe('What is known to be outside the snapshot, one sentence each.'),
-});
+const coverage = z
+  .object({
+    member: z.string().describe('The member.'),
+    layers: z.array(z.string()).describe('Its layers in the snapshot: compute, runtime, data.'),
+    outside: z.array(z.string()).describe('What is known to be outside the snapshot, one sentence each.'),
+  })
+  .meta({ typeName: 'Coverage' });
 
-const memberOutputs = z.object({
-  driver: z.string().describe('The driver that captured it.'),
-  endpoint: z.string().describe('Where it was, without user, password and options.'),
-  sizeBytes: z.number().describe('Bytes of its captured state.'),
-  summary: z.string().describe('What was captured, for people.'),
-});
+const memberOutputs = z
+  .object({
+    driver: z.string().describe('The driver that captured it.'),
+    endpoint: z.string().describe('Where it was, without user, password and options.'),
+    sizeBytes: z.number().int().describe('Bytes of its captured state.'),
+    summary: z.string().describe('What was captured, for people.'),
+  })
+  .meta({ typeName: 'CapturedMember' });
 
 /** The outputs of a Snapshot, and of everything that looks one up. */
 export const SNAPSHOT_OUTPUTS = z.object({
   reference: z.string().describe('Exactly this snapshot: name@sha256:….'),
   digest: z.string().describe('The digest of its manifest.'),
-  generation: z.number().describe('Its number among the snapshots of this name, from 1.'),
+  generation: z.number().int().describe('Its number among the snapshots of this name, from 1.'),
   cutAt: z.string().describe('Wall-clock time of the cut, ISO 8601; for people, no part of the proof.'),
   sharp: z.boolean().describe('Whether one instant fits all members.'),
   blurMs: z
     .number()
     .describe('0 when sharp; else the least interval, in milliseconds, within which all of it lies.'),
   pauseMs: z.number().describe('How long the longest-paused member was paused, in milliseconds.'),
-  sizeBytes: z.number().describe('Bytes of the captured state.'),
-  storedBytes: z.number().describe('Bytes in the store that this snapshot needs.'),
-  newBytes: z.number().describe('Bytes that it added to the store.'),
+  sizeBytes: z.number().int().describe('Bytes of the captured state.'),
+  storedBytes: z.number().int().describe('Bytes in the store that this snapshot needs.'),
+  newBytes: z.number().int().describe('Bytes that it added to the store.'),
   certificate: z
     .string()
     .describe('The proof that the cut exists, as JSON: every hold, mark and smear with its evidence.'),

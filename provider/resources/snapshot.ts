@@ -37,7 +37,8 @@ const name = z
     message: 'A snapshot name has lower-case letters and digits, with single "-" or "." between them',
     params: { code: 'name.malformed', hint: 'For example shop, or shop-eu.orders; no slash, no underscore.' },
   })
-  .describe('The name under which generations are kept in the store. Another name is another resource.');
+  .describe('The name under which generations are kept in the store. Another name is another resource.')
+  .meta({ logicalName: true });
 
 const OUTPUTS = SNAPSHOT_OUTPUTS.extend({
   owner: z.string().describe('Who the name belongs to in the store.'),
@@ -80,7 +81,8 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
     deletionPolicy: z
       .enum(['retain', 'delete'])
       .optional()
-      .describe('What happens to the generations when the resource is removed: retain unless said.'),
+      .describe('What happens to the generations when the resource is removed: retain unless said.')
+      .meta({ typeName: 'DeletionPolicy' }),
   });
   return {
     name: 'Snapshot',

@@ -11,7 +11,7 @@ export function storeSchema(types: readonly StoreType[]): z.ZodObject {
   for (const { spec } of types)
     if (spec instanceof z.ZodObject)
       for (const [name, field] of Object.entries(spec.shape)) fields[name] = (field as z.ZodType).optional();
-  return z.strictObject(fields).describe('Where snapshots live.');
+  return z.strictObject(fields).describe('Where snapshots live.').meta({ typeName: 'Store' });
 }
 
 /**

@@ -97,6 +97,7 @@ export function photoProvider(): ProviderDefinition {
       const folder = String(configuration.folder);
       return {
         resources: [photo(folder)],
+        components: [],
         functions: [
           {
             name: 'getPhoto',
