@@ -7,8 +7,17 @@ interface Needs {
   readonly tools: readonly ToolName[];
 }
 
+/** The CLI with the hosts of the four languages in which its programs are tested. */
+const PULUMI = [
+  'pulumi',
+  'pulumi-language-nodejs',
+  'pulumi-language-python',
+  'pulumi-language-go',
+  'pulumi-language-yaml',
+] as const;
+
 export const NEEDS = {
-  test: { programs: TEST_PROGRAMS, tools: ['terraform', 'tofu', 'oras'] },
+  test: { programs: TEST_PROGRAMS, tools: ['terraform', 'tofu', ...PULUMI, 'oras'] },
   demo: { programs: DEMO_PROGRAMS, tools: [] },
   bench: { programs: TEST_PROGRAMS, tools: ['terraform', 'restic'] },
 } as const satisfies Record<string, Needs>;

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, chmod, constants, copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { alone, cacheFolder } from './cache.ts';
 import { atLeast, versionOf, which } from './programs.ts';
 import { say } from './say.ts';
@@ -17,13 +17,23 @@ interface ToolKind {
   readonly title: string;
   /** The oldest version on PATH that will do; undefined: one on PATH never will. */
   readonly least?: string;
-  readonly build?: {
-    readonly version: string;
-    readonly linkerFlags?: string;
-    /** Modules whose version the checksum database does not know; go.sum pins them all the same. */
-    readonly unlisted?: string;
-  };
+  /** It has no version of its own: one on PATH will do where it lies beside this tool. */
+  readonly beside?: 'pulumi';
+  readonly build?: Build;
 }
+
+interface Build {
+  readonly version: string;
+  readonly linkerFlags?: string;
+  readonly tags?: string;
+  /** Modules whose version the checksum database does not know; go.sum pins them all the same. */
+  readonly unlisted?: string;
+  /** A script that the program runs, and looks for beside itself: where it is in which module. */
+  readonly script?: { readonly module: string; readonly path: string };
+}
+
+/** The newest revision of these hosts that the module proxy serves: that of 3.163.0. */
+const HOST_BUILD = { version: '3.163.0', unlisted: 'github.com/pulumi/*' } as const satisfies Build;
 
 const TOOLS = {
   terraform: { title: 'Terraform', least: '1.11.0' },
@@ -41,6 +51,29 @@ const TOOLS = {
       unlisted: 'oras.land/*',
     },
   },
+  pulumi: {
+    title: 'Pulumi',
+    least: '3.259.0',
+    build: {
+      version: '3.259.0',
+      linkerFlags: '-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0',
+      tags: 'osusergo,grpcnotrace',
+    },
+  },
+  'pulumi-language-nodejs': { title: "Pulumi's Node host", beside: 'pulumi', build: HOST_BUILD },
+  'pulumi-language-python': {
+    title: "Pulumi's Python host",
+    beside: 'pulumi',
+    build: {
+      ...HOST_BUILD,
+      script: {
+        module: 'github.com/pulumi/pulumi/sdk/v3',
+        path: 'python/cmd/pulumi-language-python-exec',
+      },
+    },
+  },
+  'pulumi-language-go': { title: "Pulumi's Go host", beside: 'pulumi', build: HOST_BUILD },
+  'pulumi-language-yaml': { title: "Pulumi's YAML host", beside: 'pulumi', build: { version: '1.38.1' } },
   // Figures are told against this one version, so one on PATH will not do.
   restic: { title: 'restic', build: { version: '0.19.1' } },
 } as const satisfies Record<string, ToolKind>;
@@ -54,6 +87,7 @@ export interface Missing {
 /** The path of a tool that is here already, without building anything. */
 export async function findTool(name: ToolName): Promise<string | Missing> {
   const kind: ToolKind = TOOLS[name];
+  if (kind.beside !== undefined) return findBeside(name, kind, kind.beside);
   const onPath = kind.least === undefined ? undefined : await which(name);
   const version = onPath && (await versionOf(onPath));
   if (onPath && version && atLeast(version, kind.least ?? '0.0.0')) return onPath;
@@ -66,6 +100,24 @@ export async function findTool(name: ToolName): Promise<string | Missing> {
     tool: name,
     reason: `${kind.title}${kind.least ? ` ${kind.least} or newer` : ''} is not on PATH${found}`,
   };
+}
+
+/** A tool that tells no version is as good as the one that it came with, or as the folder's name says. */
+async function findBeside(name: ToolName, kind: ToolKind, other: ToolName): Promise<string | Missing> {
+  const otherPath = await findTool(other);
+  const places = [
+    ...(typeof otherPath === 'string' ? [join(dirname(otherPath), name)] : []),
+    ...(kind.build ? [builtPath(name, kind.build.version)] : []),
+  ];
+  for (const place of places) if (await isProgram(place)) return place;
+  return { tool: name, reason: `${kind.title} is not beside ${TOOLS[other].title} on PATH` };
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The path of a tool, built now if it is not here. Never throws for a tool that cannot be had. */
@@ -99,30 +151,38 @@ function builtPath(name: string, version: string): string {
  * Go's module and build caches grow to 9 GB here, so they live only as long as the build. A build that was killed
  * leaves them under the same name, for the next one to remove.
  */
-async function buildWithGo(go: string, name: string, build: NonNullable<ToolKind['build']>): Promise<string> {
+async function buildWithGo(go: string, name: string, build: Build): Promise<string> {
   const scratch = join(cacheFolder(), `build-${name}`);
   const target = builtPath(name, build.version);
   await rm(scratch, { recursive: true, force: true });
   await mkdir(join(scratch, 'bin'), { recursive: true });
+  const source = join(import.meta.dirname, '../engines', name);
+  const env = {
+    CGO_ENABLED: '0',
+    GOTOOLCHAIN: 'local',
+    GOFLAGS: '-modcacherw',
+    GOMODCACHE: join(scratch, 'modules'),
+    GOCACHE: join(scratch, 'objects'),
+    ...(build.unlisted && { GONOSUMDB: build.unlisted }),
+  };
   try {
+    const flags = ['-trimpath', ...(build.tags ? ['-tags', build.tags] : [])];
+    const linkerFlags = `-s -w ${build.linkerFlags ?? ''}`;
     await run(
-      [
-        ...[go, 'build', '-trimpath', '-ldflags', `-s -w ${build.linkerFlags ?? ''}`],
-        ...['-o', `${join(scratch, 'bin')}/`, 'tool'],
-      ],
-      join(import.meta.dirname, '../engines', name),
-      {
-        CGO_ENABLED: '0',
-        GOTOOLCHAIN: 'local',
-        GOFLAGS: '-modcacherw',
-        GOMODCACHE: join(scratch, 'modules'),
-        GOCACHE: join(scratch, 'objects'),
-        ...(build.unlisted && { GONOSUMDB: build.unlisted }),
-      },
+      [go, 'build', ...flags, '-ldflags', linkerFlags, '-o', `${join(scratch, 'bin')}/`, 'tool'],
+      source,
+      env,
     );
-    await rm(join(target, '..'), { recursive: true, force: true });
-    await mkdir(join(target, '../..'), { recursive: true });
-    await rename(join(scratch, 'bin'), join(target, '..'));
+    if (build.script) {
+      const { module, path } = build.script;
+      const folder = await run([go, 'list', '-m', '-f', '{{.Dir}}', module], source, env);
+      const script = join(scratch, 'bin', basename(path));
+      await copyFile(join(folder.trim(), path), script);
+      await chmod(script, 0o755);
+    }
+    await rm(dirname(target), { recursive: true, force: true });
+    await mkdir(dirname(dirname(target)), { recursive: true });
+    await rename(join(scratch, 'bin'), dirname(target));
     return target;
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -133,12 +193,16 @@ async function run(
   argv: readonly string[],
   cwd: string,
   env: Readonly<Record<string, string>>,
-): Promise<void> {
+): Promise<string> {
   const [program = '', ...args] = argv;
   const child = spawn(program, args, {
     cwd,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString();
   });
   let last = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -147,4 +211,5 @@ async function run(
   const [status] = await once(child, 'close');
   if (status !== 0)
     throw new Error(`go ended with ${status}: ${last.trim().split('\n').slice(-3).join(' / ')}`);
+  return printed;
 }
