@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { providerDefinition } from '../../provider/composition/provider.ts';
 import { MANIFEST_SCHEMA } from '../../provider/core/manifest-schema.ts';
 import { DRIVERS } from '../../provider/drivers/registry.ts';
+import { pulumiSchemaJson } from './pulumi/schema.ts';
 import { referencePages } from './reference.ts';
 import { terraformSchemaJson } from './terraform-schema.ts';
 
@@ -16,6 +17,7 @@ export function artifacts(): ReadonlyMap<string, string> {
   const definition = providerDefinition('');
   return new Map([
     ['schema/terraform.json', json(terraformSchemaJson(definition))],
+    ['schema/pulumi.json', json(pulumiSchemaJson(definition))],
     ['schema/manifest.schema.json', json(z.toJSONSchema(MANIFEST_SCHEMA))],
     ...[...referencePages(definition, DRIVERS)].map(([path, text]) => [join(REFERENCE, path), text] as const),
   ]);
