@@ -47,6 +47,7 @@ export const APPLICATION_EXAMPLES: readonly Example[] = [
   {
     title: 'A shop that is captured before each release',
     inputs: {
+      name: 'shop',
       members: {
         orders: { postgres: { url: 'postgres://app:secret@db.internal:5432/orders' } },
         receipts: { files: { path: '/srv/shop/receipts' } },
@@ -59,6 +60,7 @@ export const APPLICATION_EXAMPLES: readonly Example[] = [
   {
     title: 'The same shop, with a twin in another place',
     inputs: {
+      name: 'shop',
       members: {
         orders: { postgres: { url: 'postgres://app:secret@db.internal:5432/orders' } },
         receipts: { files: { path: '/srv/shop/receipts' } },

@@ -84,9 +84,16 @@ export interface Missing {
   readonly reason: string;
 }
 
+/**
+ * Which of a tool's versions will do: `suitable` is any that is new enough, `exact` is only what we build ourselves,
+ * where what the tool makes is committed.
+ */
+export type Wanted = 'suitable' | 'exact';
+
 /** The path of a tool that is here already, without building anything. */
-export async function findTool(name: ToolName): Promise<string | Missing> {
+export async function findTool(name: ToolName, wanted: Wanted = 'suitable'): Promise<string | Missing> {
   const kind: ToolKind = TOOLS[name];
+  if (wanted === 'exact') return findBuilt(name, kind);
   if (kind.beside !== undefined) return findBeside(name, kind, kind.beside);
   const onPath = kind.least === undefined ? undefined : await which(name);
   const version = onPath && (await versionOf(onPath));
@@ -113,6 +120,12 @@ async function findBeside(name: ToolName, kind: ToolKind, other: ToolName): Prom
   return { tool: name, reason: `${kind.title} is not beside ${TOOLS[other].title} on PATH` };
 }
 
+async function findBuilt(name: ToolName, { title, build }: ToolKind): Promise<string | Missing> {
+  const path = build && builtPath(name, build.version);
+  if (path !== undefined && (await isProgram(path))) return path;
+  return { tool: name, reason: `${title} ${build?.version ?? ''} has not been built here` };
+}
+
 async function isProgram(path: string): Promise<boolean> {
   return access(path, constants.X_OK).then(
     () => true,
@@ -121,13 +134,13 @@ async function isProgram(path: string): Promise<boolean> {
 }
 
 /** The path of a tool, built now if it is not here. Never throws for a tool that cannot be had. */
-export async function ensureTool(name: ToolName): Promise<string | Missing> {
-  const found = await findTool(name);
+export async function ensureTool(name: ToolName, wanted: Wanted = 'suitable'): Promise<string | Missing> {
+  const found = await findTool(name, wanted);
   const kind: ToolKind = TOOLS[name];
   if (typeof found === 'string' || kind.build === undefined) return found;
   const { build } = kind;
   return alone(`${name}-${build.version}`, async () => {
-    const meanwhile = await findTool(name);
+    const meanwhile = await findTool(name, wanted);
     if (typeof meanwhile === 'string') return meanwhile;
     const go = await which('go');
     if (!go) return { tool: name, reason: `${found.reason}, and Go, which would build it, is not either` };

@@ -40,10 +40,12 @@ export function resourceDescription(
   exampleId?: string,
 ): string {
   const programs = (example: Example) => resourcePrograms(name, prepare(inputs, example));
+  const [first] = examples;
+  const label = first === undefined ? 'example' : prepare(inputs, first).label;
   const parts = [summary, exampleSection(examples, programs)];
   if (exampleId !== undefined)
     parts.push(
-      `## Import\n\nWhat an import takes is the \`id\`.\n\n\`\`\`sh\n$ pulumi import stasis:index:${name} example '${exampleId}'\n\`\`\``,
+      `## Import\n\nWhat an import takes is the \`id\`.\n\n\`\`\`sh\n$ pulumi import stasis:index:${name} ${label} '${exampleId}'\n\`\`\``,
     );
   return `${parts.join('\n\n')}\n`;
 }

@@ -2,4 +2,3 @@
 export const NODE_PACKAGE = '@stasis-iac/stasis';
 export const PYTHON_PACKAGE = 'pulumi_stasis';
 export const GO_MODULE = 'github.com/stasis-iac/stasis/sdk/go/stasis';
-export const GO_IMPORT_PATH = GO_MODULE;

@@ -44,12 +44,16 @@ function propertyOf(name: string, field: z.core.$ZodType, purpose: Purpose, owne
   const type = typeOf(field, purpose, `${owner}${capitalized(name)}`);
   return {
     name,
-    description,
+    description: described(description, purpose === 'input' && logicalName === true),
     required: isRequired(field) && !(purpose === 'input' && logicalName) ? true : computed === true,
     secret: secret === true || (purpose === 'input' && holdsSecret(type)),
     logicalName: logicalName === true,
     type,
   };
+}
+
+function described(description: string, isLogicalName: boolean): string {
+  return isLogicalName ? `${description} The logical name unless given.` : description;
 }
 
 function isRequired(field: z.core.$ZodType): boolean {
