@@ -1,10 +1,10 @@
 import type { Logger, LogLevel, Progress } from '../../core/context.ts';
+import type { Reporting } from '../calls.ts';
+import { thinned } from '../progress.ts';
+import type { Redact } from '../redaction.ts';
 
 /** How much a level says: a log set to `info` shows what ranks as high or higher. */
 const RANK: Readonly<Record<LogLevel, number>> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
-
-/** At most this often does progress reach the log. */
-const PROGRESS_INTERVAL_MS = 500;
 
 /**
  * The least level worth writing: Terraform throws away what its own TF_LOG does not show. Without it, `info`, as the
@@ -41,12 +41,14 @@ export function hclogLogger(
 
 /** Progress as log lines, at most two a second; warnings always pass. */
 export function progressToLog(logger: Logger, nowMs: () => number): Progress {
-  let lastMs = Number.NEGATIVE_INFINITY;
-  return ({ severity, message, ...fields }) => {
-    const now = nowMs();
-    if (severity === undefined && now - lastMs < PROGRESS_INTERVAL_MS) return;
-    if (severity === undefined) lastMs = now;
+  return thinned(({ severity, message, ...fields }) => {
     const level = severity === undefined ? 'info' : severity === 'warning' ? 'warn' : 'error';
     logger.log(level, message ?? fields.step, fields);
-  };
+  }, nowMs);
+}
+
+/** What a call of the engine tells, with these secrets taken out. */
+export function hclogReporting(write: (line: string) => void, least: LogLevel, redact: Redact): Reporting {
+  const logger = hclogLogger(write, least, redact);
+  return { logger, progress: progressToLog(logger, () => performance.now()) };
 }

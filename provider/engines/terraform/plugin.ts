@@ -1,10 +1,12 @@
 import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import { toStasisError } from '../../core/errors.ts';
 import type { ProviderDefinition } from '../../core/resource.ts';
-import { Calls } from './calls.ts';
+import { Calls } from '../calls.ts';
+import { endOnFaults } from '../ending.ts';
+import type { Redact } from '../redaction.ts';
 import { handshakeLine, readInvitation, reattachConfiguration } from './handshake.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { hclogLogger, logLevel } from './log.ts';
+import { hclogLogger, hclogReporting, logLevel } from './log.ts';
 import { providerAddress } from './naming.ts';
 import { providerHandlers } from './service/provider.ts';
 import { Served } from './service/served.ts';
@@ -38,15 +40,17 @@ async function start(load: () => Promise<ProviderDefinition>): Promise<void> {
   const reattachable = process.argv.includes(REATTACH_FLAG);
   const invitation = reattachable ? undefined : readInvitation(process.env);
   const parent = process.ppid;
-  const calls = new Calls((line) => process.stderr.write(line), logLevel(process.env));
+  const calls = new Calls();
+  const write = (line: string) => void process.stderr.write(line);
+  const level = logLevel(process.env);
   const lifecycle = new Lifecycle(calls, (status) => process.exit(status));
   endOnBrokenPipes(lifecycle);
-  endOnFaults(lifecycle);
+  endOnFaults(lifecycle, hclogLogger(write, 'error'));
   takeSignals(lifecycle, reattachable);
 
   const place = createSocketPlace(invitation?.socketFolder);
   process.on('exit', place.remove);
-  const served = new Served(load, calls);
+  const served = new Served(load, calls, (redact: Redact) => hclogReporting(write, level, redact));
   const identity = invitation?.clientCertificate ? createTlsIdentity() : undefined;
   const credentials =
     identity === undefined || invitation?.clientCertificate === undefined
@@ -118,19 +122,6 @@ function listen(server: Server, path: string, credentials: ServerCredentials): P
 function endOnBrokenPipes(lifecycle: Lifecycle): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', () => void lifecycle.end('the engine is gone'));
-}
-
-/** A mistake of ours ends the process, but not before what is held was let go. */
-function endOnFaults(lifecycle: Lifecycle): void {
-  const logger = hclogLogger((line) => process.stderr.write(line), 'error');
-  const onFault = (fault: unknown): void => {
-    logger.log('error', 'stasis met a fault of its own', {
-      stack: fault instanceof Error ? fault.stack : String(fault),
-    });
-    void lifecycle.end('stasis met a fault of its own', 1);
-  };
-  process.on('uncaughtException', onFault);
-  process.on('unhandledRejection', onFault);
 }
 
 /** The engine tells us to stop by a call; the signals that reach its whole process group are its own business. */

@@ -19,7 +19,7 @@ export function dataSourceHandlers(served: Served): Handlers {
     ReadDataSource: async ({ typeName, config }) => {
       const { definition, type } = await served.lookup(typeName);
       const raw = (decodeDynamicValue(config) ?? {}) as RawObject;
-      const { done, diagnostics } = await attempt(served.calls, served.scope(type.inputs, raw), (context) =>
+      const { done, diagnostics } = await attempt(served, served.scope(type.inputs, raw), (context) =>
         definition.call(toValues(type.inputs, raw), context),
       );
       if (done === undefined) return { diagnostics };

@@ -70,9 +70,7 @@ async function read(
   const current = objectOf(request.currentState);
   const prior = stateOf(type, current);
   const scope = served.scope(type.attributes, {});
-  const { done, diagnostics } = await attempt(served.calls, scope, (context) =>
-    definition.read(prior, context),
-  );
+  const { done, diagnostics } = await attempt(served, scope, (context) => definition.read(prior, context));
   if (done === undefined) return { newState: request.currentState, private: request.private, diagnostics };
   const found = done.result;
   const problems = found === undefined ? [gone(definition.name, prior.id)] : found.problems;
@@ -102,9 +100,7 @@ async function plan(
   const config = objectOf(request.config);
   const change = changeOf(type, decodeDynamicValue(request.priorState), config);
   const scope = served.scope(type.attributes, config);
-  const { done, diagnostics } = await attempt(served.calls, scope, (context) =>
-    definition.plan(change, context),
-  );
+  const { done, diagnostics } = await attempt(served, scope, (context) => definition.plan(change, context));
   if (done === undefined) return { diagnostics };
   const planned = done.result;
   return {
@@ -124,7 +120,7 @@ async function apply(
   const prior = decodeDynamicValue(request.priorState) as RawObject | null;
   const deletes = decodeDynamicValue(request.plannedState) === null;
   const scope = served.scope(type.attributes, config ?? {});
-  const { done, diagnostics } = await attempt(served.calls, scope, async (context) => {
+  const { done, diagnostics } = await attempt(served, scope, async (context) => {
     if (deletes)
       return { state: null, problems: await definition.delete(stateOf(type, prior ?? {}), context) };
     // What was unknown in the plan may have turned out to be null.
@@ -151,7 +147,7 @@ async function importState(
 ): Promise<Message<'ImportResourceState.Response'>> {
   const { definition, type } = await served.resource(request.typeName);
   const scope = served.scope(type.attributes, {});
-  const { done, diagnostics } = await attempt(served.calls, scope, (context) =>
+  const { done, diagnostics } = await attempt(served, scope, (context) =>
     definition.importState(request.id ?? '', context),
   );
   if (done === undefined) return { diagnostics };

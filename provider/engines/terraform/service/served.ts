@@ -7,8 +7,8 @@ import type {
   ResourceDefinition,
   Values,
 } from '../../../core/resource.ts';
+import type { Calls, Reporting } from '../../calls.ts';
 import type { Redact } from '../../redaction.ts';
-import type { Calls } from '../calls.ts';
 import { diagnosticsOf, type Scope, scopeOf } from '../diagnostics.ts';
 import type { Attribute } from '../schema/attributes.ts';
 import { type BlockType, dataSourceType, resourceType } from '../schema/schema.ts';
@@ -31,6 +31,7 @@ export interface ServedLookup {
  */
 export class Served {
   readonly calls: Calls;
+  readonly reporting: (redact: Redact) => Reporting;
   private readonly load: () => Promise<ProviderDefinition>;
   private loaded: Promise<ProviderDefinition> | undefined;
   private configuration: Values = {};
@@ -38,9 +39,14 @@ export class Served {
   private resources: ReadonlyMap<string, ServedResource> | undefined;
   private lookups: ReadonlyMap<string, ServedLookup> | undefined;
 
-  constructor(load: () => Promise<ProviderDefinition>, calls: Calls) {
+  constructor(
+    load: () => Promise<ProviderDefinition>,
+    calls: Calls,
+    reporting: (redact: Redact) => Reporting,
+  ) {
     this.load = load;
     this.calls = calls;
+    this.reporting = reporting;
   }
 
   /** Loaded once, when it is first asked for. */
@@ -105,12 +111,12 @@ export interface Attempt<T> {
 
 /** Runs work of a definition. What it throws becomes an error at its place; its warnings go with its result. */
 export async function attempt<T>(
-  calls: Calls,
+  { calls, reporting }: Served,
   scope: Scope,
   work: (context: Context) => Promise<T>,
 ): Promise<Attempt<T>> {
   try {
-    const { result, warnings } = await calls.run(scope.redact, (context) =>
+    const { result, warnings } = await calls.run(reporting(scope.redact), (context) =>
       work(context).catch(logAndThrow(context)),
     );
     return { done: { result }, diagnostics: diagnosticsOf(warnings, scope) };

@@ -1,9 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startClock } from '../../core/clock.ts';
-import type { Context, LogLevel, ProgressEvent } from '../../core/context.ts';
-import { StasisError } from '../../core/errors.ts';
-import type { Redact } from '../redaction.ts';
-import { hclogLogger, progressToLog } from './log.ts';
+import { startClock } from '../core/clock.ts';
+import type { Context, Logger, Progress, ProgressEvent } from '../core/context.ts';
+import { StasisError } from '../core/errors.ts';
+
+/** Where a call's work tells what is going on: the engine's own log and screen. */
+export interface Reporting {
+  readonly logger: Logger;
+  readonly progress: Progress;
+}
 
 /** What a call's work tells beside its result. */
 export interface Outcome<T> {
@@ -13,26 +17,19 @@ export interface Outcome<T> {
 }
 
 /**
- * The calls that are being served, so that all can be aborted together and waited for. Terraform runs up to ten at
- * once in one process.
+ * The calls that are being served, so that all can be aborted together and waited for. Engines run many at once in one
+ * process.
  */
 export class Calls {
   private readonly running = new Map<AbortController, Promise<unknown>>();
   private closed: StasisError | undefined;
-  private readonly write: (line: string) => void;
-  private readonly level: LogLevel;
-
-  constructor(write: (line: string) => void, level: LogLevel) {
-    this.write = write;
-    this.level = level;
-  }
 
   /** @throws whatever the work throws; the abort's reason once the calls are closed. */
-  async run<T>(redact: Redact, work: (context: Context) => Promise<T>): Promise<Outcome<T>> {
+  async run<T>(reporting: Reporting, work: (context: Context) => Promise<T>): Promise<Outcome<T>> {
     if (this.closed !== undefined) throw this.closed;
     const controller = new AbortController();
     const warnings: StasisError[] = [];
-    const context = this.contextOf(controller.signal, redact, warnings);
+    const context = contextOf(controller.signal, reporting, warnings);
     const promise = (async () => work(context))();
     this.running.set(controller, promise);
     try {
@@ -62,16 +59,18 @@ export class Calls {
     const all = Promise.allSettled(this.running.values()).then(() => true);
     return Promise.race([all, delay(waitMs, false)]);
   }
+}
 
-  private contextOf(signal: AbortSignal, redact: Redact, warnings: StasisError[]): Context {
-    const logger = hclogLogger(this.write, this.level, redact);
-    const report = progressToLog(logger, () => performance.now());
-    const progress = (event: ProgressEvent): void => {
+function contextOf(signal: AbortSignal, { logger, progress }: Reporting, warnings: StasisError[]): Context {
+  return {
+    signal,
+    clock: startClock(),
+    logger,
+    progress: (event) => {
       if (event.severity === 'warning') warnings.push(warningOf(event));
-      report(event);
-    };
-    return { signal, clock: startClock(), logger, progress };
-  }
+      progress(event);
+    },
+  };
 }
 
 function warningOf(event: ProgressEvent): StasisError {
