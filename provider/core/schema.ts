@@ -12,6 +12,8 @@ export interface FieldMeta {
   readonly logicalName?: boolean;
   /** Of an object or an enum: what languages with named types call it. Made from where it stands unless said. */
   readonly typeName?: string;
+  /** Of an object whose fields are all optional: exactly one of them is given. */
+  readonly exactlyOne?: boolean;
 }
 
 /** A field's metadata, wherever in its wrappers (optional, default, nullable) it was given. */

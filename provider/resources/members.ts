@@ -32,7 +32,7 @@ export function membersSchema(drivers: readonly Driver[], summary: string): z.Zo
   return z
     .record(
       z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, MEMBER_NAME),
-      z.strictObject(fields).meta({ typeName: 'Member' }),
+      z.strictObject(fields).meta({ typeName: 'Member', exactlyOne: true }),
     )
     .describe(summary);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { StasisError } from '../../../core/errors.ts';
-import { metaOf, unwrap } from '../../../core/schema.ts';
+import { type FieldMeta, metaOf, unwrap } from '../../../core/schema.ts';
 import { snakeCase } from '../naming.ts';
 
 /**
@@ -8,14 +8,20 @@ import { snakeCase } from '../naming.ts';
  * made from it (the protocol's schema, the conversion of values, paths of diagnostics, the reference docs).
  */
 export type Shape =
-  | { readonly kind: 'string'; readonly allowed?: readonly string[] }
+  | { readonly kind: 'string'; readonly allowed?: readonly string[]; readonly typeName?: string }
   | { readonly kind: 'number' }
   | { readonly kind: 'boolean' }
   /** Anything at all, as JSON text: Terraform has no type for it. Outputs only. */
   | { readonly kind: 'json' }
   | { readonly kind: 'list'; readonly element: Shape }
   | { readonly kind: 'map'; readonly element: Shape }
-  | { readonly kind: 'object'; readonly attributes: readonly Attribute[] };
+  | {
+      readonly kind: 'object';
+      readonly attributes: readonly Attribute[];
+      /** See FieldMeta, as of the text above. */
+      readonly typeName?: string;
+      readonly exactlyOne?: boolean;
+    };
 
 export interface Attribute {
   /** As the definition has it: `maxPauseMs`. */
@@ -49,7 +55,8 @@ function attributeOf(name: string, field: z.core.$ZodType, purpose: Purpose, pat
   const meta = metaOf(field);
   const computed = purpose === 'output' || meta.computed === true;
   const secret = meta.secret === true;
-  const shape = shapeOf(unwrap(field), purpose, path);
+  const inner = shapeOf(unwrap(field), purpose, path);
+  const shape = 'allowed' in inner ? { ...inner, ...called(meta) } : inner;
   return {
     name,
     key: snakeCase(name),
@@ -74,7 +81,7 @@ function shapeOf(type: z.core.$ZodType, purpose: Purpose, path: string): Shape {
     case 'template_literal':
       return { kind: 'string' };
     case 'enum':
-      return { kind: 'string', allowed: Object.values(def.entries).map(String) };
+      return { kind: 'string', allowed: Object.values(def.entries).map(String), ...called(metaOf(type)) };
     case 'number':
       return { kind: 'number' };
     case 'boolean':
@@ -86,7 +93,11 @@ function shapeOf(type: z.core.$ZodType, purpose: Purpose, path: string): Shape {
     case 'record':
       return { kind: 'map', element: within(def.valueType, '{}') };
     case 'object':
-      return { kind: 'object', attributes: attributesOf(type as z.ZodObject, purpose, path) };
+      return {
+        kind: 'object',
+        attributes: attributesOf(type as z.ZodObject, purpose, path),
+        ...called(metaOf(type)),
+      };
     case 'union':
       return union(
         def.options.map((option) => within(option, '|')),
@@ -100,6 +111,10 @@ function shapeOf(type: z.core.$ZodType, purpose: Purpose, path: string): Shape {
     default:
       throw unsupported(path, def.type);
   }
+}
+
+function called({ typeName, exactlyOne }: FieldMeta): Pick<FieldMeta, 'typeName' | 'exactlyOne'> {
+  return { ...(typeName && { typeName }), ...(exactlyOne && { exactlyOne }) };
 }
 
 function literal(values: readonly unknown[], path: string): Shape {
