@@ -51,10 +51,19 @@ export interface GenerationEntry {
 /** What is wrong with stored content. */
 export interface StoreFinding {
   readonly code: 'missing' | 'wrong-size' | 'damaged' | 'unreadable';
-  readonly digest: Digest;
+  /** Of the blob or the snapshot; absent where the file is neither. */
+  readonly digest?: Digest;
   /** Members that need it; empty when it concerns all. */
   readonly members: readonly string[];
   readonly message: string;
+}
+
+/** A store as a whole. */
+export interface StoreVerification {
+  /** Those whose manifests could be read. */
+  readonly snapshots: readonly SealedSnapshot[];
+  /** None: everything in it is whole. */
+  readonly findings: readonly StoreFinding[];
 }
 
 export interface SealInput {
@@ -134,6 +143,8 @@ export interface Store {
    * `presence` looks whether every blob is there with its size; `content` hashes everything. No finding: it is whole.
    */
   verify(digest: Digest, depth: 'presence' | 'content', context: Context): Promise<readonly StoreFinding[]>;
+  /** The same of every snapshot in it, and of all else that it keeps: its lists, names and records. */
+  verifyAll(depth: 'presence' | 'content', context: Context): Promise<StoreVerification>;
   /** Removes generations of `owner`, never pinned ones (they are returned), and sweeps what nothing needs any more. */
   remove(
     name: string,

@@ -118,18 +118,40 @@ export interface Verification {
 
 export function renderVerification(found: Verification, options: RenderOptions): string {
   const width = clampWidth(options.width);
-  const { ascii } = options;
-  const isWhole = found.findings.length === 0;
-  const head = spread(
-    [piece(found.reference, 'strong')],
-    [isWhole ? piece('whole', 'good') : piece('damaged', 'bad')],
-    width,
-    ascii,
-  );
-  const findings = found.findings.flatMap(({ message }) =>
-    paragraph(printable(message, ascii), width, '  ', 'bad'),
-  );
   const read = `${formatBytes(found.storedBytes)} read and hashed in ${formatMs(found.verifyMs)}`;
   const judged: Line = [piece('  its certificate, judged again: '), sharpness(found)];
-  return toText([head, ...findings, [piece(`  ${read}`)], judged], options);
+  return toText(
+    [...wholeness(found.reference, found, width, options), [piece(`  ${read}`)], judged],
+    options,
+  );
+}
+
+/** The same of a store as a whole. */
+export interface StoreVerificationView {
+  readonly store: string;
+  readonly findings: readonly { readonly message: string }[];
+  readonly snapshots: readonly { readonly sharp: boolean }[];
+  readonly verifyMs: number;
+}
+
+export function renderStoreVerification(found: StoreVerificationView, options: RenderOptions): string {
+  const width = clampWidth(options.width);
+  const { snapshots, verifyMs } = found;
+  const sharp = snapshots.filter((snapshot) => snapshot.sharp).length;
+  const read = `${count(snapshots.length, 'snapshot')} read and hashed in ${formatMs(verifyMs)}, ${sharp} sharp`;
+  return toText([...wholeness(found.store, found, width, options), [piece(`  ${read}`)]], options);
+}
+
+function wholeness(
+  title: string,
+  { findings }: Pick<Verification, 'findings'>,
+  width: number,
+  { ascii }: RenderOptions,
+): Line[] {
+  const isWhole = findings.length === 0;
+  const word = isWhole ? piece('whole', 'good') : piece('damaged', 'bad');
+  return [
+    spread([piece(printable(title, ascii), 'strong')], [word], width, ascii),
+    ...findings.flatMap(({ message }) => paragraph(printable(message, ascii), width, '  ', 'bad')),
+  ];
 }

@@ -89,9 +89,9 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
     );
   program
     .command('verify')
-    .description('judge the proof of one snapshot again, and hash every stored byte of it')
-    .argument('<reference>')
-    .action((reference: string, _options: object, command: Command) =>
+    .description('judge the proof of a snapshot, or of all, again, and hash every stored byte')
+    .argument('[reference]', 'the snapshot; all that is in the store unless said')
+    .action((reference: string | undefined, _options: object, command: Command) =>
       perform(command, (it) => verify(it, reference)),
     );
   program

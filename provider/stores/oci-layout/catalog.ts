@@ -4,7 +4,7 @@ import type { Manifest } from '../../core/manifest.ts';
 import { parseManifest } from '../../core/manifest-schema.ts';
 import { decodeSnapshot, type SnapshotBlobs } from '../oci/manifest.ts';
 import { readBlob } from './blob-files.ts';
-import { entriesOf, type IndexEntry, type LayoutIndex, type ListedSnapshot } from './index-file.ts';
+import { entriesOf, type IndexEntry, type LayoutIndex, type ListedSnapshot, renamed } from './index-file.ts';
 import type { Layout } from './layout.ts';
 
 /** A snapshot's manifests, both checked against their digests. */
@@ -59,23 +59,41 @@ export async function snapshotsOf(
   return (await listSnapshots(layout, { ...index, entries })).get(name) ?? [];
 }
 
-/** The index with a new newest snapshot of its name. */
-export function withSnapshot(index: LayoutIndex, snapshot: ListedSnapshot): LayoutIndex {
-  const others = index.entries.filter(
-    ({ name, tagGeneration }) => name !== snapshot.name || tagGeneration !== undefined,
-  );
-  return { ...index, entries: [...others, ...entriesOf(snapshot, true)] };
+/**
+ * The index with a new newest snapshot of its name. One of the `earlier` that another tool has copied here may stand
+ * under the name alone: it then goes on under its generation.
+ */
+export function withSnapshot(
+  index: LayoutIndex,
+  snapshot: ListedSnapshot,
+  earlier: readonly ListedSnapshot[],
+): LayoutIndex {
+  const isPointer = (entry: IndexEntry): boolean =>
+    entry.name === snapshot.name && entry.tagGeneration === undefined;
+  const others = index.entries.filter((entry) => !isPointer(entry));
+  const numbered = new Set(others.filter(({ name }) => name === snapshot.name).map(({ digest }) => digest));
+  const moved = index.entries
+    .filter((entry) => isPointer(entry) && !numbered.has(entry.digest))
+    .flatMap((entry) => {
+      const generation = earlier.find(({ digest }) => digest === entry.digest)?.generation;
+      return generation ? [renamed(entry, `${snapshot.name}_${generation}`)] : [];
+    });
+  return { ...index, entries: [...others, ...moved, ...entriesOf(snapshot, true)] };
 }
 
-/** The index with only these snapshots of the name, newest first. */
+/** The index with only these snapshots of the name, newest first; what stays is as whoever put it there wrote it. */
 export function withOnly(
   index: LayoutIndex,
   name: string,
   snapshots: readonly ListedSnapshot[],
 ): LayoutIndex {
-  const others = index.entries.filter((entry) => entry.name !== name);
-  const kept = snapshots.toReversed().flatMap((snapshot) => entriesOf(snapshot, snapshot === snapshots[0]));
-  return { ...index, entries: [...others, ...kept] };
+  const kept = new Set(snapshots.map(({ digest }) => digest));
+  const entries = index.entries.filter((entry) => entry.name !== name || kept.has(entry.digest!));
+  const [newest] = snapshots;
+  const isNamed = entries.some((entry) => entry.name === name && entry.tagGeneration === undefined);
+  if (newest === undefined || isNamed) return { ...index, entries };
+  const numbered = entries.find((entry) => entry.name === name && entry.digest === newest.digest);
+  return { ...index, entries: [...entries, renamed(numbered!, name)] };
 }
 
 /** Undefined where the entry is none of ours. Cheap where our annotations are there. */

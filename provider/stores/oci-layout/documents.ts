@@ -49,6 +49,20 @@ export class Documents {
     return keys.sort();
   }
 
+  /** What is wrong with any of them, one sentence each without its full stop. */
+  async damaged(): Promise<readonly string[]> {
+    const messages: string[] = [];
+    for (const name of await this.#names()) {
+      try {
+        await this.#open(join(this.#folder, name));
+      } catch (error) {
+        if (!(error instanceof StasisError)) throw error;
+        messages.push(error.message.replace(/\.$/, ''));
+      }
+    }
+    return messages;
+  }
+
   async #names(): Promise<string[]> {
     try {
       return (await readdir(this.#folder)).filter((name) => name.endsWith('.json'));

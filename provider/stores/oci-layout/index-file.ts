@@ -15,6 +15,7 @@ export interface IndexEntry {
   /** As it stands there; written back unchanged. */
   readonly raw: unknown;
   readonly mediaType: string | undefined;
+  readonly artifactType: string | undefined;
   readonly digest: Digest | undefined;
   readonly sizeBytes: number | undefined;
   /** Whether the entry itself says that it is a snapshot of ours; where it does not, its manifest may. */
@@ -94,6 +95,12 @@ export function entriesOf(snapshot: ListedSnapshot, isNewest: boolean): IndexEnt
   );
 }
 
+/** The same entry under another reference name. */
+export function renamed(entry: IndexEntry, tag: string): IndexEntry {
+  const raw = entry.raw as { readonly annotations?: Readonly<Record<string, unknown>> };
+  return readEntry({ ...raw, annotations: { ...raw.annotations, [REF_NAME]: tag } });
+}
+
 function readEntry(raw: unknown): IndexEntry {
   const entry = (typeof raw === 'object' && raw !== null ? raw : {}) as Record<string, unknown>;
   const annotations = (
@@ -104,6 +111,7 @@ function readEntry(raw: unknown): IndexEntry {
   return {
     raw,
     mediaType: text(mediaType),
+    artifactType: text(artifactType),
     digest: typeof digest === 'string' && isDigest(digest) ? digest : undefined,
     sizeBytes: typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined,
     isOurs: artifactType === ARTIFACT_TYPE,

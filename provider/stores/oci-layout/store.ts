@@ -13,6 +13,7 @@ import type {
   StoreFinding,
   StoreLock,
   StoreRecords,
+  StoreVerification,
 } from '../../core/store.ts';
 import { listSnapshots, loadSnapshot, snapshotsOf, withSnapshot } from './catalog.ts';
 import { checkFolder } from './check.ts';
@@ -29,7 +30,7 @@ import { malformedName, nameTaken, noSnapshot } from './name-errors.ts';
 import { type NameDocument, ownerOf, readName, recordOf, refuseOtherOwner } from './names.ts';
 import { type NameState, removeSnapshots } from './removal.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
-import { verifySnapshot } from './verify.ts';
+import { verifySnapshot, verifyStore } from './verify.ts';
 
 /** The store's own lock is held for as long as a garbage collection takes; everything else is a matter of ms. */
 const STORE_LOCK_WAIT_MS = 60_000;
@@ -42,6 +43,7 @@ export class LayoutStore implements Store {
   readonly records: StoreRecords;
   readonly #layout: Layout;
   readonly #names: Documents;
+  readonly #documents: Documents;
   readonly #context: Context;
 
   constructor(root: string, context: Context) {
@@ -50,6 +52,7 @@ export class LayoutStore implements Store {
     this.#layout = new Layout(root);
     this.#names = new Documents(this.#layout.names, this.#layout.temporary);
     const records = new Documents(this.#layout.records, this.#layout.temporary);
+    this.#documents = records;
     this.records = {
       read: (key) => this.#guard(() => records.read(key)),
       write: (key, value) =>
@@ -135,6 +138,10 @@ export class LayoutStore implements Store {
 
   verify(digest: Digest, depth: 'presence' | 'content', context: Context): Promise<readonly StoreFinding[]> {
     return this.#guard(() => verifySnapshot(this.#layout, digest, depth, context));
+  }
+
+  verifyAll(depth: 'presence' | 'content', context: Context): Promise<StoreVerification> {
+    return this.#guard(() => verifyStore(this.#layout, [this.#names, this.#documents], depth, context));
   }
 
   remove(
@@ -232,7 +239,7 @@ export class LayoutStore implements Store {
       const { digest, sizeBytes, manifest } = await write(generation);
       if (document.owner !== owner) await this.#names.write(name, { ...document, owner });
       const listed = { name, generation, digest, sizeBytes, cutAt: manifest.cutAt };
-      await writeIndex(this.#layout, withSnapshot(index, listed));
+      await writeIndex(this.#layout, withSnapshot(index, listed, snapshots));
       return { name, generation, digest, manifest };
     });
   }

@@ -1,22 +1,21 @@
-import { createHash } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
-import type { Manifest } from '../../core/manifest.ts';
-import type { StoreFinding } from '../../core/store.ts';
-import { MANIFEST_TYPE, type SnapshotBlobs } from '../oci/manifest.ts';
+import type { SealedSnapshot, StoreFinding, StoreVerification } from '../../core/store.ts';
+import type { SnapshotBlobs } from '../oci/manifest.ts';
 import { decodeMap } from '../pack/map.ts';
-import type { Sized } from '../pack/pack-writer.ts';
 import { readBlob } from './blob-files.ts';
-import { loadSnapshot } from './catalog.ts';
-import { isCode, sizeOf } from './durable.ts';
-import { type IndexEntry, readIndex } from './index-file.ts';
+import { type LoadedSnapshot, loadSnapshot } from './catalog.ts';
+import type { Documents } from './documents.ts';
+import { sizeOf } from './durable.ts';
+import type { IndexEntry, LayoutIndex } from './index-file.ts';
 import type { Layout } from './layout.ts';
+import { BlobChecks, type Depth, findingOf } from './verify-blobs.ts';
+import { type Described, verifyEntry, verifyIndexFile, verifyVersionFile } from './verify-index.ts';
 
-const READ_BYTES = 1024 * 1024;
-
-type Depth = 'presence' | 'content';
+/** How often a store is looked at again that others changed while we looked. */
+const MAX_LOOKS = 3;
 
 /**
  * What is wrong with a snapshot, in everything that it needs: the layout's own two files, its manifests, maps and
@@ -28,76 +27,125 @@ export async function verifySnapshot(
   depth: Depth,
   context: Context,
 ): Promise<readonly StoreFinding[]> {
-  const findings = [...(await verifyLayout(layout, digest)), ...(await verifyIndex(layout, digest))];
-  const sizeBytes = await sizeOf(layout.blob(digest));
-  if (sizeBytes === undefined)
-    return [...findings, find('missing', digest, `the manifest ${digest} is missing`)];
-  try {
-    const { blobs, manifest } = await loadSnapshot(layout, digest, sizeBytes);
-    const needs = await membersByPack(layout, blobs);
-    for (const map of blobs.maps) findings.push(...(await verifyBlob(layout, map, [map.member], depth)));
-    for (const pack of blobs.packs) {
-      throwIfAborted(context.signal);
-      findings.push(...(await verifyBlob(layout, pack, needs.get(pack.digest) ?? [], depth)));
-    }
-    findings.push(...(await verifyEntries(layout, digest, sizeBytes, manifest)));
-  } catch (error) {
-    findings.push(findingOf(error, digest));
+  const { index, findings } = await verifyIndexFile(layout, digest);
+  findings.unshift(...(await verifyVersionFile(layout, digest)));
+  if (index !== undefined && !index.entries.some((entry) => entry.digest === digest))
+    findings.push(findingOf('missing', digest, `index.json does not list ${digest}`));
+  const { found, problems } = await load(layout, digest);
+  findings.push(...problems);
+  if (found !== undefined)
+    findings.push(...(await verifyParts(layout, found.loaded.blobs, new BlobChecks(layout, depth), context)));
+  for (const entry of index?.entries ?? []) {
+    const isThis = entry.digest === digest;
+    if (isThis || entry.digest === undefined || entry.name === found?.loaded.manifest.name)
+      findings.push(...(await verifyEntry(layout, entry, isThis ? describedBy(found) : undefined)));
   }
   return unique(findings);
 }
 
-async function verifyLayout(layout: Layout, digest: Digest): Promise<StoreFinding[]> {
-  try {
-    const version = JSON.parse(await readFile(layout.versionFile, 'utf8')) as Record<string, unknown>;
-    if (version.imageLayoutVersion === '1.0.0') return [];
-  } catch (error) {
-    if (isCode(error, 'ENOENT'))
-      return [find('missing', digest, `the file oci-layout is missing from ${layout.root}`)];
-    if (isCode(error, 'EIO', 'EACCES')) throw error;
-  }
-  return [find('unreadable', digest, `the file oci-layout of ${layout.root} is not one of version 1.0.0`)];
-}
-
-async function verifyIndex(layout: Layout, digest: Digest): Promise<StoreFinding[]> {
-  try {
-    const index = await readIndex(layout);
-    if (index === undefined) return [find('missing', digest, `index.json is missing from ${layout.root}`)];
-    const findings = index.entries.filter(isUnreadable).map(() => {
-      return find('unreadable', digest, 'index.json has an entry that cannot be read');
-    });
-    if (!index.entries.some((entry) => entry.digest === digest))
-      findings.push(find('missing', digest, `index.json does not list ${digest}`));
-    return findings;
-  } catch (error) {
-    if (!(error instanceof StasisError)) throw error;
-    return [find('unreadable', digest, 'index.json cannot be read')];
-  }
-}
-
-function isUnreadable(entry: IndexEntry): boolean {
-  return entry.digest === undefined || entry.sizeBytes === undefined || entry.mediaType === undefined;
-}
-
-/** Whether the entries of this snapshot say what its manifest says. */
-async function verifyEntries(
+/**
+ * What is wrong with a store as a whole: with each snapshot, with every entry of the index, and with what is ours
+ * alone, the names and the records (`documents`). Left out are locks, drafts and temporary files, which belong to
+ * writers that live, and blobs that no snapshot of ours needs.
+ */
+export async function verifyStore(
   layout: Layout,
-  digest: Digest,
-  sizeBytes: number,
-  manifest: Manifest,
+  documents: readonly Documents[],
+  depth: Depth,
+  context: Context,
+): Promise<StoreVerification> {
+  const checks = new BlobChecks(layout, depth);
+  for (let look = 1; ; look += 1) {
+    const before = await indexText(layout);
+    const verified = await lookAtStore(layout, documents, checks, context);
+    // What a generation needed goes when `keep` removes it: that is no damage.
+    const isSteady = verified.findings.length === 0 || before === (await indexText(layout));
+    if (isSteady || look === MAX_LOOKS) return verified;
+  }
+}
+
+function indexText(layout: Layout): Promise<string | undefined> {
+  return readFile(layout.indexFile, 'latin1').catch(() => undefined);
+}
+
+async function lookAtStore(
+  layout: Layout,
+  documents: readonly Documents[],
+  checks: BlobChecks,
+  context: Context,
+): Promise<StoreVerification> {
+  const { index, findings } = await verifyIndexFile(layout);
+  findings.unshift(...(await verifyVersionFile(layout)));
+  for (const each of documents)
+    findings.push(...(await each.damaged()).map((message) => findingOf('damaged', undefined, message)));
+  const snapshots: SealedSnapshot[] = [];
+  for (const [digest, entries] of byDigest(index)) {
+    throwIfAborted(context.signal);
+    const isOurs = entries.some((entry) => entry.isOurs || entry.generation !== undefined);
+    const { found, problems, isForeign } = digest === undefined ? NOTHING : await load(layout, digest);
+    if (isOurs || !isForeign) findings.push(...problems);
+    for (const entry of entries) findings.push(...(await verifyEntry(layout, entry, describedBy(found))));
+    if (found === undefined || digest === undefined) continue;
+    findings.push(...(await verifyParts(layout, found.loaded.blobs, checks, context)));
+    const { manifest } = found.loaded;
+    const { generation } = manifest;
+    const name = entries.find((entry) => entry.name !== undefined)?.name ?? manifest.name;
+    snapshots.push({ name, generation, digest, manifest });
+  }
+  return { snapshots, findings: unique(findings) };
+}
+
+function byDigest(index: LayoutIndex | undefined): Map<Digest | undefined, IndexEntry[]> {
+  return Map.groupBy(index?.entries ?? [], (entry) => entry.digest);
+}
+
+interface Found {
+  readonly sizeBytes: number;
+  readonly loaded: LoadedSnapshot;
+}
+
+interface Load {
+  readonly found?: Found;
+  readonly problems: readonly StoreFinding[];
+  /** The manifest is whole, and none of ours as far as it can be told. */
+  readonly isForeign?: boolean;
+}
+
+const NOTHING: Load = { problems: [] };
+
+/** A snapshot's manifests, or what is wrong with them; a newer format is no damage. */
+async function load(layout: Layout, digest: Digest): Promise<Load> {
+  const sizeBytes = await sizeOf(layout.blob(digest));
+  if (sizeBytes === undefined)
+    return { problems: [findingOf('missing', digest, `the manifest ${digest} is missing`)] };
+  try {
+    return { found: { sizeBytes, loaded: await loadSnapshot(layout, digest, sizeBytes) }, problems: [] };
+  } catch (error) {
+    if (!(error instanceof StasisError) || error.code === 'store.newer-format') throw error;
+    const { finding, digest: blob } = error.details as { finding?: StoreFinding['code']; digest?: Digest };
+    const message = error.message.replace(/\.$/, '');
+    const problem = findingOf(finding ?? 'unreadable', blob ?? digest, message);
+    return { problems: [problem], isForeign: finding === undefined };
+  }
+}
+
+function describedBy(found: Found | undefined): Described | undefined {
+  return found && { sizeBytes: found.sizeBytes, manifest: found.loaded.manifest };
+}
+
+/** Maps and packs; the manifests were hashed when they were read. */
+async function verifyParts(
+  layout: Layout,
+  blobs: SnapshotBlobs,
+  checks: BlobChecks,
+  context: Context,
 ): Promise<StoreFinding[]> {
-  const index = await readIndex(layout).catch(() => undefined);
   const findings: StoreFinding[] = [];
-  for (const entry of index?.entries ?? []) {
-    if (entry.digest !== digest) continue;
-    if (entry.sizeBytes !== sizeBytes)
-      findings.push(find('wrong-size', digest, 'index.json gives the manifest another size'));
-    const same =
-      entry.mediaType === MANIFEST_TYPE &&
-      (entry.generation ?? manifest.generation) === manifest.generation &&
-      (entry.cutAt ?? manifest.cutAt) === manifest.cutAt;
-    if (!same)
-      findings.push(find('damaged', digest, 'index.json says of the snapshot what its manifest does not'));
+  const needs = await membersByPack(layout, blobs);
+  for (const map of blobs.maps) findings.push(...(await checks.check(map, [map.member])));
+  for (const pack of blobs.packs) {
+    throwIfAborted(context.signal);
+    findings.push(...(await checks.check(pack, needs.get(pack.digest) ?? [])));
   }
   return findings;
 }
@@ -115,54 +163,6 @@ async function membersByPack(layout: Layout, blobs: SnapshotBlobs): Promise<Map<
     }
   }
   return needs;
-}
-
-async function verifyBlob(
-  layout: Layout,
-  { digest, sizeBytes }: Sized,
-  members: readonly string[],
-  depth: Depth,
-): Promise<StoreFinding[]> {
-  const found = await sizeOf(layout.blob(digest));
-  if (found === undefined) return [find('missing', digest, `the blob ${digest} is missing`, members)];
-  if (found !== sizeBytes) {
-    const message = `the blob ${digest} has ${found} bytes and not ${sizeBytes}`;
-    return [find('wrong-size', digest, message, members)];
-  }
-  if (depth === 'presence' || (await hashFile(layout.blob(digest))) === digest) return [];
-  return [find('damaged', digest, `the blob ${digest} is not what was written`, members)];
-}
-
-async function hashFile(file: string): Promise<Digest> {
-  const hash = createHash('sha256');
-  const handle = await open(file, 'r');
-  try {
-    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, 0, READ_BYTES);
-      if (bytesRead === 0) break;
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
-  }
-  return `sha256:${hash.digest('hex')}`;
-}
-
-/** A manifest that cannot be read, as a finding that concerns everybody; a newer format is no damage. */
-function findingOf(error: unknown, digest: Digest): StoreFinding {
-  if (!(error instanceof StasisError) || error.code === 'store.newer-format') throw error;
-  const { finding, digest: blob } = error.details as { finding?: StoreFinding['code']; digest?: Digest };
-  return find(finding ?? 'unreadable', blob ?? digest, error.message.replace(/\.$/, ''));
-}
-
-function find(
-  code: StoreFinding['code'],
-  digest: Digest,
-  message: string,
-  members: readonly string[] = [],
-): StoreFinding {
-  return { code, digest, members, message };
 }
 
 function unique(findings: readonly StoreFinding[]): StoreFinding[] {

@@ -3,7 +3,7 @@ import type { Digest } from '../../../provider/core/digest.ts';
 import { StasisError } from '../../../provider/core/errors.ts';
 import type { Store, StoreFinding } from '../../../provider/core/store.ts';
 import { testContext } from '../../support/context.ts';
-import { captureInto, randomOf, readMembers, sampleBytes } from './samples.ts';
+import { captureInto, OWNER, randomOf, readMembers, sampleBytes } from './samples.ts';
 import { openFresh } from './suite.ts';
 import type { StoredPart, StoreUnderTest } from './under-test.ts';
 
@@ -15,31 +15,51 @@ export function describeDamage(under: StoreUnderTest): void {
   describe('damage', () => {
     test(`${FLIPS} flipped bytes, each found, and never given out`, async () => {
       await using opened = await openFresh(under);
-      await captureInto(opened.store, 'shop', { ...members, web: sampleBytes(3, 300_000) });
       const { digest } = await captureInto(opened.store, 'shop', members);
-      const parts = await opened.fresh.parts(digest);
-      const seed = Math.floor(Math.random() * 2 ** 32);
-      const random = randomOf(seed);
-      for (let flip = 0; flip < FLIPS; flip += 1) {
-        // Half of them anywhere in all bytes, half in any part: the small ones count as much.
-        const part = flip % 2 === 0 ? byBytes(parts, random()) : parts[Math.floor(random() * parts.length)]!;
-        const at = Math.floor(random() * part.sizeBytes);
-        const original = await part.read();
-        const flipped = Buffer.from(original);
-        flipped[at] = flipped[at]! ^ (1 << Math.floor(random() * 8));
-        await part.write(flipped);
-        const place = { seed, part: part.name, at };
+      await eachFlip(await opened.fresh.parts(digest), async (place) => {
         const findings = await opened.store.verify(digest, 'content', testContext());
-        if (!part.shared) expect({ ...place, found: findings.length > 0 }).toEqual({ ...place, found: true });
+        expect({ ...place, found: findings.length > 0 }).toEqual({ ...place, found: true });
         const read = await tryToRead(opened.store, digest);
         // What verify passed must be read, and whole; what it did not is refused or whole, never wrong.
-        if (findings.length === 0) expect({ ...place, read }).toEqual({ ...place, read: 'whole' });
-        else
-          expect({ ...place, read }).toEqual({ ...place, read: expect.stringMatching(/^(whole|refused)$/) });
-        await part.write(original);
-      }
+        const allowed = findings.length === 0 ? /^whole$/ : /^(whole|refused)$/;
+        expect({ ...place, read }).toEqual({ ...place, read: expect.stringMatching(allowed) });
+      });
       expect(await opened.store.verify(digest, 'content', testContext())).toEqual([]);
     }, 300_000);
+
+    test(`${FLIPS} flipped bytes in all that is in the store, each found`, async () => {
+      await using opened = await openFresh(under);
+      const { store } = opened;
+      await captureInto(store, 'shop', { ...members, web: sampleBytes(3, 300_000) });
+      const { digest } = await captureInto(store, 'shop', members);
+      await captureInto(store, 'bank', { books: members.web });
+      await store.pin('shop', { by: 'user:kept', digest });
+      await store.records.write('restore/a', { members: ['orders'], step: 'loaded' });
+      const whole = await store.verifyAll('content', testContext());
+      expect(whole.findings).toEqual([]);
+      expect(whole.snapshots.map(({ name, generation }) => `${name}:${generation}`).sort()).toEqual([
+        'bank:1',
+        'shop:1',
+        'shop:2',
+      ]);
+      await eachFlip(await opened.fresh.all(), async (place) => {
+        const { findings } = await store.verifyAll('content', testContext());
+        expect({ ...place, found: findings.length > 0 }).toEqual({ ...place, found: true });
+      });
+      expect(await store.verifyAll('content', testContext())).toEqual(whole);
+    }, 300_000);
+
+    test('removing a generation leaves a store in which nothing is wrong', async () => {
+      await using opened = await openFresh(under);
+      const { store } = opened;
+      for (const seed of [4, 5, 6]) await captureInto(store, 'shop', { web: sampleBytes(seed, 300_000) });
+      for (const generation of [1, 3]) {
+        await store.remove('shop', OWNER, [generation], testContext());
+        expect((await store.verifyAll('content', testContext())).findings).toEqual([]);
+      }
+      const left = (await store.name('shop'))?.generations.map((entry) => entry.generation);
+      expect(left).toEqual([2]);
+    });
 
     test('the presence of everything is checked with its size, without reading it', async () => {
       await using opened = await openFresh(under);
@@ -107,6 +127,32 @@ export function describeDamage(under: StoreUnderTest): void {
 
 function codesOf(findings: readonly StoreFinding[]): string[] {
   return findings.map(({ code }) => code);
+}
+
+interface FlippedPlace {
+  readonly seed: number;
+  readonly part: string;
+  readonly at: number;
+}
+
+/** Changes one byte after another, each put right again after it was looked at. */
+async function eachFlip(
+  parts: readonly StoredPart[],
+  look: (place: FlippedPlace) => Promise<void>,
+): Promise<void> {
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  const random = randomOf(seed);
+  for (let flip = 0; flip < FLIPS; flip += 1) {
+    // Half of them anywhere in all bytes, half in any part: the small ones count as much.
+    const part = flip % 2 === 0 ? byBytes(parts, random()) : parts[Math.floor(random() * parts.length)]!;
+    const at = Math.floor(random() * part.sizeBytes);
+    const original = await part.read();
+    const flipped = Buffer.from(original);
+    flipped[at] = flipped[at]! ^ (1 + Math.floor(random() * 255));
+    await part.write(flipped);
+    await look({ seed, part: part.name, at });
+    await part.write(original);
+  }
 }
 
 function byBytes(parts: readonly StoredPart[], share: number): StoredPart {

@@ -57,11 +57,18 @@ async function withTool(program: string, use: (file: string) => Promise<void>): 
 }
 
 /** A copy made by another tool is the same snapshot, which a store of ours reads in full. */
-async function expectSame(path: string, name: string, digest: Digest): Promise<Store> {
+async function expectSame(
+  path: string,
+  name: string,
+  digest: Digest,
+  generations: readonly number[] = [2],
+): Promise<Store> {
   const copy = await ociLayout.open({ path }, testContext());
   const record = await copy.name(name);
-  expect(record).toMatchObject({ generations: [{ digest, generation: 2 }] });
+  expect(record?.generations.map(({ generation }) => generation)).toEqual(generations);
+  expect(record?.generations.find((entry) => entry.generation === 2)).toMatchObject({ digest });
   expect(await copy.verify(digest, 'content', testContext())).toEqual([]);
+  expect((await copy.verifyAll('content', testContext())).findings).toEqual([]);
   const read = await readMembers(copy, name, digest);
   for (const [member, bytes] of Object.entries(members)) expect(read[member]!.equals(bytes)).toBe(true);
   return copy;
@@ -87,12 +94,17 @@ describe('tools of others', () => {
           [1, false],
         ]);
         expect(await from.store.verify(sealed.digest, 'content', testContext())).toEqual([]);
+        expect((await from.store.verifyAll('content', testContext())).findings).toEqual([]);
         await copy(`oci:${there}:shop`, `oci:${join(folder, 'c')}:shop`);
         await expectSame(join(folder, 'c'), 'shop', sealed.digest);
 
         // The copy is nobody's: whoever captures next owns it, and shares its chunks.
         const next = await captureInto(store, 'shop', members, 'resource:elsewhere');
         expect(next.generation).toBe(3);
+        await expectSame(there, 'shop', sealed.digest, [3, 2]);
+        await store.remove('shop', 'resource:elsewhere', [3], testContext());
+        await expectSame(there, 'shop', sealed.digest);
+        expect((await store.verifyAll('content', testContext())).findings).toEqual([]);
         expect(next.manifest.newBytes).toBeLessThan(5000);
         await expect(store.begin('shop', OWNER, testContext())).rejects.toMatchObject({
           code: 'store.owned',
@@ -111,6 +123,9 @@ describe('tools of others', () => {
       await expectSame(join(folder, 'b'), 'shop', sealed.digest);
       await copy(`${join(folder, 'b')}:shop`, `${join(folder, 'c')}:shop`);
       await expectSame(join(folder, 'c'), 'shop', sealed.digest);
+      // Back to where it came from, under a name of its own.
+      await copy(`${join(folder, 'b')}:shop`, `${path}:other`);
+      expect((await from.store.verifyAll('content', testContext())).findings).toEqual([]);
     });
   });
 
@@ -135,6 +150,8 @@ describe('tools of others', () => {
       await writeImage(image);
       await run(skopeo, ['copy', '-q', `oci:${image}:app`, `oci:${from.path}:app`]);
       expect([...(await from.store.names('')).keys()]).toEqual(['shop']);
+      const { findings, snapshots } = await from.store.verifyAll('content', testContext());
+      expect([findings, snapshots.length]).toEqual([[], 2]);
       await from.store.remove('shop', OWNER, [1, 2], testContext());
       await run(skopeo, ['copy', '-q', `oci:${from.path}:app`, `oci:${join(from.folder, 'again')}:app`]);
     });

@@ -59,6 +59,7 @@ export function freshLayout(path: string, remove: () => Promise<void>): FreshSto
   return {
     spec: { path },
     parts: (digest) => partsOf(path, digest),
+    all: () => allOf(path),
     leftovers: () => leftoversOf(path),
     [Symbol.asyncDispose]: remove,
   };
@@ -81,6 +82,16 @@ async function partsOf(path: string, digest: Digest): Promise<StoredPart[]> {
   const blobs = [digest, ...(await blobsOf(path, digest))].map((blob) => blobFile(path, blob));
   const shared = ['index.json', 'oci-layout'].map((name) => join(path, name));
   return Promise.all([...blobs, ...shared].map((file) => partOf(file, shared.includes(file))));
+}
+
+/** What is under these belongs to writers that live, and to no snapshot. */
+const OF_WRITERS = ['locks', 'drafts', 'tmp'].map((name) => join('stasis', name));
+
+async function allOf(path: string): Promise<StoredPart[]> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const kept = files.filter((file) => !OF_WRITERS.some((folder) => file.startsWith(join(path, folder))));
+  return Promise.all(kept.map((file) => partOf(file, false)));
 }
 
 async function partOf(file: string, shared: boolean): Promise<StoredPart> {

@@ -18,6 +18,8 @@ export interface FreshStore extends AsyncDisposable {
   readonly spec: Readonly<Record<string, unknown>>;
   /** Everything stored that reading this snapshot, or finding it, depends on. */
   parts(digest: Digest): Promise<readonly StoredPart[]>;
+  /** Everything stored that is kept, of all snapshots; without locks, drafts and temporary files. */
+  all(): Promise<readonly StoredPart[]>;
   /** What is there that neither a sealed snapshot nor a living writer needs. */
   leftovers(): Promise<readonly string[]>;
 }
@@ -25,7 +27,7 @@ export interface FreshStore extends AsyncDisposable {
 export interface StoredPart {
   readonly name: string;
   readonly sizeBytes: number;
-  /** Shared by all snapshots: a flipped byte may concern only others, or nobody, and then does no harm. */
+  /** Shared by all snapshots: it changes when another one is captured. */
   readonly shared: boolean;
   read(): Promise<Buffer>;
   /** Replaces it; undefined removes it. */
