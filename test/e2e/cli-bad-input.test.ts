@@ -1,14 +1,15 @@
-import { execFile } from 'node:child_process';
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRedis } from '../support/redis-server.ts';
+import { testUnless } from '../support/skipped.ts';
+import { mountSmallDisk, whyNoSmallDisk } from '../support/small-disk.ts';
 import { PLANTED, Shop, variable } from './cli/shop.ts';
-import type { Refused } from './cli/stasis.ts';
+import { expectStatus, type Refused } from './cli/stasis.ts';
 
-const runFile = promisify(execFile);
 const IS_ROOT = process.getuid?.() === 0;
+const NO_DISK = await whyNoSmallDisk();
 
 let shop: Shop;
 let closedPort = 0;
@@ -214,6 +215,26 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
     expect([error, ...more].map(({ line }) => line)).toEqual([3, 4]);
   });
 
+  test('a Redis that refuses SYNC', async () => {
+    await using managed = await startRedis({ config: { 'rename-command': 'SYNC ""' } });
+    const error = await refused(members('  a:', '    redis:', `      url: ${managed.url}`));
+    expect(error).toMatchObject({
+      code: 'redis.sync-refused',
+      at: ['members', 'a', 'redis', 'url'],
+      line: 5,
+    });
+    expect(await managed.cli('SET', 'it', 'runs')).toBe('OK');
+  });
+
+  test('client programs are looked for from where we are', async () => {
+    const yaml = (path: string) =>
+      members(`  a: { postgres: { url: "${variable('ORDERS_URL')}", clientPath: ${path} } }`);
+    await symlink(shop.postgres.binDir, shop.workspace.path('clients'));
+    await shop.workspace.inputs('relative.yaml', yaml('clients'));
+    expectStatus(await shop.run(['plan', '-f', 'relative.yaml']), 0);
+    expect(await refused(yaml('no/clients'))).toMatchObject({ code: 'postgres.client-missing' });
+  });
+
   test('a variable that the environment lacks, and a file that is not there', async () => {
     expect(await refused(`name: ${variable('NOWHERE')}\n`)).toMatchObject({
       code: 'document.variable-missing',
@@ -228,37 +249,20 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
 describe('a store that cannot be written', () => {
   const app = () => members('  a: { files: { path: receipts } }');
 
-  test('because it is read-only', async () => {
+  // Root may write into a folder whatever its mode; not into a disk that is mounted read-only.
+  testUnless(IS_ROOT ? NO_DISK : undefined)('because it is read-only', async () => {
+    await using resources = new AsyncDisposableStack();
     const path = shop.workspace.path('read-only');
-    await mkdir(path);
-    if (IS_ROOT) await mountMemory(path, 'ro');
-    else await chmod(path, 0o555);
-    try {
-      expect(await refused(app(), ['--store', 'read-only'])).toMatchObject({ code: 'store.read-only' });
-    } finally {
-      if (IS_ROOT) await runFile('umount', [path]);
-    }
+    if (IS_ROOT) resources.use(await mountSmallDisk(path, 'ro'));
+    else await mkdir(path, { mode: 0o555 });
+    expect(await refused(app(), ['--store', 'read-only'])).toMatchObject({ code: 'store.read-only' });
   });
 
-  test('because its disk is full', async () => {
-    if (!IS_ROOT) {
-      process.stderr.write('skipped: a small disk is made by root only\n');
-      return;
-    }
-    const path = shop.workspace.path('small');
-    await mkdir(path);
-    await mountMemory(path, 'size=64k');
-    try {
-      await mkdir(shop.workspace.path('large'));
-      await writeFile(shop.workspace.path('large/file'), Buffer.alloc(1_000_000, 1));
-      const large = members('  a: { files: { path: large } }');
-      expect(await refused(large, ['--store', 'small/snapshots'])).toMatchObject({ code: 'store.no-space' });
-    } finally {
-      await runFile('umount', [path]);
-    }
+  testUnless(NO_DISK)('because its disk is full', async () => {
+    await using _disk = await mountSmallDisk(shop.workspace.path('small'), 'size=64k');
+    await mkdir(shop.workspace.path('large'));
+    await writeFile(shop.workspace.path('large/file'), Buffer.alloc(1_000_000, 1));
+    const large = members('  a: { files: { path: large } }');
+    expect(await refused(large, ['--store', 'small/snapshots'])).toMatchObject({ code: 'store.no-space' });
   });
 });
-
-function mountMemory(path: string, options: string) {
-  return runFile('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
-}

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { constants as os } from 'node:os';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { abortReason, StasisError, throwIfAborted } from '../../core/errors.ts';
@@ -118,9 +118,10 @@ function baseEnvironment(): Record<string, string> {
   return kept;
 }
 
+/** As a shell does: what has a slash is a path, seen from where we are. */
 async function which(program: string, folders: readonly string[] = []): Promise<string | undefined> {
-  const candidates = isAbsolute(program)
-    ? [program]
+  const candidates = program.includes('/')
+    ? [resolve(program)]
     : [...folders, ...(process.env.PATH ?? '').split(delimiter)]
         .filter((folder) => folder !== '')
         .map((folder) => join(folder, program));

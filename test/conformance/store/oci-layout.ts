@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import type { Digest } from '../../../provider/core/digest.ts';
 import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
+import { mountSmallDisk, whyNoSmallDisk } from '../../support/small-disk.ts';
 import type { FreshStore, StoredPart, StoreUnderTest } from './under-test.ts';
 
 interface Described {
@@ -21,20 +21,13 @@ export const layoutUnderTest: StoreUnderTest = {
   },
 
   async small(sizeBytes) {
-    if (process.getuid?.() !== 0) return { skipped: 'only root can mount a small file system' };
+    const reason = await whyNoSmallDisk();
+    if (reason !== undefined) return { skipped: reason };
     const folder = await mkdtemp(join(await realpath(tmpdir()), 'stasis-small-'));
     const mounted = join(folder, 'disk');
-    await mkdir(mounted);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'stasis-test', mounted], {
-        timeout: 10_000,
-      });
-    } catch (error) {
-      await rm(folder, { recursive: true });
-      return { skipped: `no tmpfs can be mounted here (${(error as Error).message.split('\n')[0]})` };
-    }
+    const disk = await mountSmallDisk(mounted, `size=${sizeBytes}`);
     return freshLayout(join(mounted, 'snapshots'), async () => {
-      execFileSync('umount', [mounted], { timeout: 10_000 });
+      await disk[Symbol.asyncDispose]();
       await rm(folder, { recursive: true });
     });
   },
