@@ -1,7 +1,7 @@
-import { chmod, cp, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { findPostgres, startPostgres } from '../support/postgres-server.ts';
+import { startPostgres } from '../support/postgres-server.ts';
+import { postgresWithoutHstore } from '../support/postgres-without-hstore.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { testUnless } from '../support/skipped.ts';
 import { postgresPair, redisPair } from '../support/version-pairs.ts';
@@ -70,12 +70,10 @@ describe('a restore that cannot succeed is refused with 2, and the target is as 
   });
 
   test('a target that lacks an extension', async () => {
-    const [newest] = await findPostgres();
-    const copy = shop.workspace.path('postgres-without-hstore');
-    const binDir = await copyPostgres(newest!.binDir, copy);
+    await using programs = await postgresWithoutHstore();
     await shop.postgres.query('CREATE DATABASE extended');
     await shop.postgres.query('CREATE EXTENSION hstore', { database: 'extended' });
-    await using lacking = await startPostgres({ binDir });
+    await using lacking = await startPostgres({ binDir: programs.binDir });
     const source = `name: extended\nmembers: { a: { postgres: { url: "${shop.postgres.url('extended')}" } } }\n`;
     await shop.workspace.inputs('extended.yaml', source);
     const captured = await shop.run(['capture', '-f', 'extended.yaml', '--json']);
@@ -87,7 +85,6 @@ describe('a restore that cannot succeed is refused with 2, and the target is as 
       at: expect.arrayContaining(['a', 'postgres']),
     });
     expect(error.message).toContain('hstore');
-    await rm(copy, { recursive: true, force: true });
   });
 
   testUnless(POSTGRES_PAIR.reason)('a Postgres older than the source', async () => {
@@ -122,19 +119,3 @@ describe('a restore that cannot succeed is refused with 2, and the target is as 
     expect(await target.cli('DBSIZE')).toBe('0');
   });
 });
-
-/** Postgres finds its own files from where its program lies, so a copy of the tree is a server of its own. */
-async function copyPostgres(binDir: string, to: string): Promise<string> {
-  const lib = binDir.replace(/\/bin$/, '');
-  const share = lib.replace('/lib/', '/share/');
-  const inCopy = (path: string): string => join(to, path);
-  await cp(lib, inCopy(lib), { recursive: true, verbatimSymlinks: true });
-  await cp(share, inCopy(share), {
-    recursive: true,
-    dereference: true,
-    filter: (path) => !/extension\/hstore[.-]/.test(path),
-  });
-  // The server does not run as root, and has to reach it.
-  await chmod(shop.workspace.folder, 0o755);
-  return inCopy(binDir);
-}

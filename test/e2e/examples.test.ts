@@ -1,13 +1,13 @@
 import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { installPlugin } from '../../provider/engines/terraform/install.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
-import { type Engine, realEngines, Workspace } from './terraform/workspace.ts';
+import { describeEngines, type Engine } from './terraform/engines.ts';
+import { Workspace } from './terraform/workspace.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const EXAMPLES = join(ROOT, 'examples');
-const ENGINES = await realEngines();
 
 /** A workspace with an example's HCL and the plugin installed, as a user would have it. */
 async function workspaceOf(engine: Engine, example: string): Promise<Workspace> {
@@ -43,39 +43,35 @@ test('every example is applied by a test', async () => {
   expect(folders.sort()).toEqual(['folder', 'look-up', 'shop', 'three-databases']);
 });
 
-if (ENGINES.length === 0)
-  test.skip('examples with a real engine (neither Terraform nor OpenTofu is here)', () => {});
+describeEngines((engine) => {
+  test('folder, and look-up in its store', async () => {
+    await using workspace = await workspaceOf(engine, 'folder');
+    const [site, copy] = [join(workspace.folder, 'site'), join(workspace.folder, 'copy')];
+    await writeSite(site);
+    await applyOnce(workspace, { site, copy });
+    expect(await workspace.output('verdict')).toBe('identical');
+    expect((await readdir(copy)).sort()).toEqual(['home', 'pages']);
+    expect(await readFile(join(copy, 'home'), 'utf8')).toBe('<h1>Everything stays</h1>\n');
 
-for (const engine of ENGINES)
-  describe(`with ${engine.name}`, () => {
-    test('folder, and look-up in its store', async () => {
-      await using workspace = await workspaceOf(engine, 'folder');
-      const [site, copy] = [join(workspace.folder, 'site'), join(workspace.folder, 'copy')];
-      await writeSite(site);
-      await applyOnce(workspace, { site, copy });
-      expect(await workspace.output('verdict')).toBe('identical');
-      expect((await readdir(copy)).sort()).toEqual(['home', 'pages']);
-      expect(await readFile(join(copy, 'home'), 'utf8')).toBe('<h1>Everything stays</h1>\n');
+    await using other = await workspaceOf(engine, 'look-up');
+    const target = join(other.folder, 'target');
+    await applyOnce(other, { snapshots: join(workspace.module, 'snapshots'), target });
+    expect(await other.output('found')).toEqual({ generation: 1, generations: 1, verdict: 'identical' });
+    expect(await readFile(join(target, 'pages/index.html'), 'utf8')).toContain('Everything stays');
+  }, 180_000);
 
-      await using other = await workspaceOf(engine, 'look-up');
-      const target = join(other.folder, 'target');
-      await applyOnce(other, { snapshots: join(workspace.module, 'snapshots'), target });
-      expect(await other.output('found')).toEqual({ generation: 1, generations: 1, verdict: 'identical' });
-      expect(await readFile(join(target, 'pages/index.html'), 'utf8')).toContain('Everything stays');
-    }, 180_000);
-
-    test('three databases, none paused', async () => {
-      await using scope = new AsyncDisposableStack();
-      const servers: PostgresServer[] = [];
-      for (const name of ['accounts', 'orders', 'stock']) {
-        const server = scope.use(await startPostgres());
-        await server.query(`CREATE TABLE ${name} (id int PRIMARY KEY); INSERT INTO ${name} VALUES (1), (2)`);
-        servers.push(server);
-      }
-      const [accounts, orders, stock] = servers.map((server) => server.url());
-      const workspace = scope.use(await workspaceOf(engine, 'three-databases'));
-      await applyOnce(workspace, { urls: JSON.stringify({ accounts, orders, stock }) });
-      expect(await workspace.output('cut')).toEqual({ sharp: true, pause_ms: 0 });
-      for (const server of servers) expect(await workspace.stateText()).not.toContain(server.password);
-    }, 180_000);
-  });
+  test('three databases, none paused', async () => {
+    await using scope = new AsyncDisposableStack();
+    const servers: PostgresServer[] = [];
+    for (const name of ['accounts', 'orders', 'stock']) {
+      const server = scope.use(await startPostgres());
+      await server.query(`CREATE TABLE ${name} (id int PRIMARY KEY); INSERT INTO ${name} VALUES (1), (2)`);
+      servers.push(server);
+    }
+    const [accounts, orders, stock] = servers.map((server) => server.url());
+    const workspace = scope.use(await workspaceOf(engine, 'three-databases'));
+    await applyOnce(workspace, { urls: JSON.stringify({ accounts, orders, stock }) });
+    expect(await workspace.output('cut')).toEqual({ sharp: true, pause_ms: 0 });
+    for (const server of servers) expect(await workspace.stateText()).not.toContain(server.password);
+  }, 180_000);
+});

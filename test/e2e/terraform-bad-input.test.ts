@@ -1,9 +1,9 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
+import { describeEngines } from './terraform/engines.ts';
 import { ADDRESS, DB, PASSWORD, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
-import { realEngines, type Workspace } from './terraform/workspace.ts';
+import type { Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
 
 /** What a plan that is refused prints. */
 async function refused(workspace: Workspace, ...args: string[]): Promise<string> {
@@ -12,7 +12,7 @@ async function refused(workspace: Workspace, ...args: string[]): Promise<string>
   return all.replace(/\s*\n\s*/g, '\n');
 }
 
-describe.each(ENGINES)('with $name', (engine) => {
+describeEngines((engine) => {
   test('each mistake is told at plan time, at its line, with hint and code', async () => {
     await using workspace = await photoWorkspace(engine, photo(DB));
 

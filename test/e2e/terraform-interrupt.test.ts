@@ -1,19 +1,12 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
+import { describeEngines, type Engine } from './terraform/engines.ts';
 import { ADDRESS, DB, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
-import {
-  type Engine,
-  eventually,
-  isAlive,
-  type Running,
-  realEngines,
-  type Workspace,
-} from './terraform/workspace.ts';
+import { eventually, isAlive, type Running, type Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
 const APPLY = ['apply', '-auto-approve', '-input=false', '-no-color'];
 
 /** An apply that has frozen what it photographs, and would go on for a minute. */
@@ -52,7 +45,7 @@ async function expectConverges({ workspace, plugin, heldFile }: Held, force = fa
   expect(await workspace.planned(...unlock)).toMatchObject({ changes: false });
 }
 
-describe.each(ENGINES)('with $name', (engine) => {
+describeEngines((engine) => {
   test('Ctrl-C once: everything is let go, the error says so, nothing in state', async () => {
     await using held = await heldApply(engine);
     process.kill(-held.running.child.pid!, 'SIGINT');

@@ -1,22 +1,18 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
+import { describeEngines } from './terraform/engines.ts';
 import { ADDRESS, DB, PASSWORD, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
-import { realEngines, type Workspace } from './terraform/workspace.ts';
+import type { Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
 
 const photoFile = (workspace: Workspace, name = 'shop') => join(workspace.folder, `photos/${name}.json`);
 const db = (host: string, more = '', password = PASSWORD) =>
   `members = { db = { postgres = { url = "postgres://u:${password}@${host}/x"${more} } } }`;
 
-test('a real engine is here to test with', () => {
-  expect(ENGINES.length).toBeGreaterThan(0);
-});
-
-describe.each(ENGINES)('with $name', (engine) => {
+describeEngines((engine) => {
   test('init finds the plugin, apply creates, the second plan is empty, destroy removes', async () => {
     await using workspace = await photoWorkspace(
       engine,

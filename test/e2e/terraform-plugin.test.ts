@@ -7,11 +7,11 @@ import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createTlsIdentity } from '../../provider/engines/terraform/tls-identity.ts';
 import { decodeMessage, encodeMessage } from '../../provider/engines/terraform/wire/codec.ts';
+import { describeEngines } from './terraform/engines.ts';
 import { ADDRESS, DB, PHOTO_PLUGIN, photo, photoWorkspace } from './terraform/photo-workspace.ts';
-import { eventually, isAlive, realEngines } from './terraform/workspace.ts';
+import { eventually, isAlive } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
 const NODE = join(import.meta.dirname, '../../node_modules/node/bin/node');
 const COOKIE = 'd602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2';
 const OFFER = { TF_PLUGIN_MAGIC_COOKIE: COOKIE, PLUGIN_PROTOCOL_VERSIONS: '5,6' };
@@ -124,31 +124,35 @@ describe('a process to attach to', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test.each(ENGINES)('serves one command of $name after another', async (engine) => {
-    const process = start({}, '--reattach');
-    const line = await firstLine(process);
-    const environment = { TF_REATTACH_PROVIDERS: /'(.*)'/.exec(line)![1]! };
-    await using workspace = await photoWorkspace(engine, photo(DB));
-    for (const args of [['plan'], ['apply', '-auto-approve'], ['plan', '-detailed-exitcode']]) {
-      const { status, all } = await workspace.run(args, environment);
-      expect([args[0], status, status === 0 ? '' : all]).toEqual([args[0], 0, '']);
-    }
-    expect(await workspace.state(ADDRESS)).toMatchObject({ generation: 1 });
-    // Ctrl-C stops the work of one command; the process goes on.
-    await workspace.write(
-      `provider "stasis" {\n  folder = "{folder}/photos"\n}\n${photo(`${DB}\n  hold_ms = 60000`, 'other')}`,
-    );
-    const running = workspace.start(['apply', '-auto-approve', '-no-color'], environment);
-    const held = () => readdir(join(workspace.folder, 'photos'));
-    await eventually('it holds', async () => ((await held()).includes('other.held') ? true : undefined));
-    global.process.kill(running.child.pid!, 'SIGINT');
-    expect((await running.finished).all).toContain('The run was interrupted.');
-    expect(await held()).not.toContain('other.held');
-    // A host that dies takes the work with it, and nothing else.
-    const dying = workspace.start(['apply', '-auto-approve', '-no-color'], environment);
-    await eventually('it holds', async () => ((await held()).includes('other.held') ? true : undefined));
-    dying.child.kill('SIGKILL');
-    await eventually('it is let go', async () => ((await held()).includes('other.held') ? undefined : true));
-    expect(await isAlive(process.pid!)).toBe(true);
+  describeEngines((engine) => {
+    test('serves one command after another', async () => {
+      const process = start({}, '--reattach');
+      const line = await firstLine(process);
+      const environment = { TF_REATTACH_PROVIDERS: /'(.*)'/.exec(line)![1]! };
+      await using workspace = await photoWorkspace(engine, photo(DB));
+      for (const args of [['plan'], ['apply', '-auto-approve'], ['plan', '-detailed-exitcode']]) {
+        const { status, all } = await workspace.run(args, environment);
+        expect([args[0], status, status === 0 ? '' : all]).toEqual([args[0], 0, '']);
+      }
+      expect(await workspace.state(ADDRESS)).toMatchObject({ generation: 1 });
+      // Ctrl-C stops the work of one command; the process goes on.
+      await workspace.write(
+        `provider "stasis" {\n  folder = "{folder}/photos"\n}\n${photo(`${DB}\n  hold_ms = 60000`, 'other')}`,
+      );
+      const running = workspace.start(['apply', '-auto-approve', '-no-color'], environment);
+      const held = () => readdir(join(workspace.folder, 'photos'));
+      await eventually('it holds', async () => ((await held()).includes('other.held') ? true : undefined));
+      global.process.kill(running.child.pid!, 'SIGINT');
+      expect((await running.finished).all).toContain('The run was interrupted.');
+      expect(await held()).not.toContain('other.held');
+      // A host that dies takes the work with it, and nothing else.
+      const dying = workspace.start(['apply', '-auto-approve', '-no-color'], environment);
+      await eventually('it holds', async () => ((await held()).includes('other.held') ? true : undefined));
+      dying.child.kill('SIGKILL');
+      await eventually('it is let go', async () =>
+        (await held()).includes('other.held') ? undefined : true,
+      );
+      expect(await isAlive(process.pid!)).toBe(true);
+    });
   });
 });

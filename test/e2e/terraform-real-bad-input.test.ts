@@ -1,12 +1,20 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { startPostgres } from '../support/postgres-server.ts';
+import { postgresWithoutHstore } from '../support/postgres-without-hstore.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { testUnless } from '../support/skipped.ts';
+import { mountSmallDisk, whyNoSmallDisk } from '../support/small-disk.ts';
+import { postgresPair, redisPair } from '../support/version-pairs.ts';
+import { describeEngines } from './terraform/engines.ts';
 import { type Shop, startShop, writeVariables } from './terraform/shop.ts';
-import { realEngines } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
+const NO_DISK = await whyNoSmallDisk();
+const POSTGRES_PAIR = await postgresPair();
+const REDIS_PAIR = await redisPair();
 
 /** A port that nobody listens on. */
 async function freePort(): Promise<number> {
@@ -16,6 +24,13 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
+
+/** A Redis as managed services are. */
+let managed: RedisServer;
+beforeAll(async () => {
+  managed = await startRedis({ config: { 'rename-command': 'SYNC ""' } });
+});
+afterAll(() => managed.stop());
 
 interface Mistake {
   readonly what: string;
@@ -46,6 +61,23 @@ const MISTAKES: readonly Mistake[] = [
     what: 'a client program that is not there',
     hcl: members('orders = { postgres = { url = var.orders, client_path = "/nowhere" } }'),
     expected: /\(at members\.orders\.postgres\.client_path, code postgres\.[a-z-]+\)/,
+  },
+  {
+    what: 'a client program that is too old',
+    hcl: members('orders = { postgres = { url = var.orders, client_path = "{folder}/old-clients" } }'),
+    expected: /\(at members\.orders\.postgres\.client_path, code postgres\.client-too-old\)/,
+  },
+  {
+    what: 'a Redis that refuses SYNC',
+    hcl: members('orders = { redis = { url = var.orders } }'),
+    orders: async () => managed.url,
+    expected: /\(at members\.orders\.redis\.url, code redis\.sync-refused\)/,
+  },
+  {
+    what: 'an unknown attribute',
+    hcl: `${members(ORDERS)}\n  max_pauze_ms = 5`,
+    // The engine's own check, against our schema. Within a member it drops what the schema does not know.
+    expected: /An argument named "max_pauze_ms" is not expected here/,
   },
   {
     what: 'two members on the same database',
@@ -94,12 +126,16 @@ const PREAMBLE = ['orders', 'carts', 'twin_orders', 'twin_carts']
   .concat('provider "stasis" {\n  store = { path = "{folder}/store" }\n}\n')
   .join('');
 
-describe.each(ENGINES)('with $name', (engine) => {
+describeEngines((engine) => {
   let shop: Shop;
   beforeAll(async () => {
     shop = await startShop(engine);
     await shop.workspace.write(PREAMBLE);
     await shop.workspace.ok('init', '-input=false');
+    const old = join(shop.workspace.folder, 'old-clients');
+    await mkdir(old);
+    for (const name of ['pg_dump', 'pg_restore', 'psql'])
+      await writeFile(join(old, name), `#!/bin/sh\necho "${name} (PostgreSQL) 9.6.24"\n`, { mode: 0o755 });
   });
   afterAll(async () => {
     await shop[Symbol.asyncDispose]();
@@ -124,6 +160,73 @@ describe.each(ENGINES)('with $name', (engine) => {
       expect(await readdir(shop.workspace.folder)).not.toContain('store');
     },
   );
+
+  const SITE = members('receipts = { files = { path = "{folder}/receipts" } }');
+
+  testUnless(NO_DISK)('a store on a disk that is read-only, or full', async () => {
+    await writeVariables(shop);
+    const resource = (path: string) =>
+      `resource "stasis_snapshot" "shop" {\n  ${SITE}\n  store = { path = "{folder}/${path}/store" }\n}\n`;
+    await using _full = await mountSmallDisk(join(shop.workspace.folder, 'full-disk'), 'size=64k');
+    await writeFile(join(shop.workspace.folder, 'full-disk/filler'), Buffer.alloc(65_536));
+    expect(await refused(resource('full-disk'))).toMatch(/\(at store(\.path)?, code store\.no-space\)/);
+    if (process.getuid?.() !== 0) return;
+    await using _fixed = await mountSmallDisk(join(shop.workspace.folder, 'fixed-disk'), 'ro');
+    expect(await refused(resource('fixed-disk'))).toMatch(/\(at store(\.path)?, code store\.read-only\)/);
+  });
+
+  /** Captures this member, and tells what a plan says that would restore it into that one. */
+  async function refusedTarget(
+    member: string,
+    target: string,
+    urls: Record<string, string>,
+  ): Promise<string> {
+    const of = (hcl: string) => `members = { a = { ${hcl} } }`;
+    const captured = `resource "stasis_snapshot" "a" {\n  name = "a"\n  ${of(member)}\n}\n`;
+    await writeVariables(shop, urls);
+    await shop.workspace.write(PREAMBLE + captured);
+    await shop.workspace.apply();
+    const restored = `resource "stasis_restore" "a" {\n  snapshot = "a"\n  ${of(target)}\n}\n`;
+    const said = await refused(captured + restored);
+    await shop.workspace.write(PREAMBLE);
+    await shop.workspace.apply();
+    await rm(join(shop.workspace.folder, 'store'), { recursive: true });
+    return said;
+  }
+
+  testUnless(POSTGRES_PAIR.reason)('a Postgres older than the source', async () => {
+    await using source = await startPostgres({ binDir: POSTGRES_PAIR.newer!.binDir });
+    await using target = await startPostgres({ binDir: POSTGRES_PAIR.older!.binDir });
+    const member = (name: string) =>
+      `postgres = { url = var.${name}, client_path = "${POSTGRES_PAIR.newer!.clientPath}" }`;
+    const urls = { orders: source.url(), twin_orders: target.url() };
+    expect(await refusedTarget(member('orders'), member('twin_orders'), urls)).toMatch(
+      /\(at members\.a\.postgres\.url, code postgres\.target-older\)/,
+    );
+  });
+
+  testUnless(REDIS_PAIR.reason)('a Redis older than the source', async () => {
+    await using source = await startRedis({ binary: REDIS_PAIR.newer!.path });
+    await using target = await startRedis({ binary: REDIS_PAIR.older!.path });
+    await source.cli('HSET', 'cart', 'item', '1');
+    const urls = { carts: source.url, twin_carts: target.url };
+    expect(
+      await refusedTarget('redis = { url = var.carts }', 'redis = { url = var.twin_carts }', urls),
+    ).toMatch(/\(at members\.a\.redis\.url, code redis\.target-older\)/);
+  });
+
+  test('a target that lacks an extension', async () => {
+    await using programs = await postgresWithoutHstore();
+    await using target = await startPostgres({ binDir: programs.binDir });
+    await shop.orders.query('CREATE EXTENSION hstore');
+    const said = await refusedTarget(
+      'postgres = { url = var.orders }',
+      'postgres = { url = var.twin_orders }',
+      { twin_orders: target.url() },
+    );
+    expect(said).toMatch(/\(at members\.a\.postgres\.[a-z]+, code postgres\.extension-missing\)/);
+    expect(said).toContain('hstore');
+  });
 
   test('a snapshot that is not there, and a target that is not empty', async () => {
     await writeVariables(shop);

@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { installPlugin } from '../../provider/engines/terraform/install.ts';
+import { describeEngines } from './terraform/engines.ts';
 import {
   type Shop,
   snapshotHcl,
@@ -10,10 +11,9 @@ import {
   VARIABLES_FILE,
   writeVariables,
 } from './terraform/shop.ts';
-import { eventually, isAlive, type Running, realEngines, Workspace } from './terraform/workspace.ts';
+import { eventually, isAlive, type Running, Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
 const SNAPSHOT = 'stasis_snapshot.shop';
 const RESTORE = 'stasis_restore.twin';
 
@@ -51,7 +51,7 @@ output "count" {
   return Number(await workspace.output('count'));
 }
 
-describe.each(ENGINES)('with $name', (engine) => {
+describeEngines((engine) => {
   test('a shop stands again elsewhere, sharp and the same; what changes captures again, what does not never', async () => {
     await using shop = await startShop(engine);
     const workspace = await initialised(shop, twinHcl());

@@ -1,12 +1,12 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { installPlugin } from '../../provider/engines/terraform/install.ts';
 import { providerAddress } from '../../provider/engines/terraform/naming.ts';
-import { type Engine, realEngines, Workspace } from './terraform/workspace.ts';
+import { describeEngines, type Engine } from './terraform/engines.ts';
+import { Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
 const ROOT = join(import.meta.dirname, '../..');
 
 async function initialised(engine: Engine): Promise<Workspace> {
@@ -28,7 +28,7 @@ async function examplesInDocs(): Promise<[page: string, hcl: string][]> {
   return found;
 }
 
-describe.each(ENGINES)('with $name', (engine) => {
+describeEngines((engine) => {
   test('the schema that it reads from the plugin is the one that is committed', async () => {
     await using workspace = await initialised(engine);
     const { stdout } = await workspace.start(['providers', 'schema', '-json']).finished;

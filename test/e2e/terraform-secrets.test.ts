@@ -1,12 +1,12 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
+import { describeEngines } from './terraform/engines.ts';
 import { ADDRESS, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
-import { eventually, realEngines, type Workspace } from './terraform/workspace.ts';
+import { eventually, type Workspace } from './terraform/workspace.ts';
 import { unzip } from './terraform/zip.ts';
 
 jest.setTimeout(240_000);
-const ENGINES = await realEngines();
 const PASSWORD = 'Pl4nted/pass word';
 /** As it may be written anywhere. */
 const FORMS = [PASSWORD, encodeURIComponent(PASSWORD), Buffer.from(PASSWORD).toString('base64').slice(0, -4)];
@@ -35,7 +35,7 @@ async function found(workspace: Workspace): Promise<string[]> {
   return places;
 }
 
-describe.each(ENGINES)('with $name', (engine) => {
+describeEngines((engine) => {
   test('a password in a url is found in no state, plan, log at trace level, or process list', async () => {
     await using workspace = await photoWorkspace(engine, hcl('hold_ms = 1500'));
     await writeFile(join(workspace.module, VARIABLES), `password = "${PASSWORD}"\n`);

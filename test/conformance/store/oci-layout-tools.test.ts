@@ -10,6 +10,7 @@ import type { SealedSnapshot, Store } from '../../../provider/core/store.ts';
 import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
 import { endIdlePool } from '../../../provider/stores/pack/pool.ts';
 import { testContext } from '../../support/context.ts';
+import { testUnless } from '../../support/skipped.ts';
 import { blobFile, blobsOf, keepCacheApart } from './oci-layout.ts';
 import { captureInto, MB, OWNER, readMembers, sampleBytes } from './samples.ts';
 
@@ -50,11 +51,10 @@ async function find(program: string): Promise<string | undefined> {
   return folders.map((folder) => join(folder, program)).find((file) => existsSync(file));
 }
 
-async function withTool(program: string, use: (file: string) => Promise<void>): Promise<void> {
-  const file = await find(program);
-  if (file === undefined) process.stdout.write(`skipped: ${program} is not on this machine\n`);
-  else await use(file);
-}
+const SKOPEO = await find('skopeo');
+const ORAS = await find('oras');
+const NO_SKOPEO = SKOPEO === undefined ? 'skopeo is not on this machine' : undefined;
+const NO_ORAS = ORAS === undefined ? 'oras is not on this machine' : undefined;
 
 /** A copy made by another tool is the same snapshot, which a store of ours reads in full. */
 async function expectSame(
@@ -75,58 +75,52 @@ async function expectSame(
 }
 
 describe('tools of others', () => {
-  test.each(['--preserve-digests', '--quiet'])(
-    'skopeo copies there and back with an unchanged digest: %s',
-    async (option) => {
-      await withTool('skopeo', async (skopeo) => {
-        await using from = await fixture();
-        const { path, sealed, folder } = from;
-        const there = join(folder, 'b');
-        const copy = (source: string, target: string) => run(skopeo, ['copy', '-q', option, source, target]);
-        await copy(`oci:${path}:shop`, `oci:${there}:shop`);
-        const store = await expectSame(there, 'shop', sealed.digest);
-
-        // Back, to where it came from and to an empty one.
-        await copy(`oci:${there}:shop`, `oci:${path}:shop`);
-        const generations = (await from.store.name('shop'))?.generations;
-        expect(generations?.map(({ digest, generation }) => [generation, digest === sealed.digest])).toEqual([
-          [2, true],
-          [1, false],
-        ]);
-        expect(await from.store.verify(sealed.digest, 'content', testContext())).toEqual([]);
-        expect((await from.store.verifyAll('content', testContext())).findings).toEqual([]);
-        await copy(`oci:${there}:shop`, `oci:${join(folder, 'c')}:shop`);
-        await expectSame(join(folder, 'c'), 'shop', sealed.digest);
-
-        // The copy is nobody's: whoever captures next owns it, and shares its chunks.
-        const next = await captureInto(store, 'shop', members, 'resource:elsewhere');
-        expect(next.generation).toBe(3);
-        await expectSame(there, 'shop', sealed.digest, [3, 2]);
-        await store.remove('shop', 'resource:elsewhere', [3], testContext());
-        await expectSame(there, 'shop', sealed.digest);
-        expect((await store.verifyAll('content', testContext())).findings).toEqual([]);
-        expect(next.manifest.newBytes).toBeLessThan(5000);
-        await expect(store.begin('shop', OWNER, testContext())).rejects.toMatchObject({
-          code: 'store.owned',
-        });
-      });
-    },
-  );
-
-  test('oras copies there and back with an unchanged digest', async () => {
-    await withTool('oras', async (oras) => {
+  for (const option of ['--preserve-digests', '--quiet'])
+    testUnless(NO_SKOPEO)(`skopeo copies there and back with an unchanged digest: ${option}`, async () => {
       await using from = await fixture();
       const { path, sealed, folder } = from;
-      const copy = (source: string, target: string) =>
-        run(oras, ['cp', '--from-oci-layout', '--to-oci-layout', source, target]);
-      await copy(`${path}:shop`, `${join(folder, 'b')}:shop`);
-      await expectSame(join(folder, 'b'), 'shop', sealed.digest);
-      await copy(`${join(folder, 'b')}:shop`, `${join(folder, 'c')}:shop`);
-      await expectSame(join(folder, 'c'), 'shop', sealed.digest);
-      // Back to where it came from, under a name of its own.
-      await copy(`${join(folder, 'b')}:shop`, `${path}:other`);
+      const there = join(folder, 'b');
+      const copy = (source: string, target: string) => run(SKOPEO!, ['copy', '-q', option, source, target]);
+      await copy(`oci:${path}:shop`, `oci:${there}:shop`);
+      const store = await expectSame(there, 'shop', sealed.digest);
+
+      // Back, to where it came from and to an empty one.
+      await copy(`oci:${there}:shop`, `oci:${path}:shop`);
+      const generations = (await from.store.name('shop'))?.generations;
+      expect(generations?.map(({ digest, generation }) => [generation, digest === sealed.digest])).toEqual([
+        [2, true],
+        [1, false],
+      ]);
+      expect(await from.store.verify(sealed.digest, 'content', testContext())).toEqual([]);
       expect((await from.store.verifyAll('content', testContext())).findings).toEqual([]);
+      await copy(`oci:${there}:shop`, `oci:${join(folder, 'c')}:shop`);
+      await expectSame(join(folder, 'c'), 'shop', sealed.digest);
+
+      // The copy is nobody's: whoever captures next owns it, and shares its chunks.
+      const next = await captureInto(store, 'shop', members, 'resource:elsewhere');
+      expect(next.generation).toBe(3);
+      await expectSame(there, 'shop', sealed.digest, [3, 2]);
+      await store.remove('shop', 'resource:elsewhere', [3], testContext());
+      await expectSame(there, 'shop', sealed.digest);
+      expect((await store.verifyAll('content', testContext())).findings).toEqual([]);
+      expect(next.manifest.newBytes).toBeLessThan(5000);
+      await expect(store.begin('shop', OWNER, testContext())).rejects.toMatchObject({
+        code: 'store.owned',
+      });
     });
+
+  testUnless(NO_ORAS)('oras copies there and back with an unchanged digest', async () => {
+    await using from = await fixture();
+    const { path, sealed, folder } = from;
+    const copy = (source: string, target: string) =>
+      run(ORAS!, ['cp', '--from-oci-layout', '--to-oci-layout', source, target]);
+    await copy(`${path}:shop`, `${join(folder, 'b')}:shop`);
+    await expectSame(join(folder, 'b'), 'shop', sealed.digest);
+    await copy(`${join(folder, 'b')}:shop`, `${join(folder, 'c')}:shop`);
+    await expectSame(join(folder, 'c'), 'shop', sealed.digest);
+    // Back to where it came from, under a name of its own.
+    await copy(`${join(folder, 'b')}:shop`, `${path}:other`);
+    expect((await from.store.verifyAll('content', testContext())).findings).toEqual([]);
   });
 
   test('zstd reads every pack, and finds in them what was captured', async () => {
@@ -142,19 +136,18 @@ describe('tools of others', () => {
     expect(Buffer.concat(packs).includes(row)).toBe(true);
   });
 
-  test('an image of another tool in the same layout is none of our snapshots, and its blobs stay', async () => {
-    await withTool('skopeo', async (skopeo) => {
-      await using from = await fixture();
-      const image = join(from.folder, 'image');
-      await mkdir(join(image, 'blobs', 'sha256'), { recursive: true });
-      await writeImage(image);
-      await run(skopeo, ['copy', '-q', `oci:${image}:app`, `oci:${from.path}:app`]);
-      expect([...(await from.store.names('')).keys()]).toEqual(['shop']);
-      const { findings, snapshots } = await from.store.verifyAll('content', testContext());
-      expect([findings, snapshots.length]).toEqual([[], 2]);
-      await from.store.remove('shop', OWNER, [1, 2], testContext());
-      await run(skopeo, ['copy', '-q', `oci:${from.path}:app`, `oci:${join(from.folder, 'again')}:app`]);
-    });
+  const IMAGE = 'an image of another tool in the same layout is none of our snapshots, and its blobs stay';
+  testUnless(NO_SKOPEO)(IMAGE, async () => {
+    await using from = await fixture();
+    const image = join(from.folder, 'image');
+    await mkdir(join(image, 'blobs', 'sha256'), { recursive: true });
+    await writeImage(image);
+    await run(SKOPEO!, ['copy', '-q', `oci:${image}:app`, `oci:${from.path}:app`]);
+    expect([...(await from.store.names('')).keys()]).toEqual(['shop']);
+    const { findings, snapshots } = await from.store.verifyAll('content', testContext());
+    expect([findings, snapshots.length]).toEqual([[], 2]);
+    await from.store.remove('shop', OWNER, [1, 2], testContext());
+    await run(SKOPEO!, ['copy', '-q', `oci:${from.path}:app`, `oci:${join(from.folder, 'again')}:app`]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { installPlugin } from '../../../provider/engines/terraform/install.ts';
-import { type Engine, packageOf, Workspace } from './workspace.ts';
+import type { Engine } from './engines.ts';
+import { packageOf, Workspace } from './workspace.ts';
 
 export const PHOTO_PLUGIN = join(import.meta.dirname, 'photo-plugin.ts');
 export const PASSWORD = 'Tr0ub4dor-planted';

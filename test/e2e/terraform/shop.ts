@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { installPlugin } from '../../../provider/engines/terraform/install.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
 import { type RedisServer, startRedis } from '../../support/redis-server.ts';
-import { type Engine, Workspace } from './workspace.ts';
+import type { Engine } from './engines.ts';
+import { Workspace } from './workspace.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const PASSWORD = 'Pl4nted-in-the-shop';

@@ -4,30 +4,10 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import type { EngineName } from '../../../provider/engines/terraform/naming.ts';
-import { findTool } from '../../../scripts/setup/tools.ts';
+import type { Engine } from './engines.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const NODE = join(ROOT, 'node_modules/node/bin/node');
-
-export interface Engine {
-  readonly name: EngineName;
-  readonly path: string;
-}
-
-/** The real engines of this machine. One that is missing is said on stderr, and tests go on with the other. */
-export async function realEngines(): Promise<readonly Engine[]> {
-  const engines: Engine[] = [];
-  for (const [name, tool] of [
-    ['terraform', 'terraform'],
-    ['opentofu', 'tofu'],
-  ] as const) {
-    const found = await findTool(tool);
-    if (typeof found === 'string') engines.push({ name, path: found });
-    else process.stderr.write(`end-to-end tests go without ${name}: ${found.reason}\n`);
-  }
-  return engines;
-}
 
 export interface Finished {
   readonly status: number;
