@@ -218,12 +218,13 @@ async function ownedByAnother(
   owner: string,
 ): Promise<StasisError | undefined> {
   const record = await store.name(snapshotName);
-  if (record === undefined || record.owner === owner) return undefined;
+  // What another tool has copied here is nobody's.
+  if (record === undefined || record.owner === '' || record.owner === owner) return undefined;
   return new StasisError(
     'store.owned',
     `The name "${snapshotName}" belongs to another resource in this store (${record.owner}).`,
     {
-      hint: 'Choose another name, or import it to take it over.',
+      hint: 'Choose another name, or take this one over: import it, or "stasis capture --adopt".',
       at: ['name'],
     },
   );

@@ -56,7 +56,8 @@ export async function bundle(): Promise<boolean> {
 }
 
 async function rebuild(startedAt: Date): Promise<void> {
-  const entries = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(ROOT, source)));
+  const entries = Object.entries(ENTRIES);
+  insistOnEntries(ENTRIES);
   const result = await build({
     absWorkingDir: ROOT,
     entryPoints: entries.map(([out, source]) => ({ in: source, out })),
@@ -86,6 +87,13 @@ async function rebuild(startedAt: Date): Promise<void> {
   const inputs = inputsOf(result.metafile, startedAt);
   await put(RECORD, JSON.stringify({ inputs, outputs } satisfies BuildRecord));
   await dropStale(new Set(outputs));
+}
+
+/** @throws Error that names the first source that is missing: a build without it would leave a launcher without its bundle */
+export function insistOnEntries(entries: Readonly<Record<string, string>>): void {
+  for (const [name, source] of Object.entries(entries))
+    if (!existsSync(join(ROOT, source)))
+      throw new Error(`${source}, where the bundle "${name}" begins, is not there`);
 }
 
 /** Whole or not at all: others may be starting from dist/ while we write. */
@@ -121,19 +129,17 @@ async function dropStale(wanted: ReadonlySet<string>): Promise<void> {
   for (const name of await readdir(DIST)) {
     if (wanted.has(name) || name === basename(RECORD)) continue;
     const path = join(DIST, name);
-    const { mtimeMs } = await stat(path);
-    if (Date.now() - mtimeMs > STALE_MS) await rm(path, { force: true });
+    const found = await stat(path);
+    if (found.isFile() && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { force: true });
   }
 }
 
 /** For people: which bundle is how large. */
 export async function sizes(): Promise<readonly string[]> {
   return Promise.all(
-    Object.keys(ENTRIES)
-      .filter((name) => existsSync(join(DIST, `${name}.mjs`)))
-      .map(async (name) => {
-        const path = join(DIST, `${name}.mjs`);
-        return `${relative(ROOT, path)} ${((await stat(path)).size / 1000).toFixed(0)} kB`;
-      }),
+    Object.keys(ENTRIES).map(async (name) => {
+      const path = join(DIST, `${name}.mjs`);
+      return `${relative(ROOT, path)} ${((await stat(path)).size / 1000).toFixed(0)} kB`;
+    }),
   );
 }

@@ -58,7 +58,7 @@ describe('wrong use', () => {
     ['an unknown command', ['captur'], /Unknown command 'captur'.*capture/],
     ['an unknown option', ['list', '--frobnicate'], /Unknown option '--frobnicate'/],
     ['a missing file', ['capture'], /'-f, --file <file>' not specified/],
-    ['a missing reference', ['verify'], /Missing required argument 'reference'/],
+    ['a missing reference', ['show'], /Missing required argument 'reference'/],
     ['one argument too many', ['show', 'a', 'b'], /Too many arguments/],
     ['an engine that is none', ['install', 'ansible'], /Allowed choices are terraform, opentofu/],
     ['a level that is none', ['list', '--log-level', 'loud'], /Allowed choices are trace/],

@@ -128,16 +128,22 @@ export async function planOf(
   return { problems, estimate: planned.estimate };
 }
 
-/** Plans a change that creates; warnings are shown, and any error ends it before anything is touched. */
+/**
+ * Plans a change that creates; warnings are shown, and any error ends it before anything is touched, but for those that
+ * the command then does something about: they are returned.
+ */
 export async function insistOnPlan(
   invocation: Invocation,
   resource: ResourceDefinition,
   inputs: GivenInputs,
-): Promise<void> {
+  handled: (error: StasisError) => boolean = () => false,
+): Promise<readonly StasisError[]> {
   const { problems } = await planOf(invocation, resource, inputs);
   const errors = problems.filter(({ severity }) => severity === 'error');
+  const refused = errors.filter((error) => !handled(error));
   for (const problem of problems) if (problem.severity === 'warning') invocation.output.problem(problem);
-  if (errors.length > 0) throw new Refusal(errors);
+  if (refused.length > 0) throw new Refusal(refused);
+  return errors;
 }
 
 /** The store that the command line names. */

@@ -56,7 +56,10 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
     .command('capture')
     .description('capture the next generation of a snapshot')
     .requiredOption('-f, --file <file>', 'inputs of the Snapshot, or - for standard input')
-    .action((options: { file: string }, command: Command) => perform(command, (it) => capture(it, options)));
+    .option('--adopt', "take the name over where it is another owner's, as an import does")
+    .action((options: { file: string; adopt?: boolean }, command: Command) =>
+      perform(command, (it) => capture(it, options)),
+    );
   program
     .command('restore')
     .description('bring a snapshot back to life, and say whether it is the same')

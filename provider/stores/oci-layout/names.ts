@@ -45,7 +45,7 @@ export function ownerOf(document: NameDocument, snapshots: readonly ListedSnapsh
 export function refuseOtherOwner(name: string, owner: string, current: string): void {
   if (current === '' || current === owner) return;
   throw new StasisError('store.owned', `The name "${name}" belongs to another resource in this store.`, {
-    hint: 'Choose another name, or import the snapshot to take the name over.',
+    hint: 'Choose another name, or take this one over: import it, or "stasis capture --adopt".',
     at: ['name'],
     details: { owner: current },
   });
