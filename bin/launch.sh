@@ -1,5 +1,12 @@
 # Sourced by the launchers beside it, with `root` (the package's folder) and `entry` (a bundle's name) set.
-# Everything that it prints goes to stderr: a plugin's stdout is its protocol.
+# What it does is told on stderr: a plugin's stdout is its protocol.
+
+# Ends with a reason. A plugin's first line on stdout that is no handshake is all that Terraform shows to its user.
+cannot_start() {
+  echo "stasis: $1" >&2
+  if [ "$entry" != stasis ]; then echo "stasis cannot start: $1"; fi
+  exit 1
+}
 
 node=
 for candidate in "$root/node_modules/node/bin/node" "$root/../node/bin/node"; do
@@ -14,7 +21,8 @@ if [ -f "$root/scripts/build.ts" ]; then
   bundled="$root/dist/.build.json"
   if [ -z "$node" ] || [ ! -f "$root/dist/$entry.mjs" ] || [ ! -f "$bundled" ] ||
     [ -n "$(find "$root/provider" "$root/package-lock.json" -newer "$bundled" \( -name '*.ts' ! -name '*.test.ts' -o -name package-lock.json \)  -print | head -n 1)" ]; then
-    sh "$root/scripts/with-node.sh" scripts/build.ts >&2 || exit 1
+    sh "$root/scripts/with-node.sh" scripts/build.ts >&2 ||
+      cannot_start "its sources in $root cannot be bundled; 'npm run build' there says why"
     node="$root/node_modules/node/bin/node"
   fi
 fi
@@ -22,14 +30,12 @@ fi
 if [ -z "$node" ]; then
   node=$(command -v node || :)
   if [ -z "$node" ] || [ "$("$node" -p 'process.versions.node.split(".")[0] >= 24')" != true ]; then
-    echo "stasis: Node 24 is not here; install the npm package 'node' beside this one, or Node 24 on PATH" >&2
-    exit 1
+    cannot_start "Node 24 is not here; install the npm package 'node' beside $root, or Node 24 on PATH"
   fi
 fi
 
 if [ ! -f "$root/dist/$entry.mjs" ]; then
-  echo "stasis: $root/dist/$entry.mjs is not there; this installation is damaged" >&2
-  exit 1
+  cannot_start "$root/dist/$entry.mjs is not there: this installation is damaged; install the npm package 'stasis' again"
 fi
 
 # Compiled code is kept: a fifth less to do at every start.

@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { installPlugin } from '../../provider/engines/terraform/install.ts';
+import { describeEngines } from './terraform/engines.ts';
+import { Workspace } from './terraform/workspace.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** The bundle of the tests' package says under what it runs. */
@@ -62,12 +65,9 @@ describe('the launchers of an installed package', () => {
     expect(JSON.parse(stdout).version).toBe(process.version);
   });
 
-  test('refuse an old Node on PATH, and print nothing on stdout', async () => {
-    const old = join(folder, 'old');
-    await mkdir(old);
-    await writeFile(join(old, 'node'), '#!/bin/sh\necho false\n');
-    await chmod(join(old, 'node'), 0o755);
-    const ran = await launch(join(installed, 'bin/terraform-provider-stasis'), [], `${old}:/usr/bin:/bin`);
+  test('refuse an old Node on PATH', async () => {
+    const path = `${await oldNode()}:/usr/bin:/bin`;
+    const ran = await launch(join(installed, 'bin/stasis'), [], path);
     expect(ran).toMatchObject({
       status: 1,
       stdout: '',
@@ -81,6 +81,44 @@ describe('the launchers of an installed package', () => {
     const ran = await launch(join(installed, 'bin/stasis'), []);
     expect(ran).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('is damaged') });
   });
+
+  test('the plugin says the reason in one line on stdout, in place of the handshake', async () => {
+    const plugin = join(installed, 'bin/terraform-provider-stasis');
+    const noNode = await launch(plugin, [], `${await oldNode()}:/usr/bin:/bin`);
+    expect(noNode).toMatchObject({ status: 1, stderr: expect.stringContaining('Node 24 is not here') });
+    expect(noNode.stdout).toMatch(/^stasis cannot start: Node 24 is not here; install .*\n$/);
+    await bringNode(join(folder, 'node_modules'));
+    await rm(join(installed, 'dist/terraform-provider-stasis.mjs'));
+    const noBundle = await launch(plugin, []);
+    expect(noBundle.stdout).toMatch(/^stasis cannot start: .*mjs is not there: .*\n$/);
+    await mkdir(join(installed, 'scripts'));
+    await writeFile(join(installed, 'scripts/build.ts'), '');
+    const noBuild = await launch(plugin, []);
+    expect(noBuild.stdout).toMatch(/^stasis cannot start: its sources in .* cannot be bundled; .*\n$/);
+  });
+});
+
+/** A folder with a program that says it is no Node 24. */
+async function oldNode(): Promise<string> {
+  const old = join(folder, 'old');
+  await mkdir(old);
+  await writeFile(join(old, 'node'), '#!/bin/sh\necho false\n', { mode: 0o755 });
+  return old;
+}
+
+describeEngines((engine) => {
+  test('shows why the plugin of a damaged installation does not start', async () => {
+    await writeFile(join(installed, 'package.json'), JSON.stringify({ name: 'stasis', version: '0.1.0' }));
+    await using workspace = await Workspace.create(engine);
+    await installPlugin({ engine: engine.name, root: installed, home: workspace.home });
+    await workspace.write('data "stasis_snapshot" "a" {\n  snapshot = "shop"\n}\n');
+    await workspace.ok('init', '-input=false');
+    await bringNode(join(folder, 'node_modules'));
+    await rm(join(installed, 'dist/terraform-provider-stasis.mjs'));
+    const { status, all } = await workspace.run(['plan', '-input=false']);
+    expect(status).toBe(1);
+    expect(all.replace(/[^!-~]+/g, ' ')).toContain('this installation is damaged; install the npm package');
+  }, 60_000);
 });
 
 test('the command line of this checkout starts', async () => {
