@@ -155,6 +155,54 @@ describe('a Snapshot', () => {
     expect(generationOf(next)).toBe(2);
   });
 
+  test('two resources of one project with one name are noticed: in one run refused, later reported', async () => {
+    const { Snapshot } = definitions();
+    const both = [1, 2].map(() => Snapshot.apply({ inputs: inputsOf() }, context));
+    const results = await Promise.allSettled(both);
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const failed = results.find((one): one is PromiseRejectedResult => one.status === 'rejected');
+    expect(failed?.reason).toMatchObject({ code: 'snapshot.same-name', at: ['name'] });
+    const done = results.find(
+      (one): one is PromiseFulfilledResult<ResourceState> => one.status === 'fulfilled',
+    );
+    const first = done!.value;
+    const warnings = async (state: ResourceState) =>
+      (await definitions().Snapshot.read(state, context))?.problems.map(({ code, severity }) => [
+        code,
+        severity,
+      ]);
+    expect(await warnings(first)).toEqual([]);
+    // Added later, in a run of its own: nothing tells it from one whose state was lost.
+    const second = await created();
+    expect(await warnings(second)).toEqual([]);
+    expect(await warnings(first)).toEqual([['snapshot.newer-generation', 'warning']]);
+    await definitions('another project').Snapshot.importState(second.id, context);
+    expect(await warnings(second)).toEqual([['snapshot.taken-over', 'warning']]);
+  });
+
+  test('a name is created anew where its state was lost, its resource replaced, or its creation failed', async () => {
+    const lost = await created();
+    const { Snapshot } = definitions();
+    const again = await Snapshot.apply({ inputs: inputsOf() }, context);
+    expect(again.id).toBe(lost.id);
+    await Snapshot.delete(again, context);
+    const replaced = await Snapshot.apply({ inputs: inputsOf() }, context);
+    expect(generationOf(replaced)).toBe(3);
+    const fresh = definitions().Snapshot;
+    const signal = AbortSignal.abort();
+    await expect(fresh.apply({ inputs: inputsOf() }, { ...context, signal })).rejects.toThrow();
+    expect(generationOf(await fresh.apply({ inputs: inputsOf() }, context))).toBe(4);
+  });
+
+  test('what replaced it stays when it is removed after that', async () => {
+    const old = await created({ deletionPolicy: 'delete' });
+    const replacement = await created({ deletionPolicy: 'delete' });
+    await definitions().Snapshot.delete(old, context);
+    expect((await definitions().Snapshot.read(replacement, context))?.problems).toEqual([]);
+    const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+    expect((await store.name('shop'))?.generations.map(({ generation }) => generation)).toEqual([2]);
+  });
+
   test('keep removes the oldest generations, also when it alone changes', async () => {
     let state = await created();
     for (const n of ['1', '2', '3'])

@@ -2,6 +2,7 @@ import type { Context } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
 import { parseReference } from '../core/reference.ts';
 import type { ResourceState } from '../core/resource.ts';
+import type { NameRecord } from '../core/store.ts';
 import { openAt, resolveReference, storeOf } from './lookup.ts';
 import type { Defaults, Services } from './services.ts';
 import { snapshotOutputs } from './snapshot-outputs.ts';
@@ -19,18 +20,38 @@ export async function readSnapshot(
   if (!record?.generations.some((entry) => entry.digest === digest))
     return { state: prior, problems: [lost(prior)] };
   const findings = await store.verify(digest, 'presence', context);
+  const messages = findings.map(({ message }) => message);
   return {
     state: prior,
-    problems:
-      findings.length === 0
-        ? []
-        : [
-            damaged(
-              prior,
-              findings.map(({ message }) => message),
-            ),
-          ],
+    problems: [...(messages.length > 0 ? [damaged(prior, messages)] : []), ...shared(prior, record)],
   };
+}
+
+/**
+ * Who else captures under this name: another owner that has taken it over, or another resource of the same project,
+ * of which there are generations newer than ours.
+ */
+function shared(prior: ResourceState, { owner, generations }: NameRecord): StasisError[] {
+  const name = String(prior.stored.name);
+  if (owner !== prior.outputs.owner)
+    return [
+      new StasisError('snapshot.taken-over', `The name "${name}" belongs to ${owner || 'nobody'} now.`, {
+        hint: 'Import it to take it back, or give this snapshot another name.',
+        severity: 'warning',
+      }),
+    ];
+  const newest = Math.max(...generations.map(({ generation }) => generation));
+  if (newest <= Number(prior.outputs.generation)) return [];
+  return [
+    new StasisError(
+      'snapshot.newer-generation',
+      `The name "${name}" has generation ${newest}, and this resource made ${String(prior.outputs.generation)}.`,
+      {
+        hint: 'Another resource captures under the same name, or a run ended before its state was saved. Each snapshot in a store needs a name of its own.',
+        severity: 'warning',
+      },
+    ),
+  ];
 }
 
 const RETAKE =
@@ -78,7 +99,7 @@ export async function importSnapshot(
   };
 }
 
-/** Generations stay unless the user said `delete`, and pinned ones always do. */
+/** Generations stay unless the user said `delete`; pinned ones always do, and those that came after it. */
 export async function removeSnapshot(
   services: Services,
   prior: ResourceState,
@@ -87,7 +108,10 @@ export async function removeSnapshot(
   if (prior.stored.deletionPolicy !== 'delete') return [];
   const { store, name: snapshotName } = await storeOf(services, prior, context);
   const record = await store.name(snapshotName);
-  const generations = (record?.generations ?? []).map(({ generation }) => generation);
+  // What is newer is of whatever took this one's place: it may have been created before this one is removed.
+  const generations = (record?.generations ?? [])
+    .map(({ generation }) => generation)
+    .filter((generation) => generation <= Number(prior.outputs.generation));
   const pins = await store.remove(snapshotName, String(prior.outputs.owner), generations, context);
   return pins.map(
     (pin) =>

@@ -16,10 +16,11 @@ import {
 } from '../core/resource.ts';
 import { problemsOf } from '../core/schema.ts';
 import type { Store } from '../core/store.ts';
+import { CreatedNames } from './created-names.ts';
 import { sameness } from './difference.ts';
 import { SNAPSHOT_EXAMPLES } from './examples.ts';
 import { storeOf } from './lookup.ts';
-import { actsAgain, membersSchema, resolveMembers, storedMembers } from './members.ts';
+import { actsAgain, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
 import type { Defaults, Services } from './services.ts';
 import { importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
 import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
@@ -84,6 +85,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
       .describe('What happens to the generations when the resource is removed: retain unless said.')
       .meta({ typeName: 'DeletionPolicy' }),
   });
+  const scope: Scope = { services, defaults, inputs, created: new CreatedNames() };
   return {
     name: 'Snapshot',
     summary:
@@ -92,11 +94,14 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
     outputs: OUTPUTS,
     examples: SNAPSHOT_EXAMPLES,
     exampleId: '/srv/snapshots#shop',
-    plan: (change, context) => plan({ services, defaults, inputs }, change, context),
-    apply: (change, context) => apply({ services, defaults, inputs }, change, context),
+    plan: (change, context) => plan(scope, change, context),
+    apply: (change, context) => apply(scope, change, context),
     read: (prior, context) => readSnapshot(services, prior, context),
     importState: (id, context) => importSnapshot(services, defaults, id, context),
-    delete: (prior, context) => removeSnapshot(services, prior, context),
+    delete: (prior, context) => {
+      scope.created.forget(prior.id);
+      return removeSnapshot(services, prior, context);
+    },
   };
 }
 
@@ -104,18 +109,14 @@ interface Scope {
   readonly services: Services;
   readonly defaults: Defaults;
   readonly inputs: z.ZodObject;
+  readonly created: CreatedNames;
 }
 
 async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
   const { services, defaults } = scope;
   const { prior, inputs } = change;
-  const problems = problemsOf(scope.inputs, inputs);
+  const problems = inputProblems(services, scope.inputs, inputs);
   const resolved = resolveMembers(services, inputs.members);
-  problems.push(
-    ...resolved.problems.filter(
-      (problem) => !problems.some((known) => known.at.join() === problem.at.join()),
-    ),
-  );
   const stored = storedInputs(services, inputs);
   const location = await locateStore(services, defaults, inputs.store).catch((error: unknown) => {
     problems.push(toStasisError(error));
@@ -241,18 +242,17 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   if (problems[0]) throw problems[0];
   const store = await openStore(services, defaults, inputs.store, context);
   const owner = (prior?.outputs.owner as string | undefined) ?? services.owner;
-  const sealed = await capture(
-    {
-      name: inputs.name as string,
-      owner,
-      members,
-      store,
-      limits: limitsOf(defaults, inputs),
-      keep: inputs.keep as number | undefined,
-      createdBy: `stasis ${services.version}`,
-    },
-    context,
-  );
+  const request = {
+    name: inputs.name as string,
+    owner,
+    members,
+    store,
+    limits: limitsOf(defaults, inputs),
+    keep: inputs.keep as number | undefined,
+    createdBy: `stasis ${services.version}`,
+  };
+  const create = () => scope.created.create(store, request.name, () => capture(request, context));
+  const sealed = await (prior ? capture(request, context) : create());
   return {
     id: prior?.id ?? formatId(store.location, sealed.name),
     stored,

@@ -175,6 +175,27 @@ describeEngines((engine) => {
     expect(await refused(resource('fixed-disk'))).toMatch(/\(at store(\.path)?, code store\.read-only\)/);
   });
 
+  test('two snapshots of one name, which only an apply can tell from one that is replaced', async () => {
+    await writeVariables(shop);
+    const resource = (name: string) => `resource "stasis_snapshot" "${name}" {\n  ${SITE}\n}\n`;
+    await shop.workspace.write(PREAMBLE + resource('one') + resource('two'));
+    const { status, all } = await shop.workspace.run(['apply', '-auto-approve', '-input=false']);
+    expect(status).toBe(1);
+    expect(all).toMatch(/\(at name, code snapshot\.same-name\)/);
+    const made = await Promise.all(
+      ['one', 'two'].map((name) => shop.workspace.state(`stasis_snapshot.${name}`)),
+    );
+    expect(made.filter((state) => state !== undefined)).toMatchObject([{ generation: 1 }]);
+    // One that is added in a later run is reported by the other's refresh.
+    await shop.workspace.apply();
+    const { changes, text } = await shop.workspace.planned();
+    expect(changes).toBe(false);
+    expect(text).toMatch(/code snapshot\.newer-generation\)/);
+    await shop.workspace.write(PREAMBLE);
+    await shop.workspace.apply();
+    await rm(join(shop.workspace.folder, 'store'), { recursive: true });
+  });
+
   /** Captures this member, and tells what a plan says that would restore it into that one. */
   async function refusedTarget(
     member: string,

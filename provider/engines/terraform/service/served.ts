@@ -36,8 +36,8 @@ export class Served {
   private loaded: Promise<ProviderDefinition> | undefined;
   private configuration: Values = {};
   private redactConfiguration: Redact = (text) => text;
-  private resources: ReadonlyMap<string, ServedResource> | undefined;
-  private lookups: ReadonlyMap<string, ServedLookup> | undefined;
+  private resources: Promise<ReadonlyMap<string, ServedResource>> | undefined;
+  private lookups: Promise<ReadonlyMap<string, ServedLookup>> | undefined;
 
   constructor(
     load: () => Promise<ProviderDefinition>,
@@ -69,20 +69,18 @@ export class Served {
   }
 
   async resource(typeName: string | undefined): Promise<ServedResource> {
-    this.resources ??= byTypeName(
-      (await this.catalog()).resources.map((definition) => ({ definition, type: resourceType(definition) })),
+    // Made once for a configuration, also where calls come at the same time: its resources know of one another.
+    this.resources ??= this.catalog().then(({ resources }) =>
+      byTypeName(resources.map((definition) => ({ definition, type: resourceType(definition) }))),
     );
-    return found(this.resources, typeName);
+    return found(await this.resources, typeName);
   }
 
   async lookup(typeName: string | undefined): Promise<ServedLookup> {
-    this.lookups ??= byTypeName(
-      (await this.catalog()).functions.map((definition) => ({
-        definition,
-        type: dataSourceType(definition),
-      })),
+    this.lookups ??= this.catalog().then(({ functions }) =>
+      byTypeName(functions.map((definition) => ({ definition, type: dataSourceType(definition) }))),
     );
-    return found(this.lookups, typeName);
+    return found(await this.lookups, typeName);
   }
 
   private async catalog(): Promise<Catalog> {
