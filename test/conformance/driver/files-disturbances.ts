@@ -20,7 +20,8 @@ const run = promisify(execFile);
 /** Writes both files of argv through mappings, one after the other, for a while; says when it has begun. */
 const MAPPER = `
 import mmap, sys, time
-maps = [mmap.mmap(open(path, 'r+b').fileno(), 0) for path in sys.argv[1:]]
+files = [open(path, 'r+b') for path in sys.argv[1:]]
+maps = [mmap.mmap(file.fileno(), 0) for file in files]
 for turn in range(40):
     value = (maps[0][0] + 1) % 256
     for each in maps:
@@ -104,7 +105,10 @@ export function filesDisturbances(root: string): Disturbance[] {
         });
         // Its end is awaited by the next look at what is left; ended early, it says so by this error.
         child.on('error', () => {});
-        await new Promise((resolve) => child.stdout.once('data', resolve).once('close', resolve));
+        await new Promise((resolve, reject) => {
+          child.stdout.once('data', resolve);
+          child.once('close', (status) => reject(new Error(`wrote nothing and ended with ${status}`)));
+        });
       },
     },
   ];
