@@ -227,6 +227,9 @@ function insistOnSameness(result: ComparisonResult, verify: Verify): void {
   );
 }
 
+/** The code of the one error after which some targets run and others do not. */
+export const RELEASE_FAILED = 'restore.release-failed';
+
 /** All together. A release that fails cannot take the others back, so all are tried and the error names those that failed. */
 async function releaseAll(loaded: readonly Loaded[]): Promise<void> {
   const failed: string[] = [];
@@ -244,7 +247,7 @@ async function releaseAll(loaded: readonly Loaded[]): Promise<void> {
   if (failed.length === 0) return;
   if (failed.length === loaded.length) throw first;
   throw new StasisError(
-    'restore.release-failed',
+    RELEASE_FAILED,
     `Of the restored members, ${failed.join(', ')} could not be released; the others run.`,
     {
       hint: 'Apply again: what is restored already is kept, and the rest is tried again.',

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Context } from './context.ts';
-import type { Place, StasisError } from './errors.ts';
+import { type Place, StasisError } from './errors.ts';
 
 /** A value that only an apply will tell; legal anywhere in planned inputs and outputs. */
 export const UNKNOWN: unique symbol = Symbol('stasis.unknown');
@@ -25,6 +25,23 @@ export interface ResourceState {
   readonly stored: Values;
   readonly outputs: Values;
 }
+
+/** The same error, of an apply that did a part of what it had to: `state` is what there is now. */
+export function halfDone(error: StasisError, state: ResourceState): StasisError {
+  const { code, message, hint, at, severity, details, cause } = error;
+  return new StasisError(code, message, {
+    ...{ hint, at, severity, cause },
+    details: { ...details, [BEGUN]: state },
+  });
+}
+
+/** What there is after an error that is `halfDone`. */
+export function halfDoneState(thrown: unknown): ResourceState | undefined {
+  if (!(thrown instanceof StasisError)) return undefined;
+  return thrown.details[BEGUN] as ResourceState | undefined;
+}
+
+const BEGUN = 'begun';
 
 export interface Change {
   /** Absent on create. */
@@ -70,9 +87,14 @@ export interface ResourceDefinition {
   readonly examples: readonly Example[];
   /** An id as `importState` takes it, for the docs. */
   readonly exampleId: string;
+  /** What is wrong with inputs that shows in them alone: without contact to anything. */
+  check(inputs: Values): readonly StasisError[];
   /** Without contact to any member when nothing changes. */
   plan(change: Change, context: Context): Promise<PlannedChange>;
-  /** Create and update in one. On error what was there before is as it was. */
+  /**
+   * Create and update in one. On error what was there before is as it was, unless the error is `halfDone`: then an
+   * apply with that state goes on where it ended.
+   */
   apply(change: Change, context: Context): Promise<ResourceState>;
   /** What is there now; undefined when it is gone. Needs no member. @throws when the store cannot be reached. */
   read(

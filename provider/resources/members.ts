@@ -71,6 +71,14 @@ export function resolveMembers(
   return { members: found, problems, complete: complete && members !== UNKNOWN };
 }
 
+/** What is wrong with a resource's inputs that shows in them alone. */
+export function inputProblems(services: Services, inputs: z.ZodObject, values: Values): StasisError[] {
+  const problems = problemsOf(inputs, values);
+  const known = new Set(problems.map(({ at }) => at.join('\n')));
+  const { problems: more } = resolveMembers(services, values.members);
+  return [...problems, ...more.filter(({ at }) => !known.has(at.join('\n')))];
+}
+
 function entriesOf(members: unknown): [string, unknown][] {
   return typeof members === 'object' && members !== null ? Object.entries(members) : [];
 }

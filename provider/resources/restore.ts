@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { type RestoreResult, restore } from '../coordinator/restore.ts';
+import { RELEASE_FAILED, type RestoreResult, restore } from '../coordinator/restore.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from '../coordinator/restore-plan.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
@@ -8,6 +8,7 @@ import { formatReference, parseReference } from '../core/reference.ts';
 import {
   type Change,
   type Estimate,
+  halfDone,
   type PlannedChange,
   type ResourceDefinition,
   type ResourceState,
@@ -19,7 +20,14 @@ import type { Store } from '../core/store.ts';
 import { sameness } from './difference.ts';
 import { RESTORE_EXAMPLES } from './examples.ts';
 import { resolveSnapshot } from './lookup.ts';
-import { actsAgain, identityOf, membersSchema, resolveMembers, storedMembers } from './members.ts';
+import {
+  actsAgain,
+  identityOf,
+  inputProblems,
+  membersSchema,
+  resolveMembers,
+  storedMembers,
+} from './members.ts';
 import { importRestore, pinOf, readRestore, removeRestore } from './restore-life.ts';
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
 import type { Defaults, Services } from './services.ts';
@@ -72,6 +80,7 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
     outputs: RESTORE_OUTPUTS,
     examples: RESTORE_EXAMPLES,
     exampleId: '/srv/snapshots#0f3a9c5e7b1d2468ace013579bdf2468',
+    check: (values) => inputProblems(services, inputs, values),
     plan: (change, context) => plan(scope, change, context),
     apply: (change, context) => apply(scope, change, context),
     read: (prior, context) => readRestore(services, prior, context),
@@ -90,11 +99,10 @@ interface Scope {
 
 async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
   const { prior, inputs } = change;
-  const problems = problemsOf(scope.inputs, inputs);
+  const problems = inputProblems(scope.services, scope.inputs, inputs);
   const resolved = resolveMembers(scope.services, inputs.members);
-  problems.push(...resolved.problems);
   const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
-  const again = prior === undefined ? 'yes' : actsAgain(scope.services, prior, stored);
+  const again = prior === undefined || isHalfDone(prior) ? 'yes' : actsAgain(scope.services, prior, stored);
   const ready = problems.length === 0 && resolved.complete && typeof inputs.snapshot === 'string';
   const checked = again !== 'no' && ready ? await checkRestore(scope, inputs, context) : { problems: [] };
   problems.push(...checked.problems);
@@ -195,7 +203,8 @@ function restoreIdOf(scope: Scope, digest: string, inputs: Values): string {
 async function apply(scope: Scope, change: Change, context: Context): Promise<ResourceState> {
   const { prior, inputs } = change;
   const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
-  if (prior && actsAgain(scope.services, prior, stored) === 'no') return { ...prior, stored };
+  if (prior && !isHalfDone(prior) && actsAgain(scope.services, prior, stored) === 'no')
+    return { ...prior, stored };
   const [problem] = problemsOf(scope.inputs, inputs);
   if (problem) throw problem;
   const { request, store } = await requestOf(scope, inputs, context);
@@ -206,11 +215,21 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   try {
     result = await restore(request, context);
   } catch (error) {
+    if (error instanceof StasisError && error.code === RELEASE_FAILED) {
+      // Some targets run already: the snapshot stays pinned, and the next apply restores the rest.
+      if (prior) await movePin(store, prior, id, { name, digest });
+      throw halfDone(error, { id, stored, outputs: { reference: formatReference({ name, digest }) } });
+    }
     await unpinAfterFailure(store, name, id, prior);
     throw error;
   }
   if (prior) await movePin(store, prior, id, { name, digest });
   return { id, stored, outputs: restoreOutputs(formatReference({ name, digest }), result) };
+}
+
+/** The outputs of a restore of which only a part was released have no verdict. */
+function isHalfDone({ outputs }: ResourceState): boolean {
+  return outputs.verdict === undefined;
 }
 
 /** A failed restore keeps the pin of what was restored before it, if anything. */

@@ -94,6 +94,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
     outputs: OUTPUTS,
     examples: SNAPSHOT_EXAMPLES,
     exampleId: '/srv/snapshots#shop',
+    check: (values) => inputProblems(services, inputs, values),
     plan: (change, context) => plan(scope, change, context),
     apply: (change, context) => apply(scope, change, context),
     read: (prior, context) => readSnapshot(services, prior, context),

@@ -10,6 +10,7 @@ const DIST = join(ROOT, 'dist');
 export const ENTRIES: Readonly<Record<string, string>> = {
   stasis: 'provider/engines/cli/main.ts',
   'terraform-provider-stasis': 'provider/engines/terraform/main.ts',
+  'pulumi-resource-stasis': 'provider/engines/pulumi/main.ts',
   'pack-worker': 'provider/stores/pack/worker.ts',
 };
 

@@ -14,6 +14,7 @@ import {
   UNKNOWN,
   type Values,
 } from '../../../provider/core/resource.ts';
+import { problemsOf } from '../../../provider/core/schema.ts';
 
 /**
  * A small provider of every kind of value, whose resource holds a file while it applies, as a capture holds members:
@@ -126,6 +127,7 @@ function photo(folder: string): ResourceDefinition {
     outputs: OUTPUTS,
     examples: [],
     exampleId: 'shop',
+    check: (inputs) => problemsOf(INPUTS, inputs),
     plan: async (change) => plan(folder, change),
     apply: (change, context) => apply(folder, change, context),
     read: async (prior) => {

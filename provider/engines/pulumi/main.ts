@@ -1,0 +1,13 @@
+import { startPlugin } from './plugin.ts';
+
+/** The plugin that Pulumi's engine starts. What the provider is made of loads while the engine connects. */
+await startPlugin({
+  load: async (owner) => {
+    const { providerDefinition } = await import('../../composition/provider.ts');
+    return providerDefinition(owner);
+  },
+  schema: async () => {
+    const { default: schema } = await import('../../../schema/pulumi.json', { with: { type: 'json' } });
+    return JSON.stringify(schema);
+  },
+});

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import type { Place } from '../../../core/errors.ts';
+import { UNKNOWN, type Values } from '../../../core/resource.ts';
+import { type FieldMeta, metaOf, unwrap } from '../../../core/schema.ts';
+import { fromValues, isList, isMap, type Property, type PropertyMap, reveal, Secret } from './property.ts';
+
+/** The schema of what lies in an object or list under `key`, and what is said of it; undefined where there is none. */
+function fieldOf(type: z.core.$ZodType, key: string): z.core.$ZodType | undefined {
+  const { def } = (unwrap(type) as z.core.$ZodTypes)._zod;
+  if (def.type === 'object') return Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
+  if (def.type === 'record') return def.valueType;
+  if (def.type === 'array') return def.element;
+  return undefined;
+}
+
+/** The inputs with every value wrapped that is secret by its schema; what the user has wrapped stays so. */
+export function withSecrets(schema: z.core.$ZodType, inputs: PropertyMap): PropertyMap {
+  return wrapWithin(schema, inputs) as PropertyMap;
+}
+
+function wrapWithin(type: z.core.$ZodType | undefined, property: Property): Property {
+  if (type === undefined || property instanceof Secret) return property;
+  if (metaOf(type).secret && property !== null) return new Secret(property);
+  if (isList(property)) return property.map((item, index) => wrapWithin(fieldOf(type, String(index)), item));
+  if (!isMap(property)) return property;
+  return Object.fromEntries(
+    Object.entries(property).map(([key, item]) => [key, wrapWithin(fieldOf(type, key), item)]),
+  );
+}
+
+/** Every text in a secret. */
+export function secretTexts(property: Property, within = false): readonly string[] {
+  if (property instanceof Secret) return secretTexts(property.value, true);
+  if (typeof property === 'string') return within ? [property] : [];
+  if (isList(property)) return property.flatMap((item) => secretTexts(item, within));
+  if (isMap(property)) return Object.values(property).flatMap((item) => secretTexts(item, within));
+  return [];
+}
+
+/**
+ * What is stored of inputs, as outputs: a value that the user wrapped as a secret stays one. What is computed holds
+ * none by its definition, so that an endpoint can be read.
+ */
+export function storedProperties(schema: z.core.$ZodType, stored: Values, inputs: PropertyMap): PropertyMap {
+  return keepWrapped(schema, fromValues(stored), inputs) as PropertyMap;
+}
+
+function keepWrapped(
+  type: z.core.$ZodType | undefined,
+  stored: Property,
+  input: Property | undefined,
+): Property {
+  const wrapped = input instanceof Secret;
+  const inner = reveal(input);
+  if (isMap(stored))
+    return Object.fromEntries(
+      Object.entries(stored).map(([key, item]) => {
+        const field = type && fieldOf(type, key);
+        if (field && metaOf(field).computed) return [key, item];
+        return [key, keepWrapped(field, item, childOf(inner, key, wrapped))];
+      }),
+    );
+  if (isList(stored) && !wrapped)
+    return stored.map((item, index) =>
+      keepWrapped(type && fieldOf(type, String(index)), item, isList(inner) ? inner[index] : undefined),
+    );
+  return wrapped ? new Secret(stored) : stored;
+}
+
+function childOf(parent: Property | undefined, key: string, wrapped: boolean): Property | undefined {
+  const child = isMap(parent) && Object.hasOwn(parent, key) ? parent[key] : undefined;
+  return wrapped && !(child instanceof Secret) ? new Secret(child ?? null) : child;
+}
+
+/** Places at which a value stands of whose field `is` holds. */
+export function placesWhere(
+  type: z.core.$ZodType,
+  value: unknown,
+  is: (meta: FieldMeta) => boolean,
+): readonly Place[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]): readonly Place[] => {
+    const field = fieldOf(type, key);
+    if (field === undefined || item === undefined || item === null || item === UNKNOWN) return [];
+    if (is(metaOf(field))) return [[key]];
+    return placesWhere(field, item, is).map((place) => [key, ...place]);
+  });
+}
+
+/** Whether a definition requires an input that is not there: it was imported, and only its identity is known. */
+export function lacksRequired(schema: z.ZodObject, values: Values): boolean {
+  return Object.entries(schema.shape).some(
+    ([key, field]) =>
+      !(field instanceof z.ZodOptional) && (values[key] === undefined || values[key] === null),
+  );
+}
