@@ -1,8 +1,8 @@
 import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRedis } from '../support/redis-server.ts';
+import { freePort } from '../support/server-process.ts';
 import { testUnless } from '../support/skipped.ts';
 import { mountSmallDisk, whyNoSmallDisk } from '../support/small-disk.ts';
 import { PLANTED, Shop, variable } from './cli/shop.ts';
@@ -17,7 +17,7 @@ let closedPort = 0;
 beforeAll(async () => {
   shop = await Shop.open();
   await shop.workspace.inputs('app.yaml', shop.app);
-  closedPort = await portThatNobodyListensOn();
+  closedPort = await freePort();
   await mkdir(shop.workspace.path('empty'));
   await oldClients(shop.workspace.path('old-clients'));
 }, 120_000);
@@ -30,15 +30,6 @@ async function oldClients(folder: string): Promise<void> {
     await writeFile(join(folder, name), `#!/bin/sh\necho "${name} (PostgreSQL) 9.6.24"\n`);
     await chmod(join(folder, name), 0o755);
   }
-}
-
-function portThatNobodyListensOn(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 /** What is refused is refused by `plan` and `capture` alike, with 2, and no store is made. */

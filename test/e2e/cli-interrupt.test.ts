@@ -173,6 +173,9 @@ describe('while a member is held', () => {
   /** A write that is not answered within this waits for something. */
   const HELD_MS = 15;
 
+  /** A capture of busy members in a row that ends before it is seen to hold them is luck; not of so many. */
+  const MOST_CAPTURES = 12;
+
   /** Two connections to the Redis: one that a lock makes wait, and one that it does not. */
   async function openProbe() {
     const [writer, reader] = [createClient({ url: shop.redis.url }), createClient({ url: shop.redis.url })];
@@ -205,7 +208,7 @@ members:
     await using probe = await openProbe();
     let wasHeld = false;
     let thawedMs = Number.POSITIVE_INFINITY;
-    const ran = await runUntil(['capture', '-f', 'busy.yaml', '--json'], /stasis: hold/, async (running) => {
+    const interruptHeld = async (running: Running): Promise<void> => {
       for (let tries = 0; tries < 2_000 && !wasHeld; tries += 1) {
         const write = probe.writer.set('probe', String(tries)).then(() => true);
         const waits = !(await Promise.race([write, delay(HELD_MS, false)]));
@@ -221,10 +224,14 @@ members:
         await write;
         thawedMs = Date.now() - interruptedMs;
       }
-    });
+    };
+    // Where all writers are off the processor at once, the moment is quiet: then the hold is over too soon to be seen.
+    let ran: Ran | undefined;
+    for (let captures = 0; captures < MOST_CAPTURES && !wasHeld; captures += 1)
+      ran = await runUntil(['capture', '-f', 'busy.yaml', '--json'], /stasis: hold/, interruptHeld);
     expect(wasHeld).toBe(true);
-    expectStatus(ran, 130);
-    expect(ran.json()).toMatchObject({ error: { code: 'interrupted' } });
+    expectStatus(ran!, 130);
+    expect(ran!.json()).toMatchObject({ error: { code: 'interrupted' } });
     // The lease alone would hold it for more than a minute.
     expect(thawedMs).toBeLessThan(10_000);
   });

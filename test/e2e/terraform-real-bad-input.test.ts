@@ -1,10 +1,10 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { startPostgres } from '../support/postgres-server.ts';
 import { postgresWithoutHstore } from '../support/postgres-without-hstore.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { freePort } from '../support/server-process.ts';
 import { testUnless } from '../support/skipped.ts';
 import { mountSmallDisk, whyNoSmallDisk } from '../support/small-disk.ts';
 import { postgresPair, redisPair } from '../support/version-pairs.ts';
@@ -15,15 +15,6 @@ jest.setTimeout(240_000);
 const NO_DISK = await whyNoSmallDisk();
 const POSTGRES_PAIR = await postgresPair();
 const REDIS_PAIR = await redisPair();
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** A Redis as managed services are. */
 let managed: RedisServer;

@@ -1,13 +1,21 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import {
+  type Account,
+  endServer,
+  giveTo,
+  hasEnded,
+  killOnExit,
+  onFreePort,
+  unprivileged,
+} from './server-process.ts';
 
 const runFile = promisify(execFile);
 
@@ -85,7 +93,7 @@ async function describeBinaries(binDir: string): Promise<PostgresBinaries> {
  */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = await chooseBinaries(options);
-  const account = await unprivileged();
+  const account = await unprivileged('postgres');
   const folder = await mkdtemp(join(options.parent ?? tmpdir(), 'stasis-pg-'));
   const server = new Server(binaries, account, folder, options);
   try {
@@ -108,24 +116,6 @@ async function chooseBinaries(options: PostgresServerOptions): Promise<PostgresB
     `PostgreSQL ${options.version ?? ''} server programs are not on this machine (found: ${have})`,
   );
 }
-
-interface Account {
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-/** initdb and postgres refuse to run as root. */
-async function unprivileged(): Promise<Account> {
-  if (process.getuid?.() !== 0) return {};
-  const passwd = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  const entry = passwd.find(([name]) => name === 'postgres') ?? passwd.find(([name]) => name === 'nobody');
-  return entry ? { uid: Number(entry[2]), gid: Number(entry[3]) } : { uid: 65534, gid: 65534 };
-}
-
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 class Server implements PostgresServer {
   readonly user: string;
@@ -188,11 +178,10 @@ class Server implements PostgresServer {
   }
 
   async initialize(): Promise<void> {
-    if (this.account.uid !== undefined)
-      await chown(this.folder, this.account.uid, this.account.gid ?? this.account.uid);
+    await giveTo(this.account, this.folder);
     const passwordFile = join(this.folder, 'initdb-password');
     await writeFile(passwordFile, `${this.password}\n`, { mode: 0o600 });
-    await this.give(passwordFile);
+    await giveTo(this.account, passwordFile);
     const locale = this.options.initdb ?? ['--encoding=UTF8', '--locale=C.UTF-8'];
     await runFile(
       join(this.binDir, 'initdb'),
@@ -212,7 +201,7 @@ class Server implements PostgresServer {
       const copy = join(this.folder, 'data', name);
       await writeFile(copy, await readFile(source), { mode: 0o600 });
       await chmod(copy, 0o600);
-      await this.give(copy);
+      await giveTo(this.account, copy);
     }
     if (!tls.only) return;
     const rules = 'hostssl all all 127.0.0.1/32 scram-sha-256\nhostssl all all ::1/128 scram-sha-256\n';
@@ -220,17 +209,11 @@ class Server implements PostgresServer {
   }
 
   async start(): Promise<void> {
-    // Another process may take the free port between our look and the server's bind: then choose again.
-    for (let attempt = 1; ; attempt += 1) {
-      if (this.port === 0 || attempt > 1) this.port = await freePort();
-      try {
-        await this.launch();
-        return;
-      } catch (error) {
-        await this.end('SIGKILL');
-        if (attempt === 5) throw error;
-      }
-    }
+    const launch = (port: number): Promise<void> => {
+      this.port = port;
+      return this.launch();
+    };
+    await onFreePort(launch, () => this.end('SIGKILL'));
   }
 
   private async launch(): Promise<void> {
@@ -256,8 +239,7 @@ class Server implements PostgresServer {
       detached: true,
     });
     this.child = child;
-    running.add(child);
-    child.once('exit', () => running.delete(child));
+    killOnExit(child);
     let log = '';
     child.stderr?.on('data', (chunk: Buffer) => {
       log = (log + chunk.toString()).slice(-8192);
@@ -268,8 +250,7 @@ class Server implements PostgresServer {
   private async untilReady(child: ChildProcess, log: () => string): Promise<void> {
     const deadline = Date.now() + 60_000;
     for (;;) {
-      if (child.exitCode !== null || child.signalCode !== null)
-        throw new Error(`PostgreSQL ${this.version} did not start: ${log()}`);
+      if (hasEnded(child)) throw new Error(`PostgreSQL ${this.version} did not start: ${log()}`);
       try {
         await this.query('SELECT 1');
         return;
@@ -299,35 +280,14 @@ class Server implements PostgresServer {
     await this.stop();
   }
 
-  /** SIGINT ends sessions and shuts down, SIGQUIT is a crash; SIGKILL after 15 s of neither. */
+  /** SIGINT ends sessions and shuts down, SIGQUIT is a crash. */
   private async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.child;
     this.child = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
-    const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
-    await exited;
-    clearTimeout(timer);
-  }
-
-  private async give(file: string): Promise<void> {
-    if (this.account.uid !== undefined)
-      await chown(file, this.account.uid, this.account.gid ?? this.account.uid);
+    await endServer(child, signal, 15_000);
   }
 
   private environment(): Record<string, string> {
     return { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' };
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

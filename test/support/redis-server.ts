@@ -1,11 +1,19 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, chown, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import {
+  type Account,
+  endServer,
+  giveTo,
+  hasEnded,
+  killOnExit,
+  onFreePort,
+  unprivileged,
+} from './server-process.ts';
 
 const runFile = promisify(execFile);
 
@@ -80,7 +88,7 @@ export async function describeRedis(path: string): Promise<RedisBinary> {
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const binary = options.binary ? await describeRedis(options.binary) : (await findRedis())[0];
   if (!binary) throw new Error('redis-server is not on this machine (Debian: apt-get install redis-server)');
-  const account = await unprivileged();
+  const account = await unprivileged('redis');
   const folder = await mkdtemp(join(options.parent ?? tmpdir(), 'stasis-redis-'));
   const server = new Server(binary, account, folder, options);
   try {
@@ -91,23 +99,6 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   }
   return server;
 }
-
-interface Account {
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-async function unprivileged(): Promise<Account> {
-  if (process.getuid?.() !== 0) return {};
-  const passwd = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  const entry = passwd.find(([name]) => name === 'redis') ?? passwd.find(([name]) => name === 'nobody');
-  return entry ? { uid: Number(entry[2]), gid: Number(entry[3]) } : { uid: 65534, gid: 65534 };
-}
-
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 class Server implements RedisServer {
   readonly folder: string;
@@ -189,18 +180,12 @@ class Server implements RedisServer {
   }
 
   async start(): Promise<void> {
-    // Another process may take the free port between our look and the server's bind: then choose again.
-    for (let attempt = 1; ; attempt += 1) {
-      this.port = await freePort();
+    const launch = async (port: number): Promise<void> => {
+      this.port = port;
       await this.configure();
-      try {
-        await this.launch();
-        return;
-      } catch (error) {
-        await this.end('SIGKILL');
-        if (attempt === 5) throw error;
-      }
-    }
+      await this.launch();
+    };
+    await onFreePort(launch, () => this.end('SIGKILL'));
   }
 
   /** The password goes into a file that only the server reads, not into argv. */
@@ -223,7 +208,7 @@ class Server implements RedisServer {
       for (const [name, source] of Object.entries(files)) {
         const copy = join(this.folder, `${name}.pem`);
         await writeFile(copy, await readFile(source), { mode: 0o600 });
-        await this.give(copy);
+        await giveTo(this.account, copy);
         settings[`tls-${name}-file`] = copy;
       }
     }
@@ -234,8 +219,8 @@ class Server implements RedisServer {
     const file = join(this.folder, 'redis.conf');
     await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o600 });
     await chmod(this.folder, 0o700);
-    await this.give(file);
-    await this.give(this.folder);
+    await giveTo(this.account, file);
+    await giveTo(this.account, this.folder);
   }
 
   /** A program in a folder that only root may enter (a cache at home) is run from a copy. */
@@ -259,9 +244,7 @@ class Server implements RedisServer {
       detached: true,
     });
     this.child = child;
-    running.add(child);
-    child.once('error', () => running.delete(child));
-    child.once('exit', () => running.delete(child));
+    killOnExit(child);
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => {
@@ -269,7 +252,7 @@ class Server implements RedisServer {
       });
     const deadline = Date.now() + 30_000;
     for (;;) {
-      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+      if (hasEnded(child))
         throw new Error(
           `${this.product} ${this.version} did not start: ${said}${await readFile(join(this.folder, 'log'), 'utf8').catch(() => '')}`,
         );
@@ -294,32 +277,9 @@ class Server implements RedisServer {
     await this.stop();
   }
 
-  /** SIGKILL after 10 s without an end. A stopped (SIGSTOP) server is continued first, as it ends only then. */
   private async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.child;
     this.child = undefined;
-    if (!child || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
-    child.kill('SIGCONT');
-    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
-    await exited;
-    clearTimeout(timer);
+    await endServer(child, signal, 10_000);
   }
-
-  private async give(path: string): Promise<void> {
-    if (this.account.uid !== undefined)
-      await chown(path, this.account.uid, this.account.gid ?? this.account.uid);
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
