@@ -1,4 +1,4 @@
-import { ComplexList, ComplexMap, type ComplexObject, type IInterpolatingParent } from '#cdk';
+import { ComplexList, ComplexMap, type ComplexObject, type IInterpolatingParent, Token } from '#cdk';
 
 /** A class for the attributes of an object that only an apply will know. */
 export type ReferenceClass<T extends ComplexObject> = new (
@@ -19,8 +19,14 @@ export class ReferenceMap<T extends ComplexObject> extends ComplexMap {
 
   /** The object under this key. */
   get(key: string): T {
-    return new this.#element(this.terraformResource, this.terraformAttribute, false, key);
+    return new this.#element(this.terraformResource, this.terraformAttribute, false, quoted(key));
   }
+}
+
+/** The libraries write a key as it comes, which would be a variable's name. What looks like a template is none. */
+function quoted(key: string): string {
+  if (Token.isUnresolved(key)) return key;
+  return JSON.stringify(key).replace(/[$%]\{/g, (sign) => sign.slice(0, 1) + sign);
 }
 
 /** A list of objects that only an apply will know. */

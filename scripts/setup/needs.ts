@@ -1,10 +1,12 @@
 import { DEMO_PROGRAMS, ensurePrograms, TEST_PROGRAMS } from './debian.ts';
+import { ensureNpmTool, type NpmToolName } from './npm-tools.ts';
 import { ensureTool, type Missing, type ToolName } from './tools.ts';
 
 /** What a command of ours needs on the machine beside npm's packages. */
 interface Needs {
   readonly programs: readonly string[];
   readonly tools: readonly ToolName[];
+  readonly npmTools?: readonly NpmToolName[];
 }
 
 /** The CLI with the hosts of the four languages in which its programs are tested. */
@@ -17,7 +19,11 @@ const PULUMI = [
 ] as const;
 
 export const NEEDS = {
-  test: { programs: TEST_PROGRAMS, tools: ['terraform', 'tofu', ...PULUMI, 'oras'] },
+  test: {
+    programs: TEST_PROGRAMS,
+    tools: ['terraform', 'tofu', ...PULUMI, 'oras'],
+    npmTools: ['cdktf-cli', 'cdktn-cli'],
+  },
   demo: { programs: DEMO_PROGRAMS, tools: [] },
   bench: { programs: TEST_PROGRAMS, tools: ['terraform', 'restic'] },
 } as const satisfies Record<string, Needs>;
@@ -29,6 +35,10 @@ export async function ensureNeeds(needs: Needs): Promise<readonly Missing[]> {
   // One after another: each build uses all cores.
   for (const name of needs.tools) {
     const tool = await ensureTool(name);
+    if (typeof tool !== 'string') tools.push(tool);
+  }
+  for (const name of needs.npmTools ?? []) {
+    const tool = await ensureNpmTool(name);
     if (typeof tool !== 'string') tools.push(tool);
   }
   return [...programs, ...tools];
