@@ -1,5 +1,5 @@
 import { isSecret, type Prepared } from './example.ts';
-import { GO_MODULE } from './languages.ts';
+import { GO_PACKAGE } from './languages.ts';
 import { layOut, type Piece, type Style } from './layout.ts';
 import { capitalized, type Property, type PulumiType } from './types.ts';
 
@@ -28,7 +28,7 @@ export function goFunction(name: string, example: Prepared, resources: readonly 
 function program({ secrets }: Prepared, body: readonly string[]): string {
   const config = secrets.length === 0 ? [] : ['cfg := config.New(ctx, "")'];
   const imports = [
-    GO_MODULE,
+    GO_PACKAGE,
     'github.com/pulumi/pulumi/sdk/v3/go/pulumi',
     ...(secrets.length === 0 ? [] : ['github.com/pulumi/pulumi/sdk/v3/go/pulumi/config']),
   ].sort();

@@ -6,7 +6,7 @@ import type {
   ResourceDefinition,
 } from '../../../provider/core/resource.ts';
 import { functionDescription, resourceDescription } from './descriptions.ts';
-import { GO_MODULE, NODE_PACKAGE, PYTHON_PACKAGE } from './languages.ts';
+import { GO_PACKAGE, NODE_PACKAGE, PYTHON_PACKAGE } from './languages.ts';
 import { type Property, type PulumiType, propertiesOf } from './types.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -96,7 +96,7 @@ const LANGUAGES = {
     requires: { pulumi: '>=3.165.0,<4.0.0' },
   },
   go: {
-    importBasePath: GO_MODULE,
+    importBasePath: GO_PACKAGE,
     respectSchemaVersion: true,
     generateResourceContainerTypes: true,
   },

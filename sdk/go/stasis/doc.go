@@ -1,0 +1,2 @@
+// Snapshot and Restore of running applications, as resources.
+package stasis
