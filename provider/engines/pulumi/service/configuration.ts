@@ -39,7 +39,7 @@ export function configurationHandlers(served: Served) {
     configure: async (request: Request<'ConfigureRequest'>) => {
       const definition = await served.definition();
       const { values, properties } = readConfiguration(definition, decodeProperties(request.getArgs()));
-      served.configure(values, served.redactor(properties));
+      served.configure(values, properties);
       return new provider.ConfigureResponse()
         .setAcceptsecrets(true)
         .setSupportspreview(true)

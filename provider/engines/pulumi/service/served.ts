@@ -15,7 +15,7 @@ import type { Engine } from '../engine.ts';
 import { callError } from '../errors.ts';
 import { parseUrn, stackOwner, tokenOf } from '../naming.ts';
 import { engineReporting, tellWarnings } from '../reporting.ts';
-import type { Property } from '../values/property.ts';
+import type { Property, PropertyMap } from '../values/property.ts';
 import { secretTexts } from '../values/secrets.ts';
 import { Plans } from './plans.ts';
 
@@ -68,9 +68,9 @@ export class Served {
     return kept(this.definitions, owner, () => this.load(owner));
   }
 
-  configure(configuration: Values, redact: Redact): void {
+  configure(configuration: Values, properties: PropertyMap): void {
     this.configuration = configuration;
-    this.redactConfiguration = redact;
+    this.redactConfiguration = redacting(secretTexts(properties));
     this.catalogs.clear();
   }
 

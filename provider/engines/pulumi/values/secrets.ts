@@ -13,19 +13,43 @@ function fieldOf(type: z.core.$ZodType, key: string): z.core.$ZodType | undefine
   return undefined;
 }
 
-/** The inputs with every value wrapped that is secret by its schema; what the user has wrapped stays so. */
+/**
+ * The inputs with every value wrapped that is secret by its schema; what the user has wrapped stays so. The SDKs wrap
+ * the whole of an input in which some field is secret: there every value is wrapped instead, so that a difference
+ * can be told at its own place, and what is stored of it can hold an endpoint for all to read.
+ */
 export function withSecrets(schema: z.core.$ZodType, inputs: PropertyMap): PropertyMap {
-  return wrapWithin(schema, inputs) as PropertyMap;
+  return wrapWithin(schema, inputs, false) as PropertyMap;
 }
 
-function wrapWithin(type: z.core.$ZodType | undefined, property: Property): Property {
-  if (type === undefined || property instanceof Secret) return property;
-  if (metaOf(type).secret && property !== null) return new Secret(property);
-  if (isList(property)) return property.map((item, index) => wrapWithin(fieldOf(type, String(index)), item));
-  if (!isMap(property)) return property;
-  return Object.fromEntries(
-    Object.entries(property).map(([key, item]) => [key, wrapWithin(fieldOf(type, key), item)]),
-  );
+function wrapWithin(type: z.core.$ZodType | undefined, property: Property, within: boolean): Property {
+  if (property === null) return null;
+  if (property instanceof Secret)
+    return type && holdsSecrets(type) ? wrapWithin(type, property.value, true) : property;
+  if (type && !metaOf(type).secret) {
+    if (isList(property))
+      return property.map((item, index) => wrapWithin(fieldOf(type, String(index)), item, within));
+    if (isMap(property))
+      return Object.fromEntries(
+        Object.entries(property).map(([key, item]) => [key, wrapWithin(fieldOf(type, key), item, within)]),
+      );
+  }
+  return within || (type && metaOf(type).secret) ? new Secret(property) : property;
+}
+
+/** Whether a field somewhere in it is secret, but not all of it. */
+function holdsSecrets(type: z.core.$ZodType): boolean {
+  if (metaOf(type).secret) return false;
+  const { def } = (unwrap(type) as z.core.$ZodTypes)._zod;
+  const inner =
+    def.type === 'object'
+      ? Object.values(def.shape)
+      : def.type === 'record'
+        ? [def.valueType]
+        : def.type === 'array'
+          ? [def.element]
+          : [];
+  return inner.some((field) => metaOf(field).secret === true || holdsSecrets(field));
 }
 
 /** Every text in a secret. */
