@@ -5,6 +5,7 @@ import type {
   ProviderDefinition,
   ResourceDefinition,
 } from '../../../provider/core/resource.ts';
+import { tokenOf } from '../../../provider/engines/pulumi/naming.ts';
 import { snakeCase } from '../../../provider/engines/terraform/naming.ts';
 import type { Attribute, Shape } from '../../../provider/engines/terraform/schema/attributes.ts';
 import { attributeTables, type Links } from '../tables.ts';
@@ -17,7 +18,6 @@ import {
   functionProperties,
   type ResourceProperties,
   resourceProperties,
-  tokenOf,
 } from './schema.ts';
 import type { Property, PulumiType } from './types.ts';
 

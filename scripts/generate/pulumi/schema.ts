@@ -5,16 +5,12 @@ import type {
   ProviderDefinition,
   ResourceDefinition,
 } from '../../../provider/core/resource.ts';
+import { PACKAGE_NAME, tokenOf } from '../../../provider/engines/pulumi/naming.ts';
 import { functionDescription, resourceDescription } from './descriptions.ts';
 import { GO_PACKAGE, NODE_PACKAGE, PYTHON_PACKAGE } from './languages.ts';
 import { type Property, type PulumiType, propertiesOf } from './types.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** `stasis:index:Snapshot` */
-export function tokenOf(name: string): string {
-  return `stasis:index:${name}`;
-}
 
 /** A resource or component as Pulumi sees it. */
 export interface ResourceProperties {
@@ -60,7 +56,7 @@ export function pulumiSchemaJson(definition: ProviderDefinition): Json {
   ];
   const functionSpecs = functions.map((one) => [one.name, functionSpec(one, names, types)] as const);
   return {
-    name: 'stasis',
+    name: PACKAGE_NAME,
     displayName: 'Stasis',
     version: definition.version,
     description: 'Snapshot and Restore of running applications, as resources.',

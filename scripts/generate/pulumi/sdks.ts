@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { ensureTool, type Missing } from '../../setup/tools.ts';
+import { mendImports } from './imports.ts';
 
 const runFile = promisify(execFile);
 
@@ -31,7 +32,7 @@ export async function generateSdks(schema: string): Promise<ReadonlyMap<string, 
     await writeFile(join(folder, 'schema.json'), schema);
     await mkdir(join(folder, 'home'));
     for (const language of SDK_LANGUAGES) await generate(pulumi, hosts, folder, language);
-    return await filesIn(join(folder, 'sdk'));
+    return mendImports(await filesIn(join(folder, 'sdk')));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
