@@ -10,7 +10,7 @@ export interface DemoOptions {
   readonly json: boolean;
 }
 
-export const USAGE = 'npm run demo -- [--engine terraform|tofu|stasis] [--keep] [--json]';
+export const USAGE = 'npm run demo -- [--engine terraform|tofu|pulumi|stasis] [--keep] [--json]';
 
 /** @throws Error for what is no option of ours. */
 export function parseOptions(args: readonly string[]): DemoOptions {

@@ -128,7 +128,7 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
     .action((_options: object, command: Command) => perform(command, doctor));
   program
     .command('install')
-    .description('put the plugin where terraform or tofu finds it')
+    .description('put the plugin where terraform, tofu or pulumi finds it')
     .addArgument(program.createArgument('<engine>').choices(INSTALLABLE))
     .action((engine: (typeof INSTALLABLE)[number], _options: object, command: Command) =>
       perform(command, (it) => install(it, engine, root)),

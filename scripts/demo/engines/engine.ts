@@ -1,6 +1,6 @@
 import type { ShopStores } from '../shop/stores.ts';
 
-export const ENGINE_NAMES = ['terraform', 'tofu', 'stasis'] as const;
+export const ENGINE_NAMES = ['terraform', 'tofu', 'pulumi', 'stasis'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** What an apply of the demo's two resources comes back with, by the resources' own names. */

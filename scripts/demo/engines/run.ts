@@ -19,16 +19,25 @@ const OUTPUT_KEPT = 20_000;
  */
 export async function run(
   argv: readonly string[],
-  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly signal: AbortSignal },
+  options: {
+    readonly cwd: string;
+    readonly env: NodeJS.ProcessEnv;
+    readonly signal: AbortSignal;
+    /** What it reads from stdin, which is empty unless said. */
+    readonly input?: string;
+  },
 ): Promise<Ran> {
   options.signal.throwIfAborted();
   const [program = '', ...args] = argv;
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
+  // A command that ends before it has read all says why itself.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.input);
   let killer: NodeJS.Timeout | undefined;
   const interrupt = (): void => {
     child.kill('SIGINT');
