@@ -1,5 +1,5 @@
 import { DEMO_PROGRAMS, ensurePrograms, TEST_PROGRAMS } from './debian.ts';
-import { ensureNpmTool, type NpmToolName } from './npm-tools.ts';
+import { ensureNpmTool, isHere, type NpmToolName } from './npm-tools.ts';
 import { ensureTool, type Missing, type ToolName } from './tools.ts';
 
 /** What a command of ours needs on the machine beside npm's packages. */
@@ -39,7 +39,7 @@ export async function ensureNeeds(needs: Needs): Promise<readonly Missing[]> {
   }
   for (const name of needs.npmTools ?? []) {
     const tool = await ensureNpmTool(name);
-    if (typeof tool !== 'string') tools.push(tool);
+    if (!isHere(tool)) tools.push(tool);
   }
   return [...programs, ...tools];
 }

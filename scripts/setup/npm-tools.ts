@@ -10,42 +10,58 @@ import type { Missing } from './tools.ts';
  * Command lines of others that are npm packages, and too large to be dependencies of ours. Each has a package.json and
  * a lock file in scripts/engines, and is installed from them into `<cache>/tools/NAME-VERSION`.
  */
-const NPM_TOOLS = {
-  'cdktf-cli': { title: "CDKTF's command line", program: 'cdktf' },
+const NPM_TOOLS: Readonly<Record<NpmToolName, NpmTool>> = {
+  // What it has of native code is not made for newer Nodes than 20, which it therefore brings.
+  'cdktf-cli': { title: "CDKTF's command line", program: 'cdktf', node: `node-linux-${process.arch}` },
   'cdktn-cli': { title: "CDK Terrain's command line", program: 'cdktn' },
-} as const;
+};
 
-export type NpmToolName = keyof typeof NPM_TOOLS;
+export type NpmToolName = 'cdktf-cli' | 'cdktn-cli';
+
+interface NpmTool {
+  readonly title: string;
+  readonly program: string;
+  /** The package with the Node that runs it; ours unless given. */
+  readonly node?: string;
+}
 
 /** How long an installation may take: some hundred packages. */
 const INSTALL_MS = 900_000;
 
-/** The path of the tool's program, which our Node runs, if it is here already. */
-export async function findNpmTool(name: NpmToolName): Promise<string | Missing> {
-  const path = await programOf(name);
-  const here = await access(path).then(
-    () => true,
-    () => false,
-  );
-  return here ? path : { tool: name, reason: `${NPM_TOOLS[name].title} is not installed` };
+/** How the tool is started, if it is here already: a Node, and its program. */
+export async function findNpmTool(name: NpmToolName): Promise<readonly string[] | Missing> {
+  const { title, program, node } = NPM_TOOLS[name];
+  const modules = join(await folderOf(name), 'node_modules');
+  const argv = [node ? join(modules, node, 'bin/node') : process.execPath, join(modules, '.bin', program)];
+  try {
+    for (const path of argv) await access(path);
+    return argv;
+  } catch {
+    return { tool: name, reason: `${title} is not installed` };
+  }
 }
 
 /** The same, installed now if it is not here. Never throws for a tool that cannot be had. */
-export async function ensureNpmTool(name: NpmToolName): Promise<string | Missing> {
+export async function ensureNpmTool(name: NpmToolName): Promise<readonly string[] | Missing> {
   const found = await findNpmTool(name);
-  if (typeof found === 'string') return found;
-  const path = await programOf(name);
-  return alone(basename(folderOf(path)), async () => {
-    if (typeof (await findNpmTool(name)) === 'string') return path;
+  if (isHere(found)) return found;
+  const folder = await folderOf(name);
+  return alone(basename(folder), async () => {
+    const meanwhile = await findNpmTool(name);
+    if (isHere(meanwhile)) return meanwhile;
     say(`installing ${NPM_TOOLS[name].title} with npm, once, into ${cacheFolder()} (a minute)`);
     try {
-      await install(name, folderOf(path));
-      return path;
+      await install(name, folder);
+      return await findNpmTool(name);
     } catch (error) {
       const why = error instanceof Error ? error.message.trim().split('\n').slice(-3).join(' / ') : error;
       return { tool: name, reason: `${NPM_TOOLS[name].title} could not be installed: ${why}` };
     }
   });
+}
+
+export function isHere(found: readonly string[] | Missing): found is readonly string[] {
+  return Array.isArray(found);
 }
 
 /** It is whole or not there: what a killed installation leaves, the next one removes. */
@@ -65,14 +81,9 @@ async function install(name: NpmToolName, folder: string): Promise<void> {
   }
 }
 
-async function programOf(name: NpmToolName): Promise<string> {
+async function folderOf(name: NpmToolName): Promise<string> {
   const manifest = JSON.parse(await readFile(join(sourceOf(name), 'package.json'), 'utf8'));
-  const folder = join(cacheFolder(), 'tools', `${name}-${manifest.dependencies[name]}`);
-  return join(folder, 'node_modules/.bin', NPM_TOOLS[name].program);
-}
-
-function folderOf(program: string): string {
-  return dirname(dirname(dirname(program)));
+  return join(cacheFolder(), 'tools', `${name}-${manifest.dependencies[name]}`);
 }
 
 function sourceOf(name: NpmToolName): string {

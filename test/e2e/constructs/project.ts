@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildConstructs, type CdkLibrary, CONSTRUCTS_PACKAGE } from '../../../scripts/build/constructs.ts';
-import { findNpmTool } from '../../../scripts/setup/npm-tools.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const NODE_FOLDER = join(ROOT, 'node_modules/node/bin');
@@ -67,14 +66,9 @@ export class Project implements AsyncDisposable {
     return this.#run(join(NODE_FOLDER, 'node'), ['--disable-warning=ExperimentalWarning', ...args]);
   }
 
-  /** `cdktf synth` or `cdktn synth`; undefined where that command line is not to be had. */
-  async synthByCommandLine(): Promise<Ran | undefined> {
-    const program = await findNpmTool(`${this.library}-cli`);
-    if (typeof program !== 'string') {
-      process.stderr.write(`constructs are synthesized without it: ${program.reason}\n`);
-      return undefined;
-    }
-    return this.#run(program, ['synth']);
+  /** `cdktf synth` or `cdktn synth`, as `findNpmTool` says that it is started. */
+  async synth([node = '', ...args]: readonly string[]): Promise<Ran> {
+    return this.#run(node, [...args, 'synth']);
   }
 
   /** What TypeScript says of the project's files. */
