@@ -6,9 +6,9 @@ import { installGo } from './pulumi-sdk/install.ts';
 import { Program } from './pulumi-sdk/program.ts';
 import { run, runWell } from './pulumi-sdk/run.ts';
 import { seeShopThrough } from './pulumi-sdk/shop.ts';
-import { findPulumi } from './pulumi-sdk/tools.ts';
+import { pulumiWith } from './pulumi-sdk/tools.ts';
 
-const pulumi = await findPulumi('go');
+const pulumi = await pulumiWith('go');
 const go = await run(['go', 'version'], { cwd: '/' });
 const missing = typeof pulumi === 'string' ? pulumi : go.status === 0 ? undefined : 'Go is not on PATH';
 

@@ -7,9 +7,9 @@ import { installNode } from './pulumi-sdk/install.ts';
 import { Program } from './pulumi-sdk/program.ts';
 import { run } from './pulumi-sdk/run.ts';
 import { seeShopThrough } from './pulumi-sdk/shop.ts';
-import { findPulumi } from './pulumi-sdk/tools.ts';
+import { pulumiWith } from './pulumi-sdk/tools.ts';
 
-const pulumi = await findPulumi('nodejs');
+const pulumi = await pulumiWith('nodejs');
 
 if (typeof pulumi === 'string') test.skip(`the Node SDK (${pulumi})`, () => {});
 else

@@ -7,7 +7,7 @@ import { installPython } from './pulumi-sdk/install.ts';
 import { Program } from './pulumi-sdk/program.ts';
 import { run, runWell } from './pulumi-sdk/run.ts';
 import { seeShopThrough } from './pulumi-sdk/shop.ts';
-import { findPulumi } from './pulumi-sdk/tools.ts';
+import { pulumiWith } from './pulumi-sdk/tools.ts';
 
 /** Runs each program under Pulumi's own mocks, with any configuration, and prints what it registers and calls. */
 const UNDER_MOCKS = `
@@ -32,7 +32,7 @@ for path in sys.argv[1:]:
     check()
 `;
 
-const pulumi = await findPulumi('python');
+const pulumi = await pulumiWith('python');
 const venv = await run(['python3', '-c', 'import ensurepip, venv'], { cwd: '/' });
 const missing =
   typeof pulumi === 'string'

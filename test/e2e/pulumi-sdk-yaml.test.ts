@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Program } from './pulumi-sdk/program.ts';
 import { seeShopThrough } from './pulumi-sdk/shop.ts';
-import { findPulumi } from './pulumi-sdk/tools.ts';
+import { pulumiWith, ROOT } from './pulumi-sdk/tools.ts';
 
-const pulumi = await findPulumi('yaml');
+const pulumi = await pulumiWith('yaml');
 
 if (typeof pulumi === 'string') test.skip(`the shop in YAML (${pulumi})`, () => {});
 else
@@ -15,7 +16,8 @@ else
 
     test('the engine takes our schema for what it says', async () => {
       await using program = await Program.ofExample(pulumi, 'shop/pulumi-yaml');
-      const { stdout } = await program.ok('package', 'get-schema', program.plugin);
+      const plugin = join(ROOT, 'bin/pulumi-resource-stasis');
+      const { stdout } = await program.ok('package', 'get-schema', plugin);
       expect(Object.keys(JSON.parse(stdout).resources)).toEqual([
         'stasis:index:Application',
         'stasis:index:Restore',

@@ -1,69 +1,48 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { installPlugin } from '../../../provider/engines/pulumi/install.ts';
+import { type PulumiTools, pulumiEnvironment } from '../../../scripts/engines/pulumi.ts';
 import { type Ran, run, runWell } from './run.ts';
-import { type Pulumi, ROOT } from './tools.ts';
+import { ROOT } from './tools.ts';
 
 const EXAMPLES = join(ROOT, 'examples');
 
 /** A Pulumi project of one user: its folder, a stack in a folder beside it, and nothing of the machine's own. */
 export class Program implements AsyncDisposable {
-  readonly pulumi: Pulumi;
+  readonly tools: PulumiTools;
   /** Of everything; the state is in it. */
   readonly root: string;
   /** Of the project. */
   readonly folder: string;
 
-  private constructor(pulumi: Pulumi, root: string) {
-    this.pulumi = pulumi;
+  private constructor(tools: PulumiTools, root: string) {
+    this.tools = tools;
     this.root = root;
     this.folder = join(root, 'project');
   }
 
-  /** A copy of an example, which finds our plugin by its Pulumi.yaml; `plugins` are further ones, name to folder. */
-  static async ofExample(
-    pulumi: Pulumi,
-    example: string,
-    plugins: Readonly<Record<string, string>> = {},
-  ): Promise<Program> {
-    const program = await Program.empty(pulumi);
+  /** A copy of an example, with our plugin installed. */
+  static async ofExample(tools: PulumiTools, example: string): Promise<Program> {
+    const program = await Program.empty(tools);
     await cp(join(EXAMPLES, example), program.folder, { recursive: true });
-    const file = join(program.folder, 'Pulumi.yaml');
-    const project = parse(await readFile(file, 'utf8'));
-    const providers = Object.entries({ stasis: join(ROOT, 'bin'), ...plugins });
-    await writeFile(
-      file,
-      stringify({ ...project, plugins: { providers: providers.map(([name, path]) => ({ name, path })) } }),
-    );
+    await installPlugin({ root: ROOT, home: join(program.root, 'home') });
     return program;
   }
 
-  static async empty(pulumi: Pulumi): Promise<Program> {
+  static async empty(tools: PulumiTools): Promise<Program> {
     const root = await mkdtemp(join(tmpdir(), 'stasis-pulumi-'));
     for (const folder of ['home', 'state', 'project']) await mkdir(join(root, folder));
-    return new Program(pulumi, root);
-  }
-
-  /** Our plugin's executable. */
-  get plugin(): string {
-    return join(ROOT, 'bin/pulumi-resource-stasis');
+    return new Program(tools, root);
   }
 
   get environment(): Readonly<Record<string, string>> {
-    return {
-      PATH: this.pulumi.path,
-      PULUMI_HOME: join(this.root, 'home'),
-      PULUMI_BACKEND_URL: `file://${join(this.root, 'state')}`,
-      PULUMI_CONFIG_PASSPHRASE: 'of a test',
-      PULUMI_SKIP_UPDATE_CHECK: 'true',
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: 'true',
-      PULUMI_DISABLE_REGISTRY_RESOLVE: 'true',
-    };
+    const place = { home: join(this.root, 'home'), state: join(this.root, 'state') };
+    return pulumiEnvironment(this.tools, { ...place, passphrase: 'of a test' });
   }
 
   run(...args: readonly string[]): Promise<Ran> {
-    return run([this.pulumi.program, ...args, '--non-interactive'], {
+    return run([this.tools.program, ...args, '--non-interactive'], {
       cwd: this.folder,
       env: this.environment,
     });
@@ -71,20 +50,23 @@ export class Program implements AsyncDisposable {
 
   /** The same; anything but success is an error with what was printed. */
   ok(...args: readonly string[]): Promise<Ran> {
-    return runWell([this.pulumi.program, ...args, '--non-interactive'], {
+    return runWell([this.tools.program, ...args, '--non-interactive'], {
       cwd: this.folder,
       env: this.environment,
     });
   }
 
-  /** Makes the stack `test` with these values; what has a URL in it is a secret. */
+  /** Makes the stack `test` with these values; what has a URL in it is a secret, and goes by stdin. */
   async configure(values: Readonly<Record<string, string>>): Promise<void> {
     await this.ok('stack', 'init', 'test');
-    const each = Object.entries(values).flatMap(([key, value]) => [
-      value.includes('://') ? '--secret' : '--plaintext',
-      `${key}=${value}`,
-    ]);
-    await this.ok('config', 'set-all', ...each);
+    for (const [key, input] of Object.entries(values))
+      await runWell(
+        [
+          ...[this.tools.program, 'config', 'set', '--non-interactive'],
+          ...[input.includes('://') ? '--secret' : '--plaintext', key],
+        ],
+        { cwd: this.folder, env: this.environment, input },
+      );
   }
 
   async outputs<T>(): Promise<T> {

@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process';
 export interface RunOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What it reads from its stdin. */
+  readonly input?: string;
   /** After so long it is ended. */
   readonly timeoutMs?: number;
 }
@@ -23,7 +25,7 @@ const OUTPUT_MAX_BYTES = 64 << 20;
 export async function run(argv: readonly string[], options: RunOptions): Promise<Ran> {
   const [program = '', ...args] = argv;
   return new Promise((resolve) => {
-    execFile(
+    const child = execFile(
       program,
       args,
       {
@@ -38,6 +40,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
         resolve({ status, stdout, all: `${stdout}${stderr}${reason}` });
       },
     );
+    child.stdin?.end(options.input);
   });
 }
 
