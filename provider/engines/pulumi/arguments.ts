@@ -2,7 +2,7 @@
 export interface PluginArguments {
   /** `127.0.0.1:PORT`; absent when no engine started us and one will attach. */
   readonly engineAddress: string | undefined;
-  /** Whether the engine writes a log at all, so that it is worth sending it our lines. */
+  /** Whether the engine's log is wanted of us too, in full: `pulumi --logflow -v=9`. */
   readonly verbose: boolean;
 }
 

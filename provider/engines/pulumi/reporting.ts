@@ -16,8 +16,9 @@ export function engineReporting(
 ): Reporting {
   const logger: Logger = {
     log(level, message, fields) {
-      // What the engine shows to everybody is told as a problem or as progress; this is for its log.
-      if (!verbose) return;
+      // What the engine shows to everybody is told as a problem or as progress; this is for its log, and for who
+      // asks for `--debug`.
+      if (level === 'trace' && !verbose) return;
       const more = fields === undefined ? '' : ` ${JSON.stringify(fields)}`;
       engine.tell({ level: 'debug', text: redact(`${level}: ${message}${more}`), urn });
     },

@@ -6,6 +6,7 @@ import type { Context } from '../../../provider/core/context.ts';
 import { StasisError } from '../../../provider/core/errors.ts';
 import {
   type Change,
+  halfDone,
   hasUnknown,
   type PlannedChange,
   type ProviderDefinition,
@@ -164,8 +165,7 @@ async function plan(folder: string, { prior, inputs }: Change): Promise<PlannedC
     );
   const replaced = prior !== undefined && prior.stored.name !== inputs.name;
   const unknown = Object.fromEntries(Object.keys(OUTPUTS.shape).map((key) => [key, UNKNOWN]));
-  const again =
-    prior === undefined || replaced || (prior.stored.members !== undefined && differs(prior, stored));
+  const again = !isWhole(prior) || replaced || (prior.stored.members !== undefined && differs(prior, stored));
   if (!replaced && prior === undefined && load(folder, String(inputs.name)) !== undefined)
     problems.push(
       new StasisError('photo.taken', 'The name is taken.', { at: ['name'], severity: 'warning' }),
@@ -207,7 +207,7 @@ function storedOf(inputs: Values): Values {
 async function apply(folder: string, { prior, inputs }: Change, context: Context): Promise<ResourceState> {
   const stored = storedOf(inputs);
   const name = String(inputs.name);
-  if (prior !== undefined && (prior.stored.members === undefined || !differs(prior, stored)))
+  if (isWhole(prior) && (prior.stored.members === undefined || !differs(prior, stored)))
     return save(folder, { ...prior, stored });
   await hold(folder, inputs, context);
   if (inputs.warn !== undefined)
@@ -219,6 +219,13 @@ async function apply(folder: string, { prior, inputs }: Change, context: Context
       hint: 'Do not ask for it.',
     });
   }
+  // Only the first time: an apply with the state of this one goes on.
+  if (inputs.warn === 'half' && prior === undefined)
+    throw halfDone(new StasisError('photo.half', 'Half of the photo is there.', { hint: 'Apply again.' }), {
+      id: name,
+      stored,
+      outputs: { reference: `${name}@0` },
+    });
   const generation = Number(prior?.outputs.generation ?? 0) + 1;
   const members = stored.members as Members;
   const endpoints = Object.entries(members).map(([key, { postgres, files }]) => [
@@ -239,6 +246,11 @@ async function apply(folder: string, { prior, inputs }: Change, context: Context
       evidence: { any: [1, 'a', null], deep: { x: 0.1 } },
     },
   });
+}
+
+/** Not one of which only a part came to be. */
+function isWhole(prior: ResourceState | undefined): prior is ResourceState {
+  return prior !== undefined && prior.outputs.generation !== undefined;
 }
 
 /** As a capture: something outside is held, let go when aborted, which takes a while. */

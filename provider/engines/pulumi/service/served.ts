@@ -26,7 +26,7 @@ export interface ServedOptions {
   readonly schema: () => Promise<string>;
   readonly calls: Calls;
   readonly engine: Engine;
-  /** Whether the engine keeps a log. */
+  /** Whether the engine's log wants all that we can tell. */
   readonly verbose: boolean;
 }
 

@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, jest, test } from '@jest/globals';
+import type { PulumiTools } from '../../scripts/engines/pulumi.ts';
+import { DB, photo, photoWorkspace } from './pulumi/photo-workspace.ts';
+import { describePulumi, type Workspace } from './pulumi/workspace.ts';
+import { eventually, isAlive, type Running } from './terraform/workspace.ts';
+
+jest.setTimeout(240_000);
+
+/** An up that has frozen what it photographs, and would go on for a minute. */
+interface Held extends AsyncDisposable {
+  readonly workspace: Workspace;
+  readonly running: Running;
+  readonly plugin: number;
+  readonly heldFile: string;
+}
+
+async function heldUp(tools: PulumiTools, thawMs = 300): Promise<Held> {
+  const workspace = await photoWorkspace(tools, photo(`${DB}\nholdMs: 60000\nthawMs: ${thawMs}`));
+  const heldFile = join(workspace.folder, 'photos/shop.held');
+  const running = workspace.start(['up', '--yes', '--skip-preview']);
+  const plugin = await eventually('the update holds', async () => {
+    const text = await readFile(heldFile, 'utf8').catch(() => '');
+    return text === '' ? undefined : Number(text);
+  });
+  return {
+    workspace,
+    running,
+    plugin,
+    heldFile,
+    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
+  };
+}
+
+/** Everything runs again, no resource came to be, and the next up converges. */
+async function expectConverges({ workspace, plugin, heldFile }: Held, unlock = false): Promise<void> {
+  await eventually('the plugin is gone', async () => ((await isAlive(plugin)) ? undefined : true));
+  expect(existsSync(heldFile)).toBe(false);
+  await expectNextUpConverges(workspace, unlock);
+}
+
+async function expectNextUpConverges(workspace: Workspace, unlock: boolean): Promise<void> {
+  if (unlock) await workspace.ok(['cancel', '--yes']);
+  expect(await workspace.state()).toEqual({});
+  await workspace.write(photo(DB));
+  await workspace.up();
+  expect((await workspace.state()).a).toMatchObject({ outputs: { generation: 1 } });
+  expect(await workspace.planned()).toEqual({});
+}
+
+describePulumi((tools) => {
+  test('Ctrl-C once: everything is let go, the error says so, nothing in state', async () => {
+    await using held = await heldUp(tools);
+    process.kill(-held.running.child.pid!, 'SIGINT');
+    const { status, all } = await held.running.finished;
+    expect(status).not.toBe(0);
+    expect(all).toContain('The run was interrupted.');
+    await expectConverges(held);
+  });
+
+  test('Ctrl-C twice, while it lets go: it still lets go', async () => {
+    await using held = await heldUp(tools, 1_000);
+    process.kill(-held.running.child.pid!, 'SIGINT');
+    await delay(300);
+    process.kill(-held.running.child.pid!, 'SIGINT');
+    expect((await held.running.finished).status).not.toBe(0);
+    await expectConverges(held, true);
+  });
+
+  test('SIGTERM to the process group', async () => {
+    await using held = await heldUp(tools);
+    process.kill(-held.running.child.pid!, 'SIGTERM');
+    await held.running.finished;
+    await expectConverges(held, true);
+  });
+
+  test('kill -9 of the engine: the plugin notices, lets go, and ends', async () => {
+    await using held = await heldUp(tools);
+    held.running.child.kill('SIGKILL');
+    await eventually('the plugin is gone', async () => ((await isAlive(held.plugin)) ? undefined : true));
+    await held.running.finished;
+    await expectConverges(held, true);
+  });
+
+  test('kill -9 of the plugin: the engine says so, nothing in state, the next up converges', async () => {
+    await using held = await heldUp(tools);
+    process.kill(held.plugin, 'SIGKILL');
+    const { status, all } = await held.running.finished;
+    expect(status).not.toBe(0);
+    expect(all).toMatch(/transport|connection|closed|EOF/i);
+    // What the dead process held is for a lease outside of it to let go; here the next up takes it over.
+    await expectNextUpConverges(held.workspace, false);
+  });
+
+  test('a fault of ours outside of any call: everything is let go before the process ends', async () => {
+    await using workspace = await photoWorkspace(
+      tools,
+      photo(`${DB}\nholdMs: 60000\nthawMs: 300\nfail: crash`),
+    );
+    const { status, all } = await workspace.run('up', '--yes', '--skip-preview');
+    expect(status).not.toBe(0);
+    expect(all).toContain('The work was stopped: stasis met a fault of its own.');
+    expect(existsSync(join(workspace.folder, 'photos/shop.held'))).toBe(false);
+    expect(await workspace.state()).toEqual({});
+  });
+});
