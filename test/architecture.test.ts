@@ -17,6 +17,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
   'provider/resources': ['own', 'provider/core', 'provider/coordinator'],
   'provider/engines': ['own', 'provider/core', 'provider/resources'],
   'provider/composition': ['own', 'provider', 'package.json'],
+  constructs: ['own', 'provider/core'],
 };
 
 /** Besides, no driver imports another one, and the entry points may import the composition root and what is generated. */
@@ -58,8 +59,8 @@ function ownDriver(file: string): string {
 }
 
 describe('who may import whom', () => {
-  test('every import in provider/ follows the table', () => {
-    const files = sources('provider');
+  test('every import in provider/ and constructs/ follows the table', () => {
+    const files = [...sources('provider'), ...sources('constructs')];
     expect(files.length).toBeGreaterThan(10);
     const faults = files.flatMap((file) =>
       importsOf(file, readFileSync(join(ROOT, file), 'utf8'))
