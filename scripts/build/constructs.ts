@@ -128,6 +128,7 @@ async function packageJson(): Promise<string> {
         ),
         './package.json': './package.json',
       },
+      files: [...CDK_LIBRARIES],
       engines: { node: '>=20' },
       peerDependencies: PEERS,
       peerDependenciesMeta: { cdktf: { optional: true }, cdktn: { optional: true } },
