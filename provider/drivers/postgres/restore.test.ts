@@ -301,6 +301,32 @@ describe('swapping in', () => {
   );
 
   test(
+    'cancelled while the server makes a database: it does not appear afterwards',
+    async () => {
+      await using fresh = await startPostgres();
+      const making = `SELECT pid FROM pg_stat_activity
+        WHERE query LIKE 'CREATE DATABASE%' AND state = 'active' AND pid <> pg_backend_pid()`;
+      let caught = 0;
+      for (let round = 0; round < 5; round += 1) {
+        const controller = new AbortController();
+        const context = testContext({ signal: controller.signal });
+        const restoring = restore({ url: fresh.url('twin') }, taken, {}, context).catch(
+          (error: { code?: string }) => error.code,
+        );
+        for (let looks = 0; looks < 5_000 && (await fresh.query(making)).length === 0; looks += 1);
+        controller.abort();
+        const outcome = await restoring;
+        if (outcome === 'cancelled') caught += 1;
+        else if (typeof outcome === 'object') await outcome[Symbol.asyncDispose]();
+        expect(await fresh.query(making)).toEqual([]);
+        expect(await databases(fresh)).toEqual(['postgres']);
+      }
+      expect(caught).toBeGreaterThan(0);
+    },
+    2 * MINUTES,
+  );
+
+  test(
     'several databases of a server come back under their own names',
     async () => {
       await using from = await startPostgres();

@@ -8,6 +8,8 @@ import type { JournalEntry } from './journal-entry.ts';
 import { openAdmin } from './target.ts';
 
 const UNDO_MS = 60_000;
+/** How long a session of ours that was cut off is waited for once it was told to end. */
+const END_SESSION_MS = 10_000;
 
 /**
  * Drops what a restore made that was never released. Where it was released, which is one transaction, it stays, and
@@ -26,6 +28,7 @@ export async function undoEntry(
   const rows: Rows = (sql) => admin.rows(sql, signal);
   const drop = (name: string): Promise<unknown> =>
     rows(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`);
+  await endLeftSessions(rows, entry);
   for (const { staging, old } of entry.databases) {
     await drop(staging);
     await drop(old);
@@ -44,6 +47,17 @@ export async function undoEntry(
     await attempt(`REVOKE ${identifier(role)} FROM CURRENT_USER`);
   if (await wasReleased(rows, entry)) return;
   for (const role of entry.roles.filter(there)) await attempt(`DROP ROLE ${identifier(role)}`);
+}
+
+/**
+ * A session that was cut off in the middle of a statement goes on with it, as its server notices only at the end: it
+ * would make a database after that had been dropped.
+ */
+async function endLeftSessions(rows: Rows, entry: JournalEntry): Promise<void> {
+  const names = entry.databases.map(({ staging }) => literal(identifier(staging))).join(', ');
+  await rows(`SELECT pg_catalog.pg_terminate_backend(pid, ${END_SESSION_MS}) FROM pg_catalog.pg_stat_activity
+    WHERE pid <> pg_catalog.pg_backend_pid() AND usename = current_user
+      AND EXISTS (SELECT FROM unnest(ARRAY[${names}]) AS name WHERE strpos(query, name) > 0)`);
 }
 
 async function wasReleased(rows: Rows, entry: JournalEntry): Promise<boolean> {
