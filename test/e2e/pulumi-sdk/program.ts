@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installPlugin } from '../../../provider/engines/pulumi/install.ts';
@@ -15,30 +15,43 @@ export class Program implements AsyncDisposable {
   readonly root: string;
   /** Of the project. */
   readonly folder: string;
+  /** Of the environment, beside what every program gets. */
+  private readonly more: Readonly<Record<string, string>>;
 
-  private constructor(tools: PulumiTools, root: string) {
+  private constructor(tools: PulumiTools, root: string, more: Readonly<Record<string, string>>) {
+    this.more = more;
     this.tools = tools;
     this.root = root;
     this.folder = join(root, 'project');
   }
 
   /** A copy of an example, with our plugin installed. */
-  static async ofExample(tools: PulumiTools, example: string): Promise<Program> {
-    const program = await Program.empty(tools);
+  static async ofExample(
+    tools: PulumiTools,
+    example: string,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Program> {
+    const program = await Program.empty(tools, more);
     await cp(join(EXAMPLES, example), program.folder, { recursive: true });
     await installPlugin({ root: ROOT, home: join(program.root, 'home') });
     return program;
   }
 
-  static async empty(tools: PulumiTools): Promise<Program> {
+  static async empty(tools: PulumiTools, more: Readonly<Record<string, string>> = {}): Promise<Program> {
     const root = await mkdtemp(join(tmpdir(), 'stasis-pulumi-'));
     for (const folder of ['home', 'state', 'project']) await mkdir(join(root, folder));
-    return new Program(tools, root);
+    return new Program(tools, root, more);
   }
 
   get environment(): Readonly<Record<string, string>> {
     const place = { home: join(this.root, 'home'), state: join(this.root, 'state') };
-    return pulumiEnvironment(this.tools, { ...place, passphrase: 'of a test' });
+    return { ...pulumiEnvironment(this.tools, { ...place, passphrase: 'of a test' }), ...this.more };
+  }
+
+  /** Names the folder of another provider's plugin in Pulumi.yaml. */
+  async usePlugin(name: string, folder: string): Promise<void> {
+    const entry = `plugins:\n  providers:\n    - name: ${name}\n      path: ${folder}\n`;
+    await appendFile(join(this.folder, 'Pulumi.yaml'), entry);
   }
 
   run(...args: readonly string[]): Promise<Ran> {
@@ -56,14 +69,14 @@ export class Program implements AsyncDisposable {
     });
   }
 
-  /** Makes the stack `test` with these values; what has a URL in it is a secret, and goes by stdin. */
+  /** Makes the stack `test` with these values; URLs and passwords are secrets; all go by stdin. */
   async configure(values: Readonly<Record<string, string>>): Promise<void> {
     await this.ok('stack', 'init', 'test');
     for (const [key, input] of Object.entries(values))
       await runWell(
         [
           ...[this.tools.program, 'config', 'set', '--non-interactive'],
-          ...[input.includes('://') ? '--secret' : '--plaintext', key],
+          ...[/(Url|Password)$/.test(key) ? '--secret' : '--plaintext', key],
         ],
         { cwd: this.folder, env: this.environment, input },
       );
