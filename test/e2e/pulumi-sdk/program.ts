@@ -25,7 +25,7 @@ export class Program implements AsyncDisposable {
     this.folder = join(root, 'project');
   }
 
-  /** A copy of an example, with our plugin installed. */
+  /** A copy of an example. */
   static async ofExample(
     tools: PulumiTools,
     example: string,
@@ -33,13 +33,14 @@ export class Program implements AsyncDisposable {
   ): Promise<Program> {
     const program = await Program.empty(tools, more);
     await cp(join(EXAMPLES, example), program.folder, { recursive: true });
-    await installPlugin({ root: ROOT, home: join(program.root, 'home') });
     return program;
   }
 
+  /** With our plugin installed. */
   static async empty(tools: PulumiTools, more: Readonly<Record<string, string>> = {}): Promise<Program> {
     const root = await mkdtemp(join(tmpdir(), 'stasis-pulumi-'));
     for (const folder of ['home', 'state', 'project']) await mkdir(join(root, folder));
+    await installPlugin({ root: ROOT, home: join(root, 'home') });
     return new Program(tools, root, more);
   }
 
