@@ -1,4 +1,4 @@
-import { Metadata } from '@grpc/grpc-js';
+import { credentials, Metadata } from '@grpc/grpc-js';
 import type { LogLevel } from '../../core/context.ts';
 
 /** One line for the engine's log or screen. */
@@ -49,8 +49,7 @@ export class Engine {
 
 /** The client and its messages are loaded with the first line: most calls of an engine tell none. */
 async function connectTo(address: string): Promise<Send> {
-  const [{ credentials }, { default: services }, { default: messages }] = await Promise.all([
-    import('@grpc/grpc-js'),
+  const [{ default: services }, { default: messages }] = await Promise.all([
     import('@pulumi/pulumi/proto/engine_grpc_pb.js'),
     import('@pulumi/pulumi/proto/engine_pb.js'),
   ]);

@@ -2,6 +2,7 @@ import { type ServiceError, status, type UntypedHandleCall } from '@grpc/grpc-js
 import plugin from '@pulumi/pulumi/proto/plugin_pb.js';
 import empty from 'google-protobuf/google/protobuf/empty_pb.js';
 import { StasisError, toStasisError } from '../../../core/errors.ts';
+import type { Engine } from '../engine.ts';
 import { callError } from '../errors.ts';
 import provider from '../stubs.ts';
 import { configurationHandlers } from './configuration.ts';
@@ -23,7 +24,7 @@ export function providerHandlers(served: Served): Record<string, UntypedHandleCa
     },
   };
   return Object.fromEntries(
-    Object.entries(handlers).map(([name, handler]) => [name, unary(handler as Handler)]),
+    Object.entries(handlers).map(([name, handler]) => [name, unary(handler as Handler, served.engine)]),
   );
 }
 
@@ -54,16 +55,21 @@ function connectionHandlers(served: Served) {
 
 type Handler = (request: unknown) => Promise<unknown>;
 
-/** grpc-js reports `cancelled` for calls that succeeded too: it is never read here. */
-function unary(handler: Handler): UntypedHandleCall {
+/**
+ * What was told of a call arrives before its answer does: after the last one the engine listens no more. grpc-js reports
+ * `cancelled` for calls that succeeded too: it is never read here.
+ */
+function unary(handler: Handler, engine: Engine): UntypedHandleCall {
   return (
     call: { readonly request: unknown },
     answer: (error: Partial<ServiceError> | null, response?: unknown) => void,
   ): void => {
-    handler(call.request).then(
-      (response) => answer(null, response),
-      (thrown: unknown) => answer(errorOf(thrown)),
-    );
+    handler(call.request)
+      .finally(() => engine.told())
+      .then(
+        (response) => answer(null, response),
+        (thrown: unknown) => answer(errorOf(thrown)),
+      );
   };
 }
 
