@@ -77,16 +77,24 @@ export function pulumiSchemaJson(definition: ProviderDefinition): Json {
   };
 }
 
+const README = `# Stasis for Pulumi
+
+Snapshot and Restore of running applications, as Pulumi resources. The plugin that does the work is put where Pulumi
+finds it by \`stasis install pulumi\`. Generated from the schema of Stasis by \`npm run generate\`: edit that.
+`;
+
 const LANGUAGES = {
   nodejs: {
     packageName: NODE_PACKAGE,
     packageDescription: 'Snapshot and Restore of running applications, as Pulumi resources.',
+    readme: README,
     respectSchemaVersion: true,
     dependencies: { '@pulumi/pulumi': '^3.165.0' },
     devDependencies: { typescript: '^5.0.0', '@types/node': '^20.0.0' },
   },
   python: {
     packageName: PYTHON_PACKAGE,
+    readme: README,
     respectSchemaVersion: true,
     pyproject: { enabled: true },
     requires: { pulumi: '>=3.165.0,<4.0.0' },

@@ -5,6 +5,7 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { ensureTool, type Missing } from '../../setup/tools.ts';
 import { mendImports } from './imports.ts';
+import { PYTHON_PACKAGE } from './languages.ts';
 
 const runFile = promisify(execFile);
 
@@ -32,7 +33,7 @@ export async function generateSdks(schema: string): Promise<ReadonlyMap<string, 
     await writeFile(join(folder, 'schema.json'), schema);
     await mkdir(join(folder, 'home'));
     for (const language of SDK_LANGUAGES) await generate(pulumi, hosts, folder, language);
-    return mendImports(await filesIn(join(folder, 'sdk')));
+    return withPage(mendImports(await filesIn(join(folder, 'sdk'))));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -60,6 +61,12 @@ async function generate(
       },
     },
   );
+}
+
+/** The Python project names a page beside itself; the generator writes it into the package only. */
+function withPage(files: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const page = files.get(`python/${PYTHON_PACKAGE}/README.md`);
+  return page === undefined ? files : new Map([...files, ['python/README.md', page]]);
 }
 
 async function filesIn(folder: string): Promise<ReadonlyMap<string, string>> {

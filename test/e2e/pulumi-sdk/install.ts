@@ -24,8 +24,6 @@ const QUIET = ['--no-fund', '--no-audit', '--loglevel=error'];
 /** A virtual environment `venv`, as the example's Pulumi.yaml names it, with the SDK and what the program requires. */
 export async function installPython(program: Program): Promise<void> {
   const work = await copyOf(program, 'python');
-  // setuptools wants the page beside the project file; the generator writes it into the package.
-  await copyFile(join(work, 'pulumi_stasis/README.md'), join(work, 'README.md'));
   const options = { cwd: program.folder, env: program.environment };
   await runWell(['python3', '-m', 'venv', 'venv'], options);
   const pip = ['venv/bin/python', '-m', 'pip', '--disable-pip-version-check', 'install', '--quiet'];
