@@ -20,9 +20,9 @@ export const layoutUnderTest: StoreUnderTest = {
     return freshLayout(join(folder, 'snapshots'), () => rm(folder, { recursive: true, force: true }));
   },
 
+  whyNoSmall: await whyNoSmallDisk(),
+
   async small(sizeBytes) {
-    const reason = await whyNoSmallDisk();
-    if (reason !== undefined) return { skipped: reason };
     const folder = await mkdtemp(join(await realpath(tmpdir()), 'stasis-small-'));
     const mounted = join(folder, 'disk');
     const disk = await mountSmallDisk(mounted, `size=${sizeBytes}`);

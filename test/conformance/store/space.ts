@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
 import { testContext } from '../../support/context.ts';
+import { testUnless } from '../../support/skipped.ts';
 import { captureInto, MB, OWNER, put, readMembers, sampleBytes } from './samples.ts';
 import type { StoreUnderTest } from './under-test.ts';
 
@@ -9,13 +10,9 @@ const ROOM_BYTES = 24 * MB;
 /** A store that has no more room. */
 export function describeSpace(under: StoreUnderTest): void {
   describe('a full store', () => {
-    test('is told before, and in the middle of a capture leaves what was there', async () => {
-      const small = await under.small(ROOM_BYTES);
-      if ('skipped' in small) {
-        process.stdout.write(`skipped: a full store: ${small.skipped}\n`);
-        return;
-      }
-      await using fresh = small;
+    const testSmall = testUnless(under.whyNoSmall);
+    testSmall('is told before, and in the middle of a capture leaves what was there', async () => {
+      await using fresh = await under.small(ROOM_BYTES);
       const store = await under.type.open(fresh.spec, testContext());
       expect(await store.check(MB, testContext())).toEqual([]);
       expect(await store.check(1000 * MB, testContext())).toEqual([

@@ -8,8 +8,10 @@ import type { StoreType } from '../../../provider/core/store.ts';
 export interface StoreUnderTest {
   readonly type: StoreType;
   fresh(): Promise<FreshStore>;
-  /** One with room for about `sizeBytes`, or why this machine cannot have it. */
-  small(sizeBytes: number): Promise<FreshStore | { readonly skipped: string }>;
+  /** Why this machine cannot have a small one; undefined where it can. */
+  readonly whyNoSmall: string | undefined;
+  /** One with room for about `sizeBytes`. */
+  small(sizeBytes: number): Promise<FreshStore>;
 }
 
 /** An empty store that nobody else knows. Disposal removes it. */
