@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { testContext } from '../../test/support/context.ts';
 import { SimulatedSystem, simulatedDriver } from '../../test/support/simulated/driver.ts';
-import { type ResourceDefinition, type ResourceState, UNKNOWN, type Values } from '../core/resource.ts';
+import type { Driver } from '../core/driver.ts';
+import { StasisError } from '../core/errors.ts';
+import {
+  halfDoneState,
+  type ResourceDefinition,
+  type ResourceState,
+  UNKNOWN,
+  type Values,
+} from '../core/resource.ts';
 import { localHost } from '../hosts/local/host.ts';
 import { STORE_TYPES } from '../stores/registry.ts';
 import { makeProvider } from './provider.ts';
@@ -388,5 +396,61 @@ describe('a Restore', () => {
     const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
     expect((await store.name('shop'))?.pins).toEqual([]);
     expect(await store.records.list('journal/')).toEqual([]);
+  });
+
+  test('of which a part was released keeps the snapshot pinned, and the next apply does the rest', async () => {
+    system.state = 7;
+    const both = (here: string, there: string) => ({
+      a: { simulated: { place: here } },
+      b: { simulated: { place: there } },
+    });
+    const photo = await created({ members: both('here', 'there') });
+    const released = new Map<string, string>();
+    let fails = true;
+    const plain = simulatedDriver({ system, mark: true });
+    const driver: Driver = {
+      ...plain,
+      planRestore: async (spec, ...rest) => {
+        const restoredBy = released.get(plain.endpoint(spec));
+        return { ...(await plain.planRestore(spec, ...rest)), empty: restoredBy === undefined, restoredBy };
+      },
+      restore: async (spec, at, from, blobs, options, of) => {
+        const place = plain.endpoint(spec);
+        const held = await plain.restore(spec, at, from, blobs, options, of);
+        const release = async () => {
+          if (fails && place.endsWith('twin-b')) throw new StasisError('simulated.stuck', 'It is stuck.');
+          released.set(place, options.restoreId);
+          await held.release();
+        };
+        return { ...held, release, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+      },
+    };
+    const services = {
+      ...{ drivers: [driver], storeTypes: STORE_TYPES, host: localHost() },
+      ...{ version: '0.0.0', owner: 'test' },
+    };
+    const [, definition] = makeProvider(services).catalog({
+      store: { path: join(folder, 'store') },
+    }).resources;
+    const inputs = { snapshot: photo.outputs.reference as string, members: both('twin-a', 'twin-b') };
+    const failure: unknown = await definition!.apply({ inputs }, context).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'restore.release-failed', at: ['members', 'b'] });
+    const begun = halfDoneState(failure)!;
+    expect(begun.outputs).toEqual({ reference: photo.outputs.reference });
+    const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+    expect((await store.name('shop'))?.pins).toMatchObject([{ digest: photo.outputs.digest }]);
+
+    fails = false;
+    const change = { prior: begun, inputs };
+    expect(await definition!.plan(change, context)).toMatchObject({
+      action: 'update',
+      id: begun.id,
+      problems: [],
+      outputs: { verdict: UNKNOWN },
+    });
+    const twin = await definition!.apply(change, context);
+    expect([...released.keys()].sort()).toEqual(['simulated://twin-a', 'simulated://twin-b']);
+    expect(twin).toMatchObject({ id: begun.id, outputs: { verdict: 'equivalent' } });
+    expect(await definition!.plan({ prior: twin, inputs }, context)).toMatchObject({ action: 'none' });
   });
 });

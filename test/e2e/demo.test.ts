@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { findPulumi } from '../../scripts/engines/pulumi.ts';
 import { findTool } from '../../scripts/setup/tools.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -92,11 +93,12 @@ function interrupt(demo: Demo): void {
   process.kill(-demo.child.pid!, 'SIGINT');
 }
 
-const engines = ['terraform', 'tofu', 'stasis'] as const;
+const engines = ['terraform', 'tofu', 'pulumi', 'stasis'] as const;
 const missing = new Map<string, string>();
 for (const engine of engines) {
-  const tool = engine === 'stasis' ? '' : await findTool(engine);
-  if (typeof tool !== 'string') missing.set(engine, tool.reason);
+  if (engine === 'stasis') continue;
+  const tool = await (engine === 'pulumi' ? findPulumi('yaml') : findTool(engine));
+  if (typeof tool !== 'string' && 'reason' in tool) missing.set(engine, tool.reason);
 }
 
 describe('the demo', () => {

@@ -19,7 +19,7 @@ beforeEach(async () => {
   installed = join(folder, 'node_modules/stasis');
   await cp(join(ROOT, 'bin'), join(installed, 'bin'), { recursive: true });
   await mkdir(join(installed, 'dist'));
-  for (const name of ['stasis', 'terraform-provider-stasis'])
+  for (const name of ['stasis', 'terraform-provider-stasis', 'pulumi-resource-stasis'])
     await writeFile(join(installed, `dist/${name}.mjs`), BUNDLE);
 });
 
@@ -49,15 +49,22 @@ function launch(program: string, args: readonly string[], path = '/usr/bin:/bin'
 }
 
 describe('the launchers of an installed package', () => {
-  test.each(['stasis', 'terraform-provider-stasis'])('%s runs its bundle, through links', async (name) => {
-    await bringNode(join(folder, 'node_modules'));
-    await mkdir(join(folder, 'node_modules/.bin'));
-    await symlink(`../stasis/bin/${name}`, join(folder, 'node_modules/.bin', name));
-    await symlink(join(folder, 'node_modules/.bin', name), join(folder, 'linked twice'));
-    const { stdout, stderr, status } = await launch(join(folder, 'linked twice'), ['two words', '--x=*', '']);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(JSON.parse(stdout)).toEqual({ args: ['two words', '--x=*', ''], version: process.version });
-  });
+  test.each(['stasis', 'terraform-provider-stasis', 'pulumi-resource-stasis'])(
+    '%s runs its bundle, through links',
+    async (name) => {
+      await bringNode(join(folder, 'node_modules'));
+      await mkdir(join(folder, 'node_modules/.bin'));
+      await symlink(`../stasis/bin/${name}`, join(folder, 'node_modules/.bin', name));
+      await symlink(join(folder, 'node_modules/.bin', name), join(folder, 'linked twice'));
+      const { stdout, stderr, status } = await launch(join(folder, 'linked twice'), [
+        'two words',
+        '--x=*',
+        '',
+      ]);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(JSON.parse(stdout)).toEqual({ args: ['two words', '--x=*', ''], version: process.version });
+    },
+  );
 
   test('find the Node that npm put below the package', async () => {
     await bringNode(join(installed, 'node_modules'));

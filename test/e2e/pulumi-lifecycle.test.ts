@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -185,5 +187,27 @@ describePulumi((tools) => {
     expect(await readFile(join(workspace.folder, 'photos/shop.json'), 'utf8')).toBe(before);
     await workspace.write(photo(DB));
     expect(await workspace.planned()).toEqual({});
+  });
+
+  test('a process that was started by hand serves one command after another', async () => {
+    await using workspace = await photoWorkspace(tools, photo(DB));
+    const program = join(workspace.folder, 'plugin/pulumi-resource-stasis');
+    const plugin = spawn(program, [], { cwd: workspace.project, stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const [line] = await once(plugin.stdout, 'data');
+      const attach = { PULUMI_DEBUG_PROVIDERS: `stasis:${Number(String(line))}` };
+      const up = ['up', '--yes', '--skip-preview'];
+      await workspace.write(photo(DB), false);
+      expect((await workspace.start(up, undefined, attach).finished).status).toBe(0);
+      await workspace.write(photo(`${DB}\ntriggers: { release: "2" }`), false);
+      const { status, all } = await workspace.start(up, undefined, attach).finished;
+      expect([status, all.includes('hold 0 B of 100 B')]).toEqual([0, true]);
+      expect((await workspace.state()).a?.outputs?.generation).toBe(2);
+      expect(plugin.exitCode).toBeNull();
+    } finally {
+      plugin.kill('SIGTERM');
+    }
+    const [status] = await once(plugin, 'close');
+    expect(status).toBe(0);
   });
 });

@@ -94,10 +94,10 @@ export class Workspace implements AsyncDisposable {
     await writeFile(join(this.project, 'Pulumi.yaml'), text.replaceAll('{folder}', this.folder));
   }
 
-  start(args: readonly string[], input?: string): Running {
+  start(args: readonly string[], input?: string, more: Readonly<Record<string, string>> = {}): Running {
     const child = spawn(this.program, [...args, '--non-interactive', '--color=never'], {
       cwd: this.project,
-      env: this.environment,
+      env: { ...this.environment, ...more },
       stdio: ['pipe', 'pipe', 'pipe'],
       // A process group of its own, as a shell gives it: Ctrl-C goes to the group.
       detached: true,

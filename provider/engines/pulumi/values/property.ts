@@ -43,7 +43,6 @@ const UNKNOWNS = [
 /** What was sent; empty where nothing was. */
 export function decodeProperties(message: struct.Struct | undefined): PropertyMap {
   const entries = message?.getFieldsMap().toArray() ?? [];
-  // `Object.fromEntries` makes own properties of all keys, `__proto__` too: a member may have any name.
   return Object.fromEntries(
     (entries as unknown as [string, unknown][]).map(([key]) => [
       key,
