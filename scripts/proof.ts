@@ -3,6 +3,7 @@ import { bankProof } from '../test/proof/bank.ts';
 import { deathProof } from '../test/proof/death.ts';
 import type { Proof, ProofResult } from '../test/proof/proof.ts';
 import { sabotageProof } from '../test/proof/sabotage.ts';
+import { interruptSignal } from './demo/interrupt.ts';
 
 /** `npm run proof [-- NAME] [--json] [--short]`: runs the long proofs, or the one named, and prints a table. */
 const PROOFS: readonly Proof[] = [bankProof, sabotageProof, deathProof];
@@ -18,18 +19,19 @@ if (chosen.length < Math.max(1, positionals.length)) {
   process.exit(2);
 }
 
-const interrupted = new AbortController();
-process.once('SIGINT', () => interrupted.abort());
-process.once('SIGTERM', () => interrupted.abort());
+const interrupted = interruptSignal();
 
 const results: ProofResult[] = [];
 for (const proof of chosen) {
   console.error(`${proof.name}: ${proof.claim}`);
-  const result = await proof.run({
-    short: values.short,
-    say: (line) => console.error(`  ${line}`),
-    signal: interrupted.signal,
+  const result = await run(proof).catch((error: unknown) => {
+    if (!interrupted.aborted) throw error;
   });
+  // Not a proof: a table of fewer runs, all of them good, must not pass for the whole.
+  if (interrupted.aborted || result === undefined) {
+    console.error(`interrupted: ${proof.name} did not run to its end`);
+    process.exit(130);
+  }
   results.push(result);
   console.error(tableOf(result));
 }
@@ -40,6 +42,14 @@ if (values.json)
     }),
   );
 process.exit(results.some((result) => result.failures > 0) ? 1 : 0);
+
+function run(proof: Proof): Promise<ProofResult> {
+  return proof.run({
+    short: values.short,
+    say: (line) => console.error(`  ${line}`),
+    signal: interrupted,
+  });
+}
 
 function tableOf(result: ProofResult): string {
   const width = Math.max(4, ...result.cases.map(({ name }) => name.length));
