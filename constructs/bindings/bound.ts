@@ -49,17 +49,22 @@ function metadataOf({ name, version }: BoundSource) {
   return { providerName: name, providerVersionConstraint: `~> ${version}` };
 }
 
+/** What the library is told of a resource or a look-up. */
+function configOf(type: BoundType, from: BoundSource, meta: TerraformMetaArguments) {
+  return {
+    ...meta,
+    terraformResourceType: type.terraformType,
+    terraformGeneratorMetadata: metadataOf(from),
+  };
+}
+
 /** A resource of our provider. */
 export abstract class BoundResource extends LibraryResource {
   protected readonly inputs: Inputs;
 
   constructor(scope: Construct, id: string, type: BoundType, from: BoundSource, config: object) {
     const { inputs, meta } = split(config);
-    super(scope, id, {
-      ...meta,
-      terraformResourceType: type.terraformType,
-      terraformGeneratorMetadata: metadataOf(from),
-    });
+    super(scope, id, configOf(type, from, meta));
     this.inputs = new Inputs(type.inputs, inputs);
     // What is wrong is told where it was written.
     this.inputs.synthesize((value, at) => this.#warnOfPlain(value, at));
@@ -88,11 +93,7 @@ export abstract class BoundDataSource extends TerraformDataSource {
 
   constructor(scope: Construct, id: string, type: BoundType, from: BoundSource, config: object) {
     const { inputs, meta } = split(config);
-    super(scope, id, {
-      ...meta,
-      terraformResourceType: type.terraformType,
-      terraformGeneratorMetadata: metadataOf(from),
-    });
+    super(scope, id, configOf(type, from, meta));
     this.inputs = new Inputs(type.inputs, inputs);
     this.inputs.synthesize();
   }

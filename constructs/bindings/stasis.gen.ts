@@ -367,11 +367,11 @@ export class GenerationReference extends ComplexObject {
   get digest(): string {
     return this.getStringAttribute('digest');
   }
-  /** Its number, from 1. */
+  /** Its number among the snapshots of this name, from 1. */
   get generation(): number {
     return this.getNumberAttribute('generation');
   }
-  /** Wall-clock time of the cut, ISO 8601. */
+  /** Wall-clock time of the cut, ISO 8601; for people, no part of the proof. */
   get cutAt(): string {
     return this.getStringAttribute('cut_at');
   }

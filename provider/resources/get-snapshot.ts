@@ -7,7 +7,7 @@ import type { Store } from '../core/store.ts';
 import { GET_SNAPSHOT_EXAMPLES, GET_SNAPSHOTS_EXAMPLES } from './examples.ts';
 import { resolveSnapshot } from './lookup.ts';
 import type { Defaults, Services } from './services.ts';
-import { FOUND_OUTPUTS, foundOutputs } from './snapshot-outputs.ts';
+import { FOUND_OUTPUTS, foundOutputs, SNAPSHOT_OUTPUTS } from './snapshot-outputs.ts';
 import { openStore, storeSchema } from './stores.ts';
 
 /** Looks up one sealed snapshot. */
@@ -30,14 +30,12 @@ export function getSnapshotDefinition(services: Services, defaults: Defaults): F
   };
 }
 
-const generation = z
-  .object({
-    reference: z.string().describe('Exactly this snapshot: name@sha256:….'),
-    digest: z.string().describe('The digest of its manifest.'),
-    generation: z.number().int().describe('Its number, from 1.'),
-    cutAt: z.string().describe('Wall-clock time of the cut, ISO 8601.'),
-  })
-  .meta({ typeName: 'Generation' });
+const generation = SNAPSHOT_OUTPUTS.pick({
+  reference: true,
+  digest: true,
+  generation: true,
+  cutAt: true,
+}).meta({ typeName: 'Generation' });
 
 /** Looks up all sealed snapshots of a name, newest first; none is an error. */
 export function getSnapshotsDefinition(services: Services, defaults: Defaults): FunctionDefinition {

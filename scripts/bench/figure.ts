@@ -52,7 +52,7 @@ export function figureTable(figures: readonly Figure[]): string {
     figure.peerName,
     rounded(figure.ratio),
     figure.target,
-    figure.holds ? 'holds' : 'FALLS SHORT',
+    figure.target === '' ? '' : figure.holds ? 'holds' : 'FALLS SHORT',
   ]);
   const all = [['figure', 'ours', 'peer', 'peer is', 'ratio', 'target', ''], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));

@@ -5,8 +5,7 @@ import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startMoto } from './pulumi-aws/moto.ts';
 import { installNode } from './pulumi-sdk/install.ts';
 import { Program } from './pulumi-sdk/program.ts';
-import { run } from './pulumi-sdk/run.ts';
-import { pulumiWith } from './pulumi-sdk/tools.ts';
+import { pulumiWithVenv } from './pulumi-sdk/tools.ts';
 
 const PASSWORD = 'Pl4nted-on-both-sides';
 /** An image that moto knows from the start. */
@@ -29,17 +28,9 @@ const tunnels = (name: string, { orders, carts }: Side) => ({
   [`${name}CartsTunnel`]: new URL(carts.url).host,
 });
 
-const pulumi = await pulumiWith('nodejs');
-const venv = await run(['python3', '-c', 'import ensurepip, venv'], { cwd: '/' });
-const missing =
-  typeof pulumi === 'string'
-    ? pulumi
-    : venv.status === 0
-      ? undefined
-      : 'python3 with venv, for moto, is not on PATH';
+const pulumi = await pulumiWithVenv('nodejs');
 
-if (typeof pulumi === 'string' || missing !== undefined)
-  test.skip(`RDS, ElastiCache and EC2 (${missing})`, () => {});
+if (typeof pulumi === 'string') test.skip(`RDS, ElastiCache and EC2 (${pulumi})`, () => {});
 else
   test('RDS, ElastiCache and EC2 of @pulumi/aws feed Snapshot and Restore (a stand-in plugin over moto)', async () => {
     await using scope = new AsyncDisposableStack();

@@ -1,45 +1,24 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, jest, test } from '@jest/globals';
 import type { PulumiTools } from '../../scripts/engines/pulumi.ts';
+import { expectLetGo, type HeldRun, heldRun } from './held-run.ts';
 import { DB, photo, photoWorkspace } from './pulumi/photo-workspace.ts';
 import { describePulumi, type Workspace } from './pulumi/workspace.ts';
-import { eventually, isAlive, type Running } from './terraform/workspace.ts';
+import { eventually, isAlive } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
 
-/** An up that has frozen what it photographs, and would go on for a minute. */
-interface Held extends AsyncDisposable {
-  readonly workspace: Workspace;
-  readonly running: Running;
-  readonly plugin: number;
-  readonly heldFile: string;
-}
-
-async function heldUp(tools: PulumiTools, thawMs = 300): Promise<Held> {
+async function heldUp(tools: PulumiTools, thawMs = 300): Promise<HeldRun<Workspace>> {
   const workspace = await photoWorkspace(tools, photo(`${DB}\nholdMs: 60000\nthawMs: ${thawMs}`));
-  const heldFile = join(workspace.folder, 'photos/shop.held');
-  const running = workspace.start(['up', '--yes', '--skip-preview']);
-  const plugin = await eventually('the update holds', async () => {
-    const text = await readFile(heldFile, 'utf8').catch(() => '');
-    return text === '' ? undefined : Number(text);
-  });
-  return {
-    workspace,
-    running,
-    plugin,
-    heldFile,
-    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
-  };
+  return heldRun(workspace, workspace.start(['up', '--yes', '--skip-preview']));
 }
 
 /** Everything runs again, no resource came to be, and the next up converges. */
-async function expectConverges({ workspace, plugin, heldFile }: Held, unlock = false): Promise<void> {
-  await eventually('the plugin is gone', async () => ((await isAlive(plugin)) ? undefined : true));
-  expect(existsSync(heldFile)).toBe(false);
-  await expectNextUpConverges(workspace, unlock);
+async function expectConverges(held: HeldRun<Workspace>, unlock = false): Promise<void> {
+  await expectLetGo(held);
+  await expectNextUpConverges(held.workspace, unlock);
 }
 
 async function expectNextUpConverges(workspace: Workspace, unlock: boolean): Promise<void> {

@@ -5,9 +5,9 @@ import { VERSION } from '../../provider/composition/version.ts';
 import { documentedPrograms } from './pulumi-sdk/documented.ts';
 import { installPython } from './pulumi-sdk/install.ts';
 import { Program } from './pulumi-sdk/program.ts';
-import { run, runWell } from './pulumi-sdk/run.ts';
+import { runWell } from './pulumi-sdk/run.ts';
 import { seeShopThrough } from './pulumi-sdk/shop.ts';
-import { pulumiWith } from './pulumi-sdk/tools.ts';
+import { pulumiWithVenv } from './pulumi-sdk/tools.ts';
 
 /** Runs each program under Pulumi's own mocks, with any configuration, and prints what it registers and calls. */
 const UNDER_MOCKS = `
@@ -32,16 +32,9 @@ for path in sys.argv[1:]:
     check()
 `;
 
-const pulumi = await pulumiWith('python');
-const venv = await run(['python3', '-c', 'import ensurepip, venv'], { cwd: '/' });
-const missing =
-  typeof pulumi === 'string'
-    ? pulumi
-    : venv.status === 0
-      ? undefined
-      : 'python3 with venv and ensurepip is not on PATH';
+const pulumi = await pulumiWithVenv('python');
 
-if (typeof pulumi === 'string' || missing !== undefined) test.skip(`the Python SDK (${missing})`, () => {});
+if (typeof pulumi === 'string') test.skip(`the Python SDK (${pulumi})`, () => {});
 else
   describe('the Python SDK, installed by pip into a virtual environment', () => {
     let program: Program;

@@ -2,42 +2,23 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, jest, test } from '@jest/globals';
+import { expectLetGo, type HeldRun, heldRun } from './held-run.ts';
 import { describeEngines, type Engine } from './terraform/engines.ts';
 import { ADDRESS, DB, photo, photoWorkspace, writePhotos } from './terraform/photo-workspace.ts';
-import { eventually, isAlive, type Running, type Workspace } from './terraform/workspace.ts';
+import { eventually, isAlive, type Workspace } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
 const APPLY = ['apply', '-auto-approve', '-input=false', '-no-color'];
 
-/** An apply that has frozen what it photographs, and would go on for a minute. */
-interface Held extends AsyncDisposable {
-  readonly workspace: Workspace;
-  readonly running: Running;
-  readonly plugin: number;
-  readonly heldFile: string;
-}
-
-async function heldApply(engine: Engine, thawMs = 300): Promise<Held> {
+async function heldApply(engine: Engine, thawMs = 300): Promise<HeldRun<Workspace>> {
   const workspace = await photoWorkspace(engine, photo(`${DB}\n  hold_ms = 60000\n  thaw_ms = ${thawMs}`));
-  const heldFile = join(workspace.folder, 'photos/shop.held');
-  const running = workspace.start(APPLY);
-  const plugin = await eventually('the apply holds', async () => {
-    const text = await readFile(heldFile, 'utf8').catch(() => '');
-    return text === '' ? undefined : Number(text);
-  });
-  return {
-    workspace,
-    running,
-    plugin,
-    heldFile,
-    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
-  };
+  return heldRun(workspace, workspace.start(APPLY));
 }
 
 /** Everything runs again, no resource came to be, and the next apply converges. */
-async function expectConverges({ workspace, plugin, heldFile }: Held, force = false): Promise<void> {
-  await eventually('the plugin is gone', async () => ((await isAlive(plugin)) ? undefined : true));
-  expect(existsSync(heldFile)).toBe(false);
+async function expectConverges(held: HeldRun<Workspace>, force = false): Promise<void> {
+  await expectLetGo(held);
+  const { workspace } = held;
   const [unlock] = force ? [['-lock=false']] : [[]];
   await writePhotos(workspace, photo(DB));
   await workspace.apply(...unlock);

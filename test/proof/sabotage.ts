@@ -5,14 +5,13 @@ import type { SealedSnapshot } from '../../provider/core/store.ts';
 import { testContext } from '../support/context.ts';
 import { type Application, keepBusy, startApplication } from './application.ts';
 import type { Proof, ProofCase, ProofOptions } from './proof.ts';
+import { sabotagedDriver } from './sabotaged.ts';
 import { folderWays } from './ways/files.ts';
 import { clockWays, postgresWays } from './ways/postgres.ts';
 import { evidenceWays, redisWays } from './ways/redis.ts';
 import type { MemberName, Way } from './ways/way.ts';
 
 const WAYS: readonly Way[] = [...redisWays, ...evidenceWays, ...postgresWays, ...clockWays, ...folderWays];
-
-import { sabotagedDriver } from './sabotaged.ts';
 
 /** Two of three, of every kind: more than thirty. */
 const SHORT_WAYS = WAYS.filter((_, index) => index % 3 !== 2);

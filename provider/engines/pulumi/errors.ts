@@ -58,13 +58,23 @@ export function initFailed(
     .setProperties(encodeProperties(properties))
     .setInputs(encodeProperties(inputs))
     .setReasonsList([reason]);
+  return failureWith(
+    { code: status.UNKNOWN, details: reason },
+    'pulumirpc.ErrorResourceInitFailed',
+    detail.serializeBinary(),
+  );
+}
+
+/** A failure that carries a message of Pulumi's, where gRPC keeps those (`grpc-status-details-bin`). */
+export function failureWith(
+  { code, details }: { readonly code: status; readonly details: string },
+  type: string,
+  message: Uint8Array,
+): Partial<ServiceError> {
   const packed = new any.Any();
-  packed.pack(detail.serializeBinary(), 'pulumirpc.ErrorResourceInitFailed');
-  const details = new statusMessages.Status()
-    .setCode(status.UNKNOWN)
-    .setMessage(reason)
-    .setDetailsList([packed]);
+  packed.pack(message, type);
+  const whole = new statusMessages.Status().setCode(code).setMessage(details).setDetailsList([packed]);
   const metadata = new Metadata();
-  metadata.add('grpc-status-details-bin', Buffer.from(details.serializeBinary()));
-  return { code: status.UNKNOWN, details: reason, metadata };
+  metadata.add('grpc-status-details-bin', Buffer.from(whole.serializeBinary()));
+  return { code, details, metadata };
 }

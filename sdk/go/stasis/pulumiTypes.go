@@ -358,11 +358,11 @@ func (o FilesMemberPtrOutput) Path() pulumi.StringPtrOutput {
 }
 
 type Generation struct {
-	// Wall-clock time of the cut, ISO 8601.
+	// Wall-clock time of the cut, ISO 8601; for people, no part of the proof.
 	CutAt string `pulumi:"cutAt"`
 	// The digest of its manifest.
 	Digest string `pulumi:"digest"`
-	// Its number, from 1.
+	// Its number among the snapshots of this name, from 1.
 	Generation int `pulumi:"generation"`
 	// Exactly this snapshot: name@sha256:….
 	Reference string `pulumi:"reference"`
@@ -382,7 +382,7 @@ func (o GenerationOutput) ToGenerationOutputWithContext(ctx context.Context) Gen
 	return o
 }
 
-// Wall-clock time of the cut, ISO 8601.
+// Wall-clock time of the cut, ISO 8601; for people, no part of the proof.
 func (o GenerationOutput) CutAt() pulumi.StringOutput {
 	return o.ApplyT(func(v Generation) string { return v.CutAt }).(pulumi.StringOutput)
 }
@@ -392,7 +392,7 @@ func (o GenerationOutput) Digest() pulumi.StringOutput {
 	return o.ApplyT(func(v Generation) string { return v.Digest }).(pulumi.StringOutput)
 }
 
-// Its number, from 1.
+// Its number among the snapshots of this name, from 1.
 func (o GenerationOutput) Generation() pulumi.IntOutput {
 	return o.ApplyT(func(v Generation) int { return v.Generation }).(pulumi.IntOutput)
 }

@@ -61,7 +61,7 @@ export interface Difference {
 
 export interface Generation {
     /**
-     * Wall-clock time of the cut, ISO 8601.
+     * Wall-clock time of the cut, ISO 8601; for people, no part of the proof.
      */
     cutAt: string;
     /**
@@ -69,7 +69,7 @@ export interface Generation {
      */
     digest: string;
     /**
-     * Its number, from 1.
+     * Its number among the snapshots of this name, from 1.
      */
     generation: number;
     /**

@@ -180,9 +180,9 @@ class Generation(dict):
                  generation: builtins.int,
                  reference: builtins.str):
         """
-        :param builtins.str cut_at: Wall-clock time of the cut, ISO 8601.
+        :param builtins.str cut_at: Wall-clock time of the cut, ISO 8601; for people, no part of the proof.
         :param builtins.str digest: The digest of its manifest.
-        :param builtins.int generation: Its number, from 1.
+        :param builtins.int generation: Its number among the snapshots of this name, from 1.
         :param builtins.str reference: Exactly this snapshot: name@sha256:….
         """
         pulumi.set(__self__, "cut_at", cut_at)
@@ -194,7 +194,7 @@ class Generation(dict):
     @pulumi.getter(name="cutAt")
     def cut_at(self) -> builtins.str:
         """
-        Wall-clock time of the cut, ISO 8601.
+        Wall-clock time of the cut, ISO 8601; for people, no part of the proof.
         """
         return pulumi.get(self, "cut_at")
 
@@ -210,7 +210,7 @@ class Generation(dict):
     @pulumi.getter
     def generation(self) -> builtins.int:
         """
-        Its number, from 1.
+        Its number among the snapshots of this name, from 1.
         """
         return pulumi.get(self, "generation")
 

@@ -1,11 +1,8 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
-import { startPostgres } from '../../support/postgres-server.ts';
-import { startRedis } from '../../support/redis-server.ts';
+import { SHOP_PASSWORD, startShopServers, writeReceipts } from '../../support/shop-servers.ts';
 import type { Program } from './program.ts';
-
-const PASSWORD = 'Pl4nted-in-a-program';
 
 interface Outputs {
   readonly snapshot: { readonly reference: string; readonly sharp: boolean; readonly sizeBytes: number };
@@ -18,22 +15,8 @@ interface Outputs {
  */
 export async function seeShopThrough(program: Program): Promise<void> {
   await using servers = new AsyncDisposableStack();
-  const started = await Promise.all([
-    startPostgres({ password: `${PASSWORD}-1` }),
-    startPostgres({ password: `${PASSWORD}-2` }),
-    startRedis({ password: `${PASSWORD}-3` }),
-    startRedis({ password: `${PASSWORD}-4` }),
-  ]);
-  for (const server of started) servers.use(server);
-  const [orders, twinOrders, carts, twinCarts] = started;
-  await orders.query(
-    `CREATE TABLE orders (id int PRIMARY KEY, what text);
-     INSERT INTO orders SELECT n, 'order ' || n FROM generate_series(1, 500) n`,
-  );
-  await carts.feed(Array.from({ length: 50 }, (_, n) => `SET cart:${n} item-${n}`).join('\n'));
-  const [receipts, twin] = [join(program.root, 'receipts'), join(program.root, 'twin')];
-  await mkdir(receipts);
-  await writeFile(join(receipts, '1.txt'), 'receipt 1\n');
+  const { orders, carts, twinOrders, twinCarts } = await startShopServers(servers);
+  const [receipts, twin] = [await writeReceipts(program.root), join(program.root, 'twin')];
   await program.configure({
     shopOrdersUrl: orders.url(),
     shopCartsUrl: carts.url,
@@ -51,10 +34,10 @@ export async function seeShopThrough(program: Program): Promise<void> {
   expect(snapshot).toMatchObject({ reference: expect.stringMatching(/^shop@sha256:/), sharp: true });
   expect(snapshot.sizeBytes).toBeGreaterThan(0);
   expect(restore.verdict).toBe('equivalent');
-  expect(await twinOrders.query('SELECT count(*)::int AS n FROM orders')).toEqual([{ n: 500 }]);
+  expect(await twinOrders.query('SELECT count(*)::int AS n FROM orders')).toEqual([{ n: 2000 }]);
   expect(await readFile(join(twin, '1.txt'), 'utf8')).toBe('receipt 1\n');
 
   const again = await program.ok('preview', '--expect-no-changes', '--diff');
   for (const text of [preview.all, up.all, again.all, await program.state()])
-    expect(text).not.toContain(PASSWORD);
+    expect(text).not.toContain(SHOP_PASSWORD);
 }

@@ -1,42 +1,20 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PulumiTools } from '../../../scripts/engines/pulumi.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
-import { type RedisServer, startRedis } from '../../support/redis-server.ts';
+import { type ShopServers, startShopServers, writeReceipts } from '../../support/shop-servers.ts';
 import { Workspace } from './workspace.ts';
 
-const PASSWORD = 'Pl4nted-in-the-shop';
-
 /** Orders in Postgres, carts in Redis, receipts in a folder; and where they are to stand again. */
-export interface Shop extends AsyncDisposable {
+export interface Shop extends ShopServers, AsyncDisposable {
   readonly workspace: Workspace;
-  readonly orders: PostgresServer;
-  readonly carts: RedisServer;
-  readonly twinOrders: PostgresServer;
-  readonly twinCarts: RedisServer;
-  readonly passwords: readonly string[];
 }
 
 /** Two sides of a small shop, and a stack of the real plugin with the four URLs in its secret configuration. */
 export async function startShop(tools: PulumiTools): Promise<Shop> {
   await using started = new AsyncDisposableStack();
-  const servers = await Promise.all([
-    startPostgres({ password: `${PASSWORD}-1` }),
-    startPostgres({ password: `${PASSWORD}-2` }),
-    startRedis({ password: `${PASSWORD}-3` }),
-    startRedis({ password: `${PASSWORD}-4` }),
-  ]);
-  for (const server of servers) started.use(server);
-  const [orders, twinOrders, carts, twinCarts] = servers;
+  const servers = await startShopServers(started);
+  const { orders, carts, twinOrders, twinCarts } = servers;
   const workspace = started.use(await Workspace.create(tools));
-  await orders.query(
-    `CREATE TABLE orders (id bigserial PRIMARY KEY, what text);
-     INSERT INTO orders (what) SELECT 'order ' || n FROM generate_series(1, 2000) n`,
-  );
-  await carts.feed(Array.from({ length: 500 }, (_, n) => `SET cart:${n} item-${n} EX 9000`).join('\n'));
-  await mkdir(join(workspace.folder, 'receipts'));
-  for (let n = 0; n < 20; n += 1)
-    await writeFile(join(workspace.folder, `receipts/${n}.txt`), `receipt ${n}\n`);
+  await writeReceipts(workspace.folder);
   await workspace.write('resources: {}\n');
   await workspace.init({
     orders: orders.url(),
@@ -45,10 +23,9 @@ export async function startShop(tools: PulumiTools): Promise<Shop> {
     twinCarts: twinCarts.url,
   });
   await workspace.ok(['config', 'set', '--path', 'stasis:store.path', join(workspace.folder, 'store')]);
-  const passwords = servers.map(({ password }) => password!);
   const kept = started.move();
   return {
-    ...{ workspace, orders, carts, twinOrders, twinCarts, passwords },
+    ...{ workspace, ...servers },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from '@jest/globals';
-import { build } from 'esbuild';
 import { findPulumi, type PulumiTools, pulumiEnvironment } from '../../../scripts/engines/pulumi.ts';
+import { buildTestPlugin } from '../../support/test-plugin.ts';
 import type { Finished, Running } from '../terraform/workspace.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const NODE = join(ROOT, 'node_modules/node/bin/node');
+const _NODE = join(ROOT, 'node_modules/node/bin/node');
 export const STACK = 'dev';
 const FOUND = await findPulumi('yaml');
 
@@ -60,7 +60,6 @@ export class Workspace implements AsyncDisposable {
     };
   }
 
-  /** @param plugin the folder of another plugin than the real one, or undefined where none is named in Pulumi.yaml */
   static async create(tools: PulumiTools): Promise<Workspace> {
     const workspace = new Workspace(tools, await mkdtemp(join(tmpdir(), 'stasis-pulumi-')));
     for (const name of ['project', 'home', 'state', 'tmp']) await mkdir(join(workspace.folder, name));
@@ -70,21 +69,8 @@ export class Workspace implements AsyncDisposable {
   /** The plugin that is bundled from a test's own entry point, in place of the real one. */
   async usePlugin(entry: string): Promise<void> {
     this.pluginFolder = join(this.folder, 'plugin');
-    const bundle = join(this.pluginFolder, 'plugin.mjs');
-    await build({
-      entryPoints: [entry],
-      outfile: bundle,
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node24',
-      banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-      },
-    });
     const program = join(this.pluginFolder, 'pulumi-resource-stasis');
-    await writeFile(program, `#!/bin/sh\nexec '${NODE}' '${bundle}' "$@"\n`);
-    await chmod(program, 0o755);
+    await buildTestPlugin(entry, join(this.pluginFolder, 'plugin.mjs'), program);
   }
 
   /** Writes Pulumi.yaml; `{folder}` in the program is this workspace's folder. */

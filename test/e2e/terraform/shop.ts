@@ -1,53 +1,25 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installPlugin } from '../../../provider/engines/terraform/install.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
-import { type RedisServer, startRedis } from '../../support/redis-server.ts';
+import { type ShopServers, startShopServers, writeReceipts } from '../../support/shop-servers.ts';
 import type { Engine } from './engines.ts';
 import { Workspace } from './workspace.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const PASSWORD = 'Pl4nted-in-the-shop';
 
 /** Orders in Postgres, carts in Redis, receipts in a folder; and where they are to stand again. */
-export interface Shop extends AsyncDisposable {
+export interface Shop extends ShopServers, AsyncDisposable {
   readonly workspace: Workspace;
-  readonly orders: PostgresServer;
-  readonly carts: RedisServer;
-  readonly twinOrders: PostgresServer;
-  readonly twinCarts: RedisServer;
-  readonly passwords: readonly string[];
 }
 
 /** Two sides of a small shop, and a workspace with the real plugin installed; variables are in a tfvars file. */
 export async function startShop(engine: Engine): Promise<Shop> {
   await using started = new AsyncDisposableStack();
-  const servers = await Promise.all([
-    startPostgres({ password: `${PASSWORD}-1` }),
-    startPostgres({ password: `${PASSWORD}-2` }),
-    startRedis({ password: `${PASSWORD}-3` }),
-    startRedis({ password: `${PASSWORD}-4` }),
-  ]);
-  for (const server of servers) started.use(server);
-  const [orders, twinOrders, carts, twinCarts] = servers;
+  const servers = await startShopServers(started);
   const workspace = started.use(await Workspace.create(engine));
-  await orders.query(
-    `CREATE TABLE orders (id bigserial PRIMARY KEY, what text);
-     INSERT INTO orders (what) SELECT 'order ' || n FROM generate_series(1, 2000) n`,
-  );
-  await carts.feed(Array.from({ length: 500 }, (_, n) => `SET cart:${n} item-${n} EX 9000`).join('\n'));
-  await mkdir(join(workspace.folder, 'receipts'));
-  for (let n = 0; n < 20; n += 1)
-    await writeFile(join(workspace.folder, `receipts/${n}.txt`), `receipt ${n}\n`);
+  await writeReceipts(workspace.folder);
   await installPlugin({ engine: engine.name, root: ROOT, home: workspace.home });
-  const shop = {
-    workspace,
-    orders,
-    carts,
-    twinOrders,
-    twinCarts,
-    passwords: servers.map(({ password }) => password!),
-  };
+  const shop = { workspace, ...servers };
   await writeVariables(shop);
   const kept = started.move();
   return { ...shop, [Symbol.asyncDispose]: () => kept.disposeAsync() };

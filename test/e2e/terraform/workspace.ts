@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { buildTestPlugin } from '../../support/test-plugin.ts';
 import type { Engine } from './engines.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const NODE = join(ROOT, 'node_modules/node/bin/node');
+const _NODE = join(ROOT, 'node_modules/node/bin/node');
 
 export interface Finished {
   readonly status: number;
@@ -154,23 +154,10 @@ interface Shown {
  */
 export async function packageOf(folder: string, entry: string): Promise<string> {
   const root = join(folder, 'package');
-  await mkdir(join(root, 'bin'), { recursive: true });
+  await mkdir(root, { recursive: true });
   await writeFile(join(root, 'package.json'), JSON.stringify({ name: 'stasis', version: '0.1.0' }));
-  const bundle = join(root, 'dist/plugin.mjs');
-  await build({
-    entryPoints: [entry],
-    outfile: bundle,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-  });
   const program = join(root, 'bin/terraform-provider-stasis');
-  await writeFile(program, `#!/bin/sh\nexec '${NODE}' '${bundle}' "$@"\n`);
-  await chmod(program, 0o755);
+  await buildTestPlugin(entry, join(root, 'dist/plugin.mjs'), program);
   return root;
 }
 

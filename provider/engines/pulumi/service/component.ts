@@ -1,15 +1,13 @@
-import { credentials, Metadata, status } from '@grpc/grpc-js';
+import { credentials, status } from '@grpc/grpc-js';
 import errors from '@pulumi/pulumi/proto/errors_pb.js';
 import services from '@pulumi/pulumi/proto/resource_grpc_pb.js';
 import messages from '@pulumi/pulumi/proto/resource_pb.js';
-import statusMessages from '@pulumi/pulumi/proto/status_pb.js';
-import any from 'google-protobuf/google/protobuf/any_pb.js';
 import { z } from 'zod';
 import type { StasisError } from '../../../core/errors.ts';
 import { UNKNOWN, type Values } from '../../../core/resource.ts';
 import { metaOf, problemsOf, unwrap } from '../../../core/schema.ts';
 import type { Redact } from '../../redaction.ts';
-import { callError } from '../errors.ts';
+import { callError, failureWith } from '../errors.ts';
 import { PACKAGE_NAME, tokenOf } from '../naming.ts';
 import provider from '../stubs.ts';
 import { formatPath } from '../values/paths.ts';
@@ -218,17 +216,10 @@ function inputErrors(problems: readonly StasisError[], redact: Redact) {
       .setPropertyPath(formatPath(problem.at))
       .setReason(redact([problem.message, problem.hint].filter(Boolean).join(' '))),
   );
-  const packed = new any.Any();
-  packed.pack(
-    new errors.InputPropertiesError().setErrorsList(list).serializeBinary(),
-    'pulumirpc.InputPropertiesError',
-  );
   const { details = '' } = callError(problems, redact);
-  const message = new statusMessages.Status()
-    .setCode(status.INVALID_ARGUMENT)
-    .setMessage(details)
-    .setDetailsList([packed]);
-  const metadata = new Metadata();
-  metadata.add('grpc-status-details-bin', Buffer.from(message.serializeBinary()));
-  return { code: status.INVALID_ARGUMENT, details, metadata };
+  return failureWith(
+    { code: status.INVALID_ARGUMENT, details },
+    'pulumirpc.InputPropertiesError',
+    new errors.InputPropertiesError().setErrorsList(list).serializeBinary(),
+  );
 }
