@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { StasisError, throwIfAborted, toStasisError } from './errors.ts';
+import { abortReason, StasisError, throwIfAborted, toStasisError } from './errors.ts';
 
 /** Waits, or throws the signal's reason. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -47,5 +47,14 @@ export async function within<T>(
   } finally {
     clearTimeout(timer);
     outer?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** What fails once the caller has cancelled fails because of that, whatever it says. */
+export async function orCancelled<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw signal.aborted ? abortReason(signal) : error;
   }
 }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { readJson } from '../../core/blobs.ts';
 import { type Digest, isDigest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
@@ -125,26 +125,6 @@ export async function readIndex(blobs: BlobReader, captured: CapturedDatabase): 
 
 export async function readRoleRecords(blobs: BlobReader, from: PostgresContent): Promise<Role[]> {
   return parsed(z.array(role), await readJson(blobs, from.roles.digest));
-}
-
-async function readJson(blobs: BlobReader, wanted: Digest): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of hashedAgain(blobs, wanted)) chunks.push(chunk);
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-}
-
-/**
- * A blob whose content is executed, and not all of which the fingerprint shows: it is hashed again, whatever the store
- * has done. Ends in `store.damaged` when it is another one.
- */
-export async function* hashedAgain(blobs: BlobReader, wanted: Digest): AsyncGenerator<Uint8Array> {
-  const sum = createHash('sha256');
-  for await (const chunk of blobs.get(wanted)) {
-    sum.update(chunk);
-    yield chunk;
-  }
-  if (`sha256:${sum.digest('hex')}` !== wanted)
-    throw new StasisError('store.damaged', `The blob ${wanted} has another content than its name says.`);
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown): T {

@@ -1,7 +1,8 @@
+import { putBytes, putJson } from '../../../core/blobs.ts';
+import { concurrently } from '../../../core/concurrently.ts';
 import type { Context } from '../../../core/context.ts';
 import type { Capture, OutsideItem } from '../../../core/manifest.ts';
 import type { BlobDescriptor, Blobs } from '../../../core/store.ts';
-import { concurrently } from '../connect/concurrently.ts';
 import { text } from '../connect/sql.ts';
 import {
   type CapturedDatabase,
@@ -123,15 +124,4 @@ async function copyLargeObjects(part: MarkedPart, blobs: Blobs): Promise<BlobDes
   if (row?.any !== true) return undefined;
   const dump = dumpLargeObjects(part.session.dumpSource, part.state.snapshotId);
   return blobs.put(dump, { chunking: 'content' });
-}
-
-function putJson(blobs: Blobs, value: unknown): Promise<BlobDescriptor> {
-  return putBytes(blobs, Buffer.from(JSON.stringify(value)));
-}
-
-function putBytes(blobs: Blobs, bytes: Uint8Array): Promise<BlobDescriptor> {
-  async function* once(): AsyncGenerator<Uint8Array> {
-    yield bytes;
-  }
-  return blobs.put(once(), { chunking: 'content' });
 }

@@ -1,9 +1,9 @@
+import { concurrently } from '../../../core/concurrently.ts';
 import { StasisError } from '../../../core/errors.ts';
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
 import { sleep } from '../../../core/wait.ts';
 import type { Clients } from '../connect/clients.ts';
-import { concurrently } from '../connect/concurrently.ts';
 import { Connection } from '../connect/connection.ts';
 import { lost, lostIfGone } from '../connect/faults.ts';
 import type { Place } from '../connect/place.ts';

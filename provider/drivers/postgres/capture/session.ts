@@ -1,3 +1,4 @@
+import { concurrently } from '../../../core/concurrently.ts';
 import type { Context } from '../../../core/context.ts';
 import type { EpochReading, Markable, MarkReading, Session, Watchable } from '../../../core/driver.ts';
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
@@ -5,11 +6,10 @@ import type { Fingerprint } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
 import type { Capture } from '../../../core/manifest.ts';
 import type { Blobs } from '../../../core/store.ts';
+import { orCancelled } from '../../../core/wait.ts';
 import { clientsForDump, findClients } from '../connect/clients.ts';
-import { concurrently } from '../connect/concurrently.ts';
 import { Connection } from '../connect/connection.ts';
 import { type Database, listDatabases, prefixesOf, selectDatabases } from '../connect/databases.ts';
-import { orCancelled } from '../connect/faults.ts';
 import { type Place, parsePlace } from '../connect/place.ts';
 import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { text } from '../connect/sql.ts';

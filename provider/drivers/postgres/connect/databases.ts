@@ -1,4 +1,5 @@
 import { StasisError } from '../../../core/errors.ts';
+import { byCodeUnits } from '../../../core/order.ts';
 import type { PostgresSpec } from '../spec.ts';
 import type { Connection } from './connection.ts';
 import type { Place } from './place.ts';
@@ -87,8 +88,4 @@ export function selectDatabases(
 export function prefixesOf(names: readonly string[], spec: PostgresSpec): readonly string[] {
   const alone = names.length === 1 && !spec.databases?.includes('*');
   return names.map((name) => (alone ? '' : `db/${name}/`));
-}
-
-export function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

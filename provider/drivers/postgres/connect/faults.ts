@@ -1,4 +1,4 @@
-import { abortReason, StasisError, toStasisError } from '../../../core/errors.ts';
+import { StasisError, toStasisError } from '../../../core/errors.ts';
 import type { Place } from './place.ts';
 import { endpointOf } from './place.ts';
 
@@ -57,15 +57,6 @@ export function lostIfGone(error: unknown): StasisError {
   const fault = toStasisError(error, 'postgres.failed');
   const { sqlState } = fault.details;
   return typeof sqlState === 'string' && GONE.includes(sqlState) ? lost(fault.message, fault) : fault;
-}
-
-/** What fails once the caller has cancelled fails because of that, whatever it says. */
-export async function orCancelled<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw signal.aborted ? abortReason(signal) : error;
-  }
 }
 
 /** Whether the error has this SQLSTATE. */

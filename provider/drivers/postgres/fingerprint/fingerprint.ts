@@ -1,6 +1,6 @@
 import type { Fingerprint, FingerprintEntry } from '../../../core/fingerprint.ts';
+import { byCodeUnits } from '../../../core/order.ts';
 import type { SequencePosition, Table } from '../capture/tables.ts';
-import { byCodeUnits } from '../connect/databases.ts';
 import type { PsqlSession } from '../connect/psql-session.ts';
 import type { Rows } from '../connect/sql.ts';
 import { largeObjectEntries, sequenceEntry, tableEntry } from './data.ts';

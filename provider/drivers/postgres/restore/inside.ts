@@ -1,9 +1,9 @@
+import { hashedAgain } from '../../../core/blobs.ts';
 import type { Held } from '../../../core/driver.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import { copyIn, listSequences, listTables, type SequencePosition, tableName } from '../capture/tables.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { identifier, type Rows, text } from '../connect/sql.ts';
-import { hashedAgain } from '../content.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { schemaEntries } from '../fingerprint/schema.ts';
 import { type LoadInto, scriptOf, withoutTransactions } from './archive.ts';

@@ -1,14 +1,15 @@
+import { hashedAgain } from '../../../core/blobs.ts';
+import { concurrently } from '../../../core/concurrently.ts';
 import type { Context } from '../../../core/context.ts';
 import type { Digest } from '../../../core/digest.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { copyIn, tableName } from '../capture/tables.ts';
-import { concurrently } from '../connect/concurrently.ts';
 import { Connection } from '../connect/connection.ts';
 import { faultOfThrown } from '../connect/faults.ts';
 import type { HostFolder } from '../connect/host-folder.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { batches, identifier, literal } from '../connect/sql.ts';
-import { type CapturedDatabase, type CopiedTable, type DatabaseIndex, hashedAgain } from '../content.ts';
+import type { CapturedDatabase, CopiedTable, DatabaseIndex } from '../content.ts';
 import { commentMark, MARKER } from '../fingerprint/shared-state.ts';
 import { type LoadInto, loadArchive } from './archive.ts';
 import { setStatement } from './make-roles.ts';
