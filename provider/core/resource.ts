@@ -24,6 +24,8 @@ export interface ResourceState {
   readonly id: string;
   readonly stored: Values;
   readonly outputs: Values;
+  /** It was imported and never applied, and the engine filled `stored` in from what it knows besides. */
+  readonly imported?: boolean;
 }
 
 /** The same error, of an apply that did a part of what it had to: `state` is what there is now. */
@@ -101,7 +103,7 @@ export interface ResourceDefinition {
     prior: ResourceState,
     context: Context,
   ): Promise<{ readonly state: ResourceState; readonly problems: readonly StasisError[] } | undefined>;
-  /** From an id that a user typed. */
+  /** From an id that a user typed. Writes nothing: engines call it in previews, and to look a resource up. */
   importState(id: string, context: Context): Promise<ResourceState>;
   delete(prior: ResourceState, context: Context): Promise<readonly StasisError[]>;
 }

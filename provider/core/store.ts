@@ -129,7 +129,7 @@ export interface Store {
   /** Names in it, with owner, sealed generations (newest first) and pins. */
   names(prefix: string): Promise<ReadonlyMap<string, NameRecord>>;
   name(name: string): Promise<NameRecord | undefined>;
-  /** Takes a name over for another owner: what an import does. */
+  /** Gives a name to another owner: what the first apply after an import does. */
   adopt(name: string, owner: string): Promise<void>;
   pin(name: string, pin: Pin): Promise<void>;
   unpin(name: string, by: string): Promise<void>;

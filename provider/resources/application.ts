@@ -56,7 +56,7 @@ export function applicationDefinition(
 
 async function build(name: string, inputs: Values, register: Register): Promise<Values> {
   const { release, restoreTo, ...policy } = inputs;
-  const taken = await register('Snapshot', name, { name, ...policy, triggers: { release } });
+  const taken = await register('Snapshot', name, { ...policy, triggers: { release } });
   const kept = { ...pick(KEPT, taken), release };
   if (restoreTo === undefined || restoreTo === null) return kept;
   const restored = await register('Restore', name, {

@@ -54,6 +54,11 @@ async function created(overrides: Values = {}, member: Values = {}): Promise<Res
   return definitions().Snapshot.apply({ inputs: inputsOf(overrides, member) }, context);
 }
 
+async function ownerInStore(): Promise<string | undefined> {
+  const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+  return (await store.name('shop'))?.owner;
+}
+
 describe('a Snapshot', () => {
   test('captures when it is created; its state holds endpoints and no secret', async () => {
     const state = await created();
@@ -153,14 +158,52 @@ describe('a Snapshot', () => {
     expect(planned.problems.map(({ code, at }) => [code, at])).toEqual([['store.owned', ['name']]]);
     await expect(other.apply({ inputs: inputsOf() }, context)).rejects.toMatchObject({ code: 'store.owned' });
     const imported = await other.importState(`${join(folder, 'store')}#shop`, context);
-    expect(imported).toMatchObject({
-      stored: { name: 'shop' },
-      outputs: { generation: 1, owner: 'another project' },
-    });
+    expect(imported).toMatchObject({ stored: { name: 'shop' }, outputs: { generation: 1, owner: 'test' } });
     const adopted = await other.apply({ prior: imported, inputs: inputsOf() }, context);
     expect(generationOf(adopted)).toBe(1);
     const next = await other.apply({ prior: adopted, inputs: inputsOf({ triggers: { n: '1' } }) }, context);
     expect(generationOf(next)).toBe(2);
+    expect(next.outputs.owner).toBe('another project');
+  });
+
+  test('an import and its plan write nothing; the first apply takes the name over', async () => {
+    const first = await created();
+    const other = definitions('another project').Snapshot;
+    const imported = await other.importState(first.id, context);
+    const planned = await other.plan({ prior: imported, inputs: inputsOf() }, context);
+    expect(planned).toMatchObject({ problems: [], outputs: { owner: 'another project', generation: 1 } });
+    expect(await ownerInStore()).toBe('test');
+    expect((await definitions().Snapshot.read(first, context))?.problems).toEqual([]);
+    expect((await other.read(imported, context))?.problems).toEqual([]);
+    const adopted = await other.apply({ prior: imported, inputs: inputsOf() }, context);
+    expect(adopted.outputs).toEqual(planned.outputs);
+    expect(await ownerInStore()).toBe('another project');
+  });
+
+  test('an import of which the engine alone knows the inputs takes the name over when it captures, or not at all', async () => {
+    const first = await created();
+    const other = definitions('another project').Snapshot;
+    const imported = await other.importState(first.id, context);
+    const prior = { ...imported, stored: first.stored, imported: true };
+    const change = { prior, inputs: inputsOf({ triggers: { n: '1' } }) };
+    expect((await other.plan(change, context)).problems).toEqual([]);
+    const signal = AbortSignal.abort();
+    await expect(other.apply(change, { ...context, signal })).rejects.toThrow();
+    expect(await ownerInStore()).toBe('test');
+    const next = await other.apply(change, context);
+    expect(next.outputs).toMatchObject({ generation: 2, owner: 'another project' });
+    expect(await ownerInStore()).toBe('another project');
+    // Whoever imported it before that, and now comes second, has to import it anew.
+    const late = definitions('a third project').Snapshot;
+    await expect(late.apply(change, context)).rejects.toMatchObject({ code: 'store.owned' });
+  });
+
+  test('a project that has moved goes on with what its state says is its own', async () => {
+    const prior = await created();
+    const moved = definitions('the same project elsewhere').Snapshot;
+    const change = { prior, inputs: inputsOf({ triggers: { n: '1' } }) };
+    expect((await moved.plan(change, context)).problems).toEqual([]);
+    expect((await moved.apply(change, context)).outputs).toMatchObject({ generation: 2, owner: 'test' });
   });
 
   test('two resources of one project with one name are noticed: in one run refused, later reported', async () => {
@@ -184,7 +227,8 @@ describe('a Snapshot', () => {
     const second = await created();
     expect(await warnings(second)).toEqual([]);
     expect(await warnings(first)).toEqual([['snapshot.newer-generation', 'warning']]);
-    await definitions('another project').Snapshot.importState(second.id, context);
+    const other = definitions('another project').Snapshot;
+    await other.apply({ prior: await other.importState(second.id, context), inputs: inputsOf() }, context);
     expect(await warnings(second)).toEqual([['snapshot.taken-over', 'warning']]);
   });
 

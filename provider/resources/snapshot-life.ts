@@ -79,7 +79,10 @@ function damaged(prior: ResourceState, messages: readonly string[]): StasisError
   );
 }
 
-/** An id is STORE#NAME, or a name in the provider's default store; with :GENERATION or @DIGEST for an older one. */
+/**
+ * An id is STORE#NAME, or a name in the provider's default store; with :GENERATION or @DIGEST for an older one. Nothing
+ * is written: engines import in previews, and to look something up.
+ */
 export async function importSnapshot(
   services: Services,
   defaults: Defaults,
@@ -91,11 +94,11 @@ export async function importSnapshot(
   const store = await openAt(services, defaults, location, context);
   const { digest } = await resolveReference(store, text);
   const snapshot = await store.open(reference.name, digest, context);
-  await store.adopt(reference.name, services.owner);
+  const owner = (await store.name(reference.name))?.owner ?? '';
   return {
     id: formatId(store.location, reference.name),
     stored: { name: reference.name },
-    outputs: { ...snapshotOutputs(snapshot), owner: services.owner },
+    outputs: { ...snapshotOutputs(snapshot), owner },
   };
 }
 

@@ -3,7 +3,7 @@ import { capture } from '../coordinator/capture.ts';
 import type { CutLimits } from '../coordinator/member.ts';
 import { type PlannedCapture, planCapture } from '../coordinator/plan.ts';
 import type { Context } from '../core/context.ts';
-import { type Place, StasisError, toStasisError } from '../core/errors.ts';
+import { type Place, toStasisError } from '../core/errors.ts';
 import { isName, NAME_MAX_LENGTH } from '../core/reference.ts';
 import {
   type Change,
@@ -21,6 +21,7 @@ import { sameness } from './difference.ts';
 import { SNAPSHOT_EXAMPLES } from './examples.ts';
 import { storeOf } from './lookup.ts';
 import { actsAgain, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
+import { asOwner, ownedByAnother, ownerOf } from './ownership.ts';
 import type { Defaults, Services } from './services.ts';
 import { importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
 import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
@@ -134,7 +135,7 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
   const faultless = problems.every((problem) => problem.severity !== 'error');
   let estimate: Estimate | undefined;
   if (again !== 'no' && faultless && resolved.complete && id !== UNKNOWN) {
-    const checked = await checkCapture(scope, inputs, resolved.members, context);
+    const checked = await checkCapture(scope, change, resolved.members, context);
     problems.push(...checked.problems);
     estimate = checked.estimate;
   }
@@ -151,7 +152,10 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
     replace,
     id: prior && !replaced ? prior.id : id,
     stored,
-    outputs: kept ? prior.outputs : unknownOutputs(prior && !replaced ? prior.outputs : undefined),
+    outputs: {
+      ...(kept ? prior.outputs : unknownOutputs()),
+      ...(prior && !replaced ? { owner: ownerOf(services, prior) } : {}),
+    },
     problems,
     estimate,
   };
@@ -165,9 +169,8 @@ function replacing(prior: ResourceState, inputs: Values, location: unknown): Pla
   return places;
 }
 
-function unknownOutputs(prior: Values | undefined): Values {
-  const outputs = Object.fromEntries(Object.keys(OUTPUTS.shape).map((key) => [key, UNKNOWN]));
-  return prior ? { ...outputs, owner: prior.owner } : outputs;
+function unknownOutputs(): Values {
+  return Object.fromEntries(Object.keys(OUTPUTS.shape).map((key) => [key, UNKNOWN]));
 }
 
 function storedInputs(services: Services, inputs: Values): Values {
@@ -183,7 +186,7 @@ function limitsOf(defaults: Defaults, inputs: Values): CutLimits {
 
 async function checkCapture(
   scope: Scope,
-  inputs: Values,
+  { inputs, prior }: Change,
   members: Parameters<typeof planCapture>[0],
   context: Context,
 ): Promise<Pick<PlannedChange, 'problems' | 'estimate'>> {
@@ -195,7 +198,7 @@ async function checkCapture(
       ({ at, severity }) => at[0] !== 'store' || severity === 'warning',
     );
     const taken = isUsable
-      ? await atStore(() => ownedByAnother(store, inputs.name as string, scope.services.owner))
+      ? await atStore(() => ownedByAnother(scope.services, store, inputs.name as string, prior))
       : undefined;
     return {
       problems: taken ? [...planned.problems, taken] : planned.problems,
@@ -214,24 +217,6 @@ function estimateOf({ sizeBytes, pauseMs, members }: PlannedCapture): Estimate {
   return { sizeBytes, pauseMs, members: Object.fromEntries(each) };
 }
 
-async function ownedByAnother(
-  store: Store,
-  snapshotName: string,
-  owner: string,
-): Promise<StasisError | undefined> {
-  const record = await store.name(snapshotName);
-  // What another tool has copied here is nobody's.
-  if (record === undefined || record.owner === '' || record.owner === owner) return undefined;
-  return new StasisError(
-    'store.owned',
-    `The name "${snapshotName}" belongs to another resource in this store (${record.owner}).`,
-    {
-      hint: 'Choose another name, or take this one over: import it, or "stasis capture --adopt".',
-      at: ['name'],
-    },
-  );
-}
-
 async function apply(scope: Scope, change: Change, context: Context): Promise<ResourceState> {
   const { services, defaults } = scope;
   const { prior, inputs } = change;
@@ -242,7 +227,7 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   const { members, problems } = resolveMembers(services, inputs.members);
   if (problems[0]) throw problems[0];
   const store = await openStore(services, defaults, inputs.store, context);
-  const owner = (prior?.outputs.owner as string | undefined) ?? services.owner;
+  const owner = ownerOf(services, prior);
   const request = {
     name: inputs.name as string,
     owner,
@@ -252,8 +237,8 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
     keep: inputs.keep as number | undefined,
     createdBy: `stasis ${services.version}`,
   };
-  const create = () => scope.created.create(store, request.name, () => capture(request, context));
-  const sealed = await (prior ? capture(request, context) : create());
+  const take = () => asOwner(services, store, request.name, prior, () => capture(request, context));
+  const sealed = await (prior ? take() : scope.created.create(store, request.name, take));
   return {
     id: prior?.id ?? formatId(store.location, sealed.name),
     stored,
@@ -268,19 +253,25 @@ async function keepAsIs(
   stored: Values,
   context: Context,
 ): Promise<ResourceState> {
+  const { store, name: snapshotName } = await storeOf(services, prior, context);
+  const owner = ownerOf(services, prior);
   const keep = stored.keep as number | undefined;
-  if (keep !== undefined && keep !== prior.stored.keep) {
-    const { store, name: snapshotName } = await storeOf(services, prior, context);
-    const record = await store.name(snapshotName);
-    const old = (record?.generations ?? []).toSorted((a, b) => b.generation - a.generation).slice(keep);
-    const owner = prior.outputs.owner as string;
-    if (old.length > 0)
-      await store.remove(
-        snapshotName,
-        owner,
-        old.map(({ generation }) => generation),
-        context,
-      );
-  }
-  return { ...prior, stored };
+  await asOwner(services, store, snapshotName, prior, async () => {
+    if (keep !== undefined && keep !== prior.stored.keep)
+      await dropOlder(store, snapshotName, owner, keep, context);
+  });
+  return { id: prior.id, stored, outputs: { ...prior.outputs, owner } };
+}
+
+async function dropOlder(
+  store: Store,
+  snapshotName: string,
+  owner: string,
+  keep: number,
+  context: Context,
+): Promise<void> {
+  const record = await store.name(snapshotName);
+  const old = (record?.generations ?? []).toSorted((a, b) => b.generation - a.generation).slice(keep);
+  const generations = old.map(({ generation }) => generation);
+  if (generations.length > 0) await store.remove(snapshotName, owner, generations, context);
 }

@@ -36,10 +36,7 @@ export async function construct(served: Served, request: ConstructRequest) {
   const name = request.getName();
   const inputs = decodeProperties(request.getInputs());
   const redact = served.redactor(inputs);
-  const problems = problemsOf(definition.inputs, {
-    ...logicalName(definition.inputs, name),
-    ...toValues(inputs),
-  });
+  const problems = problemsOf(withoutNames(definition.inputs), toValues(inputs));
   if (problems.length > 0) throw new CallFailure(inputErrors(problems, redact));
   const monitor = new services.ResourceMonitorClient(
     request.getMonitorendpoint(),
@@ -73,9 +70,10 @@ export async function construct(served: Served, request: ConstructRequest) {
   }
 }
 
-function logicalName({ shape }: z.ZodObject, name: string): Values {
-  const keys = Object.keys(shape).filter((key) => metaOf(shape[key]).logicalName === true);
-  return Object.fromEntries(keys.map((key) => [key, name]));
+/** A name that the user does not give the resources in it get when they are checked, as the stack's settings say. */
+function withoutNames(inputs: z.ZodObject): z.ZodObject {
+  const named = Object.entries(inputs.shape).filter(([, field]) => metaOf(field).logicalName === true);
+  return inputs.extend(Object.fromEntries(named.map(([key, field]) => [key, z.optional(field)])));
 }
 
 /**

@@ -13,19 +13,49 @@ export type Autonaming = ReturnType<InstanceType<typeof provider.CheckRequest>['
  * the resource's own in the program. It stays when the resource is renamed in the program.
  */
 export function withLogicalName(
-  { inputs: { shape } }: ResourceDefinition,
+  definition: ResourceDefinition,
   news: PropertyMap,
   olds: PropertyMap,
   logicalName: string,
   autonaming: Autonaming,
 ): PropertyMap {
-  const key = Object.keys(shape).find((name) => metaOf(shape[name]).logicalName === true);
+  const key = nameField(definition);
   if (key === undefined || (reveal(news[key]) ?? null) !== null) return news;
   const kept = reveal(olds[key]) ?? null;
   if (kept !== null) return { ...news, [key]: kept };
   const { DISABLE } = provider.CheckRequest.AutonamingOptions.Mode;
   if (autonaming?.getMode() === DISABLE) return news;
   return { ...news, [key]: autonaming?.getProposedName() || logicalName };
+}
+
+/**
+ * The same problems; one with a name that the user did not write says where the name came from, as the engine shows
+ * nothing in its place.
+ */
+export function explainName(
+  definition: ResourceDefinition,
+  problems: readonly StasisError[],
+  written: PropertyMap,
+  named: PropertyMap,
+): StasisError[] {
+  const key = nameField(definition);
+  if (key === undefined || (reveal(written[key]) ?? null) !== null) return [...problems];
+  const given = reveal(named[key]);
+  const why =
+    given === undefined
+      ? `The stack's settings (pulumi:autonaming) name nothing by itself: set ${key}.`
+      : `It is called "${String(given)}", after its name in the program or the stack's settings (pulumi:autonaming): set ${key}.`;
+  return problems.map((problem) => {
+    const { code, message, hint, at, severity, details, cause } = problem;
+    if (at[0] !== key) return problem;
+    const all = [hint, why].filter((part) => part !== undefined).join(' ');
+    return new StasisError(code, message, { hint: all, at, severity, details, cause });
+  });
+}
+
+/** The input that a name of the program's stands in for. */
+function nameField({ inputs: { shape } }: ResourceDefinition): string | undefined {
+  return Object.keys(shape).find((name) => metaOf(shape[name]).logicalName === true);
 }
 
 /** What is computed would be lost: it is refused. */

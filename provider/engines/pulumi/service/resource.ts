@@ -25,7 +25,7 @@ import {
 import { lacksRequired, withSecrets } from '../values/secrets.ts';
 import { propertiesOf, stateOf } from '../values/state.ts';
 import { diffResponse, nothingDiffers } from './diff.ts';
-import { computedProblems, withLogicalName } from './inputs.ts';
+import { computedProblems, explainName, withLogicalName } from './inputs.ts';
 import { CallFailure, type Served } from './served.ts';
 
 type Request<
@@ -67,7 +67,7 @@ async function check(served: Served, request: Request<'CheckRequest'>) {
   const problems = [...computedProblems(definition, values), ...definition.check(values)];
   if (problems.length === 0 && Object.keys(olds).length === 0)
     problems.push(...(await planCreate(served, urn, definition, { inputs: values }, redact)));
-  const errors = problems.filter(({ severity }) => severity === 'error');
+  const errors = explainName(definition, problems, written, named).filter(isError);
   return new provider.CheckResponse()
     .setInputs(encodeProperties(inputs))
     .setFailuresList(checkFailures(errors, redact));
@@ -139,7 +139,7 @@ async function withInputs(
   if (missing.length === 0 || !isImported(definition, state)) return state;
   const { stored } = await definition.plan({ prior: state, inputs }, context);
   const known = missing.filter((key) => stored[key] !== undefined).map((key) => [key, stored[key]]);
-  return { ...state, stored: { ...state.stored, ...Object.fromEntries(known) } };
+  return { ...state, stored: { ...state.stored, ...Object.fromEntries(known) }, imported: true };
 }
 
 function isImported(definition: ResourceDefinition, { stored }: ResourceState): boolean {
