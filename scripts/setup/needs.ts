@@ -1,3 +1,4 @@
+import { ensureRoot } from '../lab/root.ts';
 import { DEMO_PROGRAMS, ensurePrograms, TEST_PROGRAMS } from './debian.ts';
 import { ensureNpmTool, isHere, type NpmToolName } from './npm-tools.ts';
 import { ensureTool, type Missing, type ToolName } from './tools.ts';
@@ -7,6 +8,8 @@ interface Needs {
   readonly programs: readonly string[];
   readonly tools: readonly ToolName[];
   readonly npmTools?: readonly NpmToolName[];
+  /** What the hosts of the lab are made of. */
+  readonly lab?: true;
 }
 
 /** The CLI with the hosts of the four languages in which its programs are tested. */
@@ -23,6 +26,7 @@ export const NEEDS = {
     programs: TEST_PROGRAMS,
     tools: ['terraform', 'tofu', ...PULUMI, 'oras'],
     npmTools: ['cdktf-cli', 'cdktn-cli'],
+    lab: true,
   },
   demo: { programs: DEMO_PROGRAMS, tools: [] },
   bench: { programs: TEST_PROGRAMS, tools: ['terraform', 'restic'] },
@@ -41,5 +45,7 @@ export async function ensureNeeds(needs: Needs): Promise<readonly Missing[]> {
     const tool = await ensureNpmTool(name);
     if (!isHere(tool)) tools.push(tool);
   }
+  const root = needs.lab ? await ensureRoot() : '';
+  if (typeof root !== 'string') tools.push(root);
   return [...programs, ...tools];
 }
