@@ -7,10 +7,11 @@ import { type Capture, FORMAT_VERSION, type Manifest, type MemberCapture } from 
 import type { Blobs, Draft, SealedSnapshot, Store } from '../core/store.ts';
 import { nsToMs } from '../core/units.ts';
 import { allSettledOrThrow } from './concurrently.ts';
-import { type Cut, certificateOf, findCut } from './cut.ts';
+import { type Cut, findCut } from './cut.ts';
 import { atMember, type CutLimits, type Member, type Participant } from './member.ts';
 import { planCapture, throwFirstError } from './plan.ts';
 import { tiesOf } from './ties.ts';
+import { certificateOf, copiesHeld } from './try.ts';
 
 export interface CaptureRequest {
   readonly name: string;
@@ -95,8 +96,12 @@ async function cutAndCopy(
   for (let round = 1; ; round += 1) {
     try {
       context.progress({ step: 'hold', message: round > 1 ? `cutting again, round ${round}` : undefined });
-      const cut = await findCut(participants, limits, context);
-      return await copyAll(participants, cut, draft, limits, context);
+      const copied = new Map<string, Capture>();
+      const cut = await findCut(participants, limits, context, async ({ member, session }) => {
+        const blobs = counted(draft.blobs(member.name), member, 'copy', context);
+        copied.set(member.name, await session.copy(blobs).catch(placed(member)));
+      });
+      return await copyAll(participants, { cut, copied }, draft, limits, context);
     } catch (error) {
       const lost = error instanceof StasisError && error.code === 'cut.lost';
       if (!lost || round >= ROUNDS) throw error;
@@ -114,7 +119,7 @@ async function cutAndCopy(
  */
 async function copyAll(
   participants: readonly Participant[],
-  cut: Cut,
+  { cut, copied }: { readonly cut: Cut; readonly copied: ReadonlyMap<string, Capture> },
   draft: Draft,
   limits: CutLimits,
   context: Context,
@@ -126,9 +131,10 @@ async function copyAll(
     try {
       const blobs = counted(draft.blobs(member.name), member, 'copy', context);
       const smear = await smearIfUntied({ member, session }, cut, blobs);
-      const copied = await session.copy(blobs);
-      captures.set(member.name, copied);
-      ties[member.name] = smear ?? tiesOf(cut.observations.get(member.name)!, copied.epoch ?? '');
+      const held = copiesHeld({ member, session }) ? copied.get(member.name) : undefined;
+      const captured = held ?? (await session.copy(blobs));
+      captures.set(member.name, captured);
+      ties[member.name] = smear ?? tiesOf(cut.observations.get(member.name)!, captured.epoch ?? '');
     } catch (error) {
       throw atMember(member, error);
     }
@@ -139,6 +145,12 @@ async function copyAll(
   await allSettledOrThrow(lasting, context.signal, copy);
   insistOnSharpness({ cut, captures, ties }, limits, context);
   return { cut, captures, ties };
+}
+
+function placed(member: Member): (error: unknown) => never {
+  return (error) => {
+    throw atMember(member, error);
+  };
 }
 
 /** Where blur is accepted and a member was never still, it is read as it changes, and the certificate says so. */

@@ -1,64 +1,18 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { testContext } from '../../test/support/context.ts';
+import { type SimulatedPowers, SimulatedSystem } from '../../test/support/simulated/driver.ts';
 import {
-  type SimulatedPowers,
-  SimulatedSystem,
-  simulatedDriver,
-} from '../../test/support/simulated/driver.ts';
+  cutStates,
+  expectOneInstant,
+  participantsOf,
+  startWorld,
+  stopWorld,
+} from '../../test/support/simulated/world.ts';
 import { StasisError } from '../core/errors.ts';
-import { localHost } from '../hosts/local/host.ts';
 import { type Cut, findCut } from './cut.ts';
-import type { Member, Participant } from './member.ts';
 
 const LIMITS = { maxPauseMs: 2_000, maxBlurMs: 0 };
-let stopWorld: () => void = () => {};
 afterEach(() => stopWorld());
-
-/** Advances the systems one after another, all by one in each round, so that a torn cut shows as states that differ by more than one round. */
-function startWorld(systems: readonly SimulatedSystem[], restTurns: number): void {
-  let running = true;
-  stopWorld = () => {
-    running = false;
-  };
-  void (async () => {
-    while (running) {
-      for (const system of systems) {
-        while (running && !system.change()) await new Promise((resolve) => setImmediate(resolve));
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      for (let turn = 0; turn < restTurns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    }
-  })();
-}
-
-async function participantsOf(
-  powers: Readonly<Record<string, SimulatedPowers>>,
-  context = testContext(),
-): Promise<{ participants: Participant[]; context: typeof context }> {
-  const participants: Participant[] = [];
-  for (const [name, own] of Object.entries(powers)) {
-    const driver = simulatedDriver(own);
-    const member: Member = { name, driver, spec: { place: name }, host: localHost() };
-    participants.push({ member, session: await driver.prepare(member.spec, member.host, context) });
-  }
-  return { participants, context };
-}
-
-async function cutStates(participants: readonly Participant[]): Promise<number[]> {
-  return Promise.all(
-    participants.map(async ({ session }) => {
-      const marked = session as unknown as { marked?: number };
-      return marked.marked!;
-    }),
-  );
-}
-
-/** In a world that advances the systems in order, states of one instant are those of one round: never rising, and apart by one at most. */
-function expectOneInstant(states: readonly number[]): void {
-  const sorted = [...states].sort((a, b) => b - a);
-  expect(states).toEqual(sorted);
-  expect(states[0]! - states.at(-1)!).toBeLessThanOrEqual(1);
-}
 
 describe('the search for a cut', () => {
   const marked = { watch: true, mark: true };
@@ -84,7 +38,7 @@ describe('the search for a cut', () => {
     startWorld(systems, 0);
     const { participants, context } = await participantsOf({
       a: { system: systems[0]!, ...marked },
-      b: { system: systems[1]!, hold: true, mark: true },
+      b: { system: systems[1]!, hold: 'locked', mark: true },
     });
     for (let round = 0; round < 20; round += 1) {
       const cut = await findCut(participants, LIMITS, context);
@@ -100,7 +54,7 @@ describe('the search for a cut', () => {
     const alone = new SimulatedSystem();
     const { participants, context } = await participantsOf({
       a: { system: quiet, ...marked },
-      b: { system: alone, hold: true, mark: true },
+      b: { system: alone, hold: 'locked', mark: true },
     });
     const cut = await findCut(participants, LIMITS, context);
     expect(cut).toMatchObject({ pauses: [], judgement: { sharp: true } });
@@ -112,7 +66,7 @@ describe('the search for a cut', () => {
     startWorld([store], 0);
     const { participants, context } = await participantsOf({
       f: { system: folder, watch: true, costMs: 50 },
-      s: { system: store, hold: true, mark: true },
+      s: { system: store, hold: 'locked', mark: true },
       p: { system: new SimulatedSystem(), mark: true },
     });
     const cut = await findCut(participants, LIMITS, context);
@@ -127,7 +81,7 @@ describe('the search for a cut', () => {
     const order: string[] = [];
     const { participants, context } = await participantsOf({
       f: { system: folder, watch: true, costMs: 50, before: (call) => void order.push(call) },
-      s: { system: store, hold: true, mark: true, before: (call) => void order.push(call) },
+      s: { system: store, hold: 'locked', mark: true, before: (call) => void order.push(call) },
     });
     for (let round = 0; round < 20; round += 1) {
       const cut = await findCut(participants, LIMITS, context);
@@ -159,8 +113,8 @@ describe('the search for a cut', () => {
       if (call === step) throw new StasisError('simulated.broken', 'It broke.');
     };
     const { participants, context } = await participantsOf({
-      a: { system: a, hold: true, mark: true },
-      b: { system: b, hold: true, mark: true, before: failing },
+      a: { system: a, hold: 'locked', mark: true },
+      b: { system: b, hold: 'locked', mark: true, before: failing },
       c: { system: c, mark: true },
     });
     await expect(findCut(participants, LIMITS, context)).rejects.toMatchObject({ code: 'simulated.broken' });
@@ -173,8 +127,8 @@ describe('the search for a cut', () => {
       if (call === 'mark') await new Promise((resolve) => setTimeout(resolve, 400));
     };
     const { participants, context } = await participantsOf({
-      a: { system: a, hold: true, mark: true, before: slow },
-      b: { system: b, hold: true, mark: true },
+      a: { system: a, hold: 'locked', mark: true, before: slow },
+      b: { system: b, hold: 'locked', mark: true },
     });
     await expect(findCut(participants, { ...LIMITS, maxPauseMs: 100 }, context)).rejects.toMatchObject({
       code: 'cut.pause-too-long',
@@ -189,8 +143,8 @@ describe('the search for a cut', () => {
       if (call === 'freeze') await new Promise((resolve) => setTimeout(resolve, 300));
     };
     const { participants, context } = await participantsOf({
-      a: { system: a, hold: true, mark: true, before: late },
-      b: { system: b, hold: true, mark: true },
+      a: { system: a, hold: 'locked', mark: true, before: late },
+      b: { system: b, hold: 'locked', mark: true },
     });
     await expect(findCut(participants, { ...LIMITS, maxPauseMs: 100 }, context)).rejects.toMatchObject({
       code: 'cut.pause-too-long',
@@ -207,8 +161,8 @@ describe('the search for a cut', () => {
     };
     const { participants } = await participantsOf(
       {
-        a: { system: a, hold: true, mark: true, before: cancelling },
-        b: { system: b, hold: true, mark: true },
+        a: { system: a, hold: 'locked', mark: true, before: cancelling },
+        b: { system: b, hold: 'locked', mark: true },
       },
       context,
     );
@@ -223,7 +177,7 @@ describe('the search for a cut', () => {
     };
     const powers = (name: string, rank: number): SimulatedPowers => ({
       system: new SimulatedSystem(),
-      hold: true,
+      hold: 'locked',
       mark: true,
       rank,
       before: noting(name),

@@ -1,4 +1,4 @@
-import type { Hold, HoldKind, MarkTie, Tie } from '../core/certificate.ts';
+import type { Condition, Hold, HoldKind, MarkTie, Tie } from '../core/certificate.ts';
 import type { EpochReading, HoldEvidence, MarkReading } from '../core/driver.ts';
 
 /** What one cut observed of one member. */
@@ -6,6 +6,8 @@ export interface Observation {
   /** Readings of its epoch around the marks, in order of time. */
   readonly epochs: readonly EpochReading[];
   readonly marks: readonly MarkReading[];
+  /** Where its clients were frozen before the first epoch, and it could tell: what it was still working on then. */
+  readonly idle?: readonly Condition[];
   /** Where it was held: what showed that it was. */
   readonly held?: { readonly how: HoldKind; readonly evidence: HoldEvidence };
 }
@@ -53,10 +55,12 @@ function stillTies(observation: Observation, copied: string | undefined): Hold[]
     return [];
   const captured = observation.marks.length > 0 ? observation.marks[0]?.epoch : (copied ?? last.value);
   if (captured !== first.value || observation.marks.some((mark) => mark.epoch !== captured)) return [];
+  const { idle = [] } = observation;
+  const drained = idle.length > 0 && idle.every(({ expected, observed }) => expected === observed);
   return [
     {
       tie: 'hold',
-      how: 'still',
+      how: drained ? 'drained' : 'still',
       heldFromNs: first.acknowledgedNs,
       heldToNs: last.sentNs,
       readings: observation.epochs.map(({ sentNs, acknowledgedNs, value }) => ({
@@ -65,7 +69,7 @@ function stillTies(observation: Observation, copied: string | undefined): Hold[]
         value,
       })),
       captured,
-      conditions: [],
+      conditions: drained ? idle : [],
     },
   ];
 }

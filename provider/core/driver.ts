@@ -74,10 +74,14 @@ export interface Traits {
   readonly layers: readonly Layer[];
   /** What equality of fingerprints after a restore means. */
   readonly fidelity: Fidelity;
-  /** Marks of this driver cover all of a member at one instant (or it has none and must be held). */
+  /**
+   * When `copy` is called: from marks, once the member runs again; or while it is still held, where it has nothing
+   * to copy from afterwards. Then the copy is part of the pause.
+   */
   readonly copies: 'after-release' | 'before-release';
   /**
    * In which order members are held: lower ranks first, released last-held first. Clients (runtime) 0, stores 10.
+   * A member with a runtime layer is held in every cut: what runs is never still.
    */
   readonly rank: number;
 }
@@ -161,6 +165,11 @@ export interface Watchable {
    * `provable` false when equal values would be no proof (a file mapped writable), with the reason.
    */
   epoch(signal: AbortSignal): Promise<EpochReading>;
+  /**
+   * How many requests of others it is working on right now; undefined where it may not see that. Asked once its
+   * clients are frozen: 0, and equal epochs from then on, and it is drained.
+   */
+  busy?(signal: AbortSignal): Promise<number | undefined>;
 }
 
 export interface EpochReading extends Reading {
@@ -193,7 +202,10 @@ export interface HoldEvidence {
 }
 
 export interface Markable {
-  /** Takes a new mark, dropping the one before. Constant time. */
+  /**
+   * Takes a new mark, dropping the one before. Constant time. No reading comes of it where what was kept was read
+   * piece by piece within the hold (a dump of memory): then the hold alone ties it to time.
+   */
   take(signal: AbortSignal): Promise<readonly MarkReading[]>;
 }
 

@@ -1,7 +1,14 @@
 import { z } from 'zod';
-import type { Reading } from '../../../provider/core/certificate.ts';
+import type { HoldKind, Reading } from '../../../provider/core/certificate.ts';
 import type { Context } from '../../../provider/core/context.ts';
-import type { Driver, Held, HoldEvidence, MarkReading, Session } from '../../../provider/core/driver.ts';
+import type {
+  Driver,
+  Held,
+  HoldEvidence,
+  MarkReading,
+  Session,
+  Traits,
+} from '../../../provider/core/driver.ts';
 import type { Capture } from '../../../provider/core/manifest.ts';
 import type { BlobReader, Blobs } from '../../../provider/core/store.ts';
 
@@ -31,7 +38,12 @@ export class SimulatedSystem {
 export interface SimulatedPowers {
   readonly system: SimulatedSystem;
   readonly watch?: boolean;
-  readonly hold?: boolean;
+  readonly hold?: Extract<HoldKind, 'locked' | 'frozen'>;
+  /** Whether it holds memory of something that runs. */
+  readonly runtime?: boolean;
+  readonly copies?: Traits['copies'];
+  /** How many more times it says that it is busy once it is asked. */
+  readonly busyTimes?: number;
   readonly mark?: boolean;
   readonly rank?: number;
   readonly costMs?: number;
@@ -73,14 +85,26 @@ class SimulatedSession implements Session {
       powers.system.calls.push(name);
       await powers.before?.(name);
     };
-    if (powers.watch) this.watch = { costMs: powers.costMs ?? 1, epoch: () => this.epoch() };
-    if (powers.hold) this.hold = this.makeHold();
+    if (powers.watch) this.watch = this.makeWatch(powers);
+    if (powers.hold) this.hold = this.makeHold(powers.hold);
     if (powers.mark) this.mark = { take: () => this.take() };
     if (powers.smear) this.smear = () => this.readAsItChanges();
   }
 
   private get system(): SimulatedSystem {
     return this.powers.system;
+  }
+
+  private makeWatch({ costMs = 1, busyTimes }: SimulatedPowers): NonNullable<Session['watch']> {
+    const epoch = (): Promise<Reading> => this.epoch();
+    if (busyTimes === undefined) return { costMs, epoch };
+    let left = busyTimes;
+    const busy = async (): Promise<number> => {
+      await this.call('busy');
+      left -= 1;
+      return left < 0 ? 0 : 1;
+    };
+    return { costMs, epoch, busy };
   }
 
   private async reading(): Promise<Reading> {
@@ -99,13 +123,16 @@ class SimulatedSession implements Session {
     await this.call('mark');
     const { sentNs, acknowledgedNs, seen } = await exchange(this.context, () => this.system.state);
     this.marked = seen;
+    // What is frozen is dumped piece by piece: its hold alone makes one instant of that.
+    if (this.powers.runtime) return [];
     return [{ sentNs, acknowledgedNs, act: `act-${sentNs}-${seen}`, epoch: `s${seen}` }];
   }
 
-  private makeHold(): NonNullable<Session['hold']> {
+  /** Its readings show any change; that it was still held at the end is a condition of its own, as with real ones. */
+  private makeHold(how: NonNullable<SimulatedPowers['hold']>): NonNullable<Session['hold']> {
     let first: Reading | undefined;
     return {
-      how: 'locked',
+      how,
       freeze: async (leaseMs) => {
         await this.call('freeze');
         this.system.lockedUntilMs = Date.now() + leaseMs;
@@ -113,7 +140,9 @@ class SimulatedSession implements Session {
       },
       evidence: async (): Promise<HoldEvidence> => {
         await this.call('evidence');
-        return { readings: [first!, await this.reading()], captured: `s${this.marked}`, conditions: [] };
+        const observed = this.system.locked ? 'yes' : 'no';
+        const conditions = [{ claim: 'still held at the end', expected: 'yes', observed }];
+        return { readings: [first!, await this.reading()], captured: `s${this.marked}`, conditions };
       },
       thaw: async () => {
         await this.call('thaw');
@@ -176,7 +205,12 @@ export function simulatedDriver(powers: SimulatedPowers): Driver {
       password: z.string().optional().describe('How to get in.').meta({ role: 'access', secret: true }),
       patience: z.number().optional().describe('How long to wait.').meta({ role: 'limit' }),
     }),
-    traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: powers.rank ?? 10 },
+    traits: {
+      layers: powers.runtime ? ['runtime'] : ['data'],
+      fidelity: 'equivalent',
+      copies: powers.copies ?? 'after-release',
+      rank: powers.rank ?? 10,
+    },
     endpoint: (spec) => `simulated://${(spec as { place: string }).place}`,
     plan: async () => ({ ...nothing, folders: [], pauseMs: 0, outside: [], system: {} }),
     prepare: async (_spec, _at, context) => {

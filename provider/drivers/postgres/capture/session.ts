@@ -33,6 +33,12 @@ export interface MarkedPart extends Part {
 /** Several databases are exported this often until all read the same snapshot; each time is one round trip. */
 const EXPORTS = 10;
 
+/** What clients' sessions but our own are working on. A role without pg_read_all_stats sees no state of others'. */
+const BUSY = `SELECT count(*) FILTER (WHERE state = 'active')::text AS active,
+    count(*) FILTER (WHERE state IS NULL OR state = 'disabled')::text AS unseen
+  FROM pg_catalog.pg_stat_activity
+  WHERE backend_type = 'client backend' AND pid <> pg_catalog.pg_backend_pid()`;
+
 /** A capture of one or several databases of one server. */
 export class CaptureSession implements Session {
   readonly server: ServerFacts;
@@ -110,6 +116,7 @@ export class CaptureSession implements Session {
   readonly watch: Watchable = {
     costMs: 1,
     epoch: (signal) => this.unlessCancelled(signal, () => this.readEpoch(signal)),
+    busy: (signal) => this.unlessCancelled(signal, () => this.readBusy(signal)),
   };
 
   readonly mark: Markable = {
@@ -120,6 +127,12 @@ export class CaptureSession implements Session {
     const sentNs = this.context.clock.nowNs();
     const row = await this.epochs.row('SELECT pg_catalog.pg_current_snapshot()::text AS at', signal);
     return { sentNs, acknowledgedNs: this.context.clock.nowNs(), value: this.epochOf(text(row, 'at')) };
+  }
+
+  /** Undefined where this role may not see what others do, or the server keeps no account of it. */
+  private async readBusy(signal: AbortSignal): Promise<number | undefined> {
+    const row = await this.epochs.row(BUSY, signal);
+    return text(row, 'unseen') === '0' ? Number(text(row, 'active')) : undefined;
   }
 
   private async takeMarks(signal: AbortSignal): Promise<readonly MarkReading[]> {
