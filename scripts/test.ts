@@ -2,6 +2,7 @@ import { bundle } from './build/bundle.ts';
 import { ensureNeeds, NEEDS } from './setup/needs.ts';
 import { say } from './setup/say.ts';
 import { runJest } from './test/jest.ts';
+import { matrixOf } from './test/matrix.ts';
 import { passes, STATIC_CHECKS } from './test/static-checks.ts';
 
 /**
@@ -25,10 +26,12 @@ try {
   failedChecks.push('build');
 }
 const tally = await runJest(args);
+const matrix = matrixOf(tally.tests);
+if (matrix) process.stdout.write(`\n${matrix.text}\n`);
 
 for (const name of tally.skippedNames) say(`skipped: ${name}`);
 for (const name of failedChecks) say(`failed: ${name}`);
 const passed = tally.passed + checks.filter((check) => !failedChecks.includes(check.name)).length;
-const failed = tally.failed + failedChecks.length;
+const failed = tally.failed + failedChecks.length + (matrix?.missing ?? 0);
 process.exitCode = failed > 0 || tally.passed === 0 ? 1 : 0;
 process.stdout.write(`${passed} passed, ${failed} failed, ${tally.skipped} skipped\n`);

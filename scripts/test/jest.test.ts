@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { tallyOf, unsteady, without } from './jest.ts';
 
-const assertion = (status: string, fullName: string) => ({ status, fullName });
+const assertion = (status: string, fullName: string) => ({
+  ...{ status, fullName, title: fullName },
+  ancestorTitles: [],
+});
 
 describe('the tally of a run', () => {
   test('counts a file that cannot be loaded as a failure', () => {

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { say } from '../setup/say.ts';
+import type { TestResult } from './matrix.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -13,6 +14,8 @@ export interface Tally {
   readonly skipped: number;
   /** Full names of what was skipped; a name carries the reason. */
   readonly skippedNames: readonly string[];
+  /** Every test with how it ended. */
+  readonly tests: readonly TestResult[];
 }
 
 /** What we read of jest's report. */
@@ -26,7 +29,7 @@ export interface JestReport {
     /** The file. */
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly (TestResult & { readonly fullName: string })[];
   }[];
 }
 
@@ -37,6 +40,7 @@ export function tallyOf(report: JestReport): Tally {
     failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
     skipped: report.numPendingTests,
     skippedNames: all.filter((test) => test.status === 'pending').map((test) => test.fullName),
+    tests: all,
   };
 }
 
@@ -49,7 +53,7 @@ const MOST_AGAIN = 8;
  */
 export async function runJest(args: readonly string[]): Promise<Tally> {
   const first = await runOnce(args);
-  if (first === undefined) return { passed: 0, failed: 1, skipped: 0, skippedNames: [] };
+  if (first === undefined) return { passed: 0, failed: 1, skipped: 0, skippedNames: [], tests: [] };
   const failing = first.report.testResults
     .filter((file) => file.status === 'failed')
     .map((file) => file.name);
@@ -109,6 +113,7 @@ function together(a: Tally, b: Tally): Tally {
     failed: a.failed + b.failed,
     skipped: a.skipped + b.skipped,
     skippedNames: [...a.skippedNames, ...b.skippedNames],
+    tests: [...a.tests, ...b.tests],
   };
 }
 

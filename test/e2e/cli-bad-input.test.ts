@@ -55,17 +55,6 @@ function members(...lines: readonly string[]): string {
 describe('a mistake in the file is told with code, sentence and line, and nothing is touched', () => {
   test.each<[string, () => string, Partial<Refused>]>([
     [
-      'a member without a driver',
-      () => members('  a: {}'),
-      { code: 'member.no-driver', at: ['members', 'a'], line: 3 },
-    ],
-    [
-      'a member with two drivers',
-      () =>
-        members('  a:', '    files: { path: receipts }', `    redis: { url: "${variable('SESSIONS_URL')}" }`),
-      { code: 'member.two-drivers', at: ['members', 'a'], line: 3 },
-    ],
-    [
       'an unknown attribute',
       () => members('  a:', '    files:', '      path: receipts', '      exclud: []'),
       { code: 'input.unknown-attribute', at: ['members', 'a', 'files', 'exclud'], line: 6 },
@@ -81,11 +70,6 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
       { code: 'input.invalid', at: ['maxPauseMs'], line: 4 },
     ],
     [
-      'a name with a slash',
-      () => 'members: { a: { files: { path: receipts } } }\nname: shop/eu\n',
-      { code: 'name.malformed', at: ['name'], line: 2 },
-    ],
-    [
       'no name',
       () => 'members: { a: { files: { path: receipts } } }\n',
       { code: 'input.invalid', at: ['name'] },
@@ -96,34 +80,9 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
       { code: 'input.computed', at: ['members', 'a', 'files', 'endpoint'], line: 4 },
     ],
     [
-      'a folder that is not there',
-      () => members('  a:', '    files: { path: nowhere }'),
-      { at: ['members', 'a', 'files', 'path'], line: 4 },
-    ],
-    [
-      'a server that cannot be reached',
-      () =>
-        members('  a:', '    postgres:', `      url: postgres://app:${PLANTED}@127.0.0.1:${closedPort}/x`),
-      { code: 'postgres.unreachable', at: ['members', 'a', 'postgres', 'url'], line: 5 },
-    ],
-    [
       'a Redis that cannot be reached',
       () => members('  a:', '    redis:', `      url: redis://:${PLANTED}@127.0.0.1:${closedPort}`),
       { code: 'redis.unreachable', at: ['members', 'a', 'redis', 'url'], line: 5 },
-    ],
-    [
-      'a wrong password of Postgres',
-      () =>
-        members(
-          '  a:',
-          '    postgres:',
-          `      url: postgres://postgres:${PLANTED}-no@127.0.0.1:${shop.postgres.port}/x`,
-        ),
-      {
-        code: expect.stringMatching(/^postgres\./) as unknown as string,
-        at: ['members', 'a', 'postgres', 'url'],
-        line: 5,
-      },
     ],
     [
       'a wrong password of Redis',
@@ -134,17 +93,6 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
       'a database that is not there',
       () => members('  a:', '    postgres:', `      url: ${shop.postgres.url('nowhere')}`),
       { code: 'postgres.no-database', line: 5 },
-    ],
-    [
-      'client programs that are missing',
-      () =>
-        members(
-          '  a:',
-          '    postgres:',
-          `      url: ${variable('ORDERS_URL')}`,
-          `      clientPath: ${shop.workspace.path('empty')}`,
-        ),
-      { code: 'postgres.client-missing', at: ['members', 'a', 'postgres', 'clientPath'], line: 6 },
     ],
     [
       'client programs that are too old',
@@ -158,15 +106,6 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
       { code: 'postgres.client-too-old', at: ['members', 'a', 'postgres', 'clientPath'], line: 6 },
     ],
     [
-      'two members on the same database',
-      () =>
-        members(
-          `  a: { postgres: { url: "${variable('ORDERS_URL')}" } }`,
-          `  b: { postgres: { url: "${variable('ORDERS_URL')}" } }`,
-        ),
-      { code: 'members.same-system', at: ['members', 'b', 'postgres'], line: 4 },
-    ],
-    [
       'two members on the same Redis, written differently',
       () =>
         members(
@@ -174,11 +113,6 @@ describe('a mistake in the file is told with code, sentence and line, and nothin
           `  b: { redis: { url: "${shop.redis.url}/0" } }`,
         ),
       { code: 'members.same-system', line: 4 },
-    ],
-    [
-      'a store that is a file',
-      () => `${members('  a: { files: { path: receipts } }')}\nstore:\n  path: app.yaml\n`,
-      { code: 'store.not-a-folder', line: 5 },
     ],
     [
       'a store within a captured folder',

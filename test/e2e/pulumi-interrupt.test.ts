@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, jest, test } from '@jest/globals';
 import type { PulumiTools } from '../../scripts/engines/pulumi.ts';
 import { expectLetGo, type HeldRun, heldRun } from './held-run.ts';
 import { DB, photo, photoWorkspace } from './pulumi/photo-workspace.ts';
 import { describePulumi, type Workspace } from './pulumi/workspace.ts';
-import { eventually, isAlive } from './terraform/workspace.ts';
 
 jest.setTimeout(240_000);
 
@@ -31,47 +29,11 @@ async function expectNextUpConverges(workspace: Workspace, unlock: boolean): Pro
 }
 
 describePulumi((tools) => {
-  test('Ctrl-C once: everything is let go, the error says so, nothing in state', async () => {
-    await using held = await heldUp(tools);
-    process.kill(-held.running.child.pid!, 'SIGINT');
-    const { status, all } = await held.running.finished;
-    expect(status).not.toBe(0);
-    expect(all).toContain('The run was interrupted.');
-    await expectConverges(held);
-  });
-
-  test('Ctrl-C twice, while it lets go: it still lets go', async () => {
-    await using held = await heldUp(tools, 1_000);
-    process.kill(-held.running.child.pid!, 'SIGINT');
-    await delay(300);
-    process.kill(-held.running.child.pid!, 'SIGINT');
-    expect((await held.running.finished).status).not.toBe(0);
-    await expectConverges(held, true);
-  });
-
   test('SIGTERM to the process group', async () => {
     await using held = await heldUp(tools);
     process.kill(-held.running.child.pid!, 'SIGTERM');
     await held.running.finished;
     await expectConverges(held, true);
-  });
-
-  test('kill -9 of the engine: the plugin notices, lets go, and ends', async () => {
-    await using held = await heldUp(tools);
-    held.running.child.kill('SIGKILL');
-    await eventually('the plugin is gone', async () => ((await isAlive(held.plugin)) ? undefined : true));
-    await held.running.finished;
-    await expectConverges(held, true);
-  });
-
-  test('kill -9 of the plugin: the engine says so, nothing in state, the next up converges', async () => {
-    await using held = await heldUp(tools);
-    process.kill(held.plugin, 'SIGKILL');
-    const { status, all } = await held.running.finished;
-    expect(status).not.toBe(0);
-    expect(all).toMatch(/transport|connection|closed|EOF/i);
-    // What the dead process held is for a lease outside of it to let go; here the next up takes it over.
-    await expectNextUpConverges(held.workspace, false);
   });
 
   test('a fault of ours outside of any call: everything is let go before the process ends', async () => {

@@ -27,41 +27,11 @@ async function expectConverges(held: HeldRun<Workspace>, force = false): Promise
 }
 
 describeEngines((engine) => {
-  test('Ctrl-C once: everything is let go, the error says so, nothing in state', async () => {
-    await using held = await heldApply(engine);
-    process.kill(-held.running.child.pid!, 'SIGINT');
-    const { status, all } = await held.running.finished;
-    expect(status).toBe(1);
-    expect(all).toContain('The run was interrupted.');
-    expect(await held.workspace.state(ADDRESS)).toBeUndefined();
-    await expectConverges(held);
-    expect(await held.workspace.leftovers()).toEqual([]);
-  });
-
-  test('Ctrl-C twice, while it lets go: it still lets go, before it is killed', async () => {
-    await using held = await heldApply(engine, 1_000);
-    process.kill(-held.running.child.pid!, 'SIGINT');
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    process.kill(-held.running.child.pid!, 'SIGINT');
-    const { status } = await held.running.finished;
-    expect(status).toBe(1);
-    await expectConverges(held);
-    expect(await held.workspace.leftovers()).toEqual([]);
-  });
-
   test.each(['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)('%s to the process group', async (signal) => {
     await using held = await heldApply(engine);
     process.kill(-held.running.child.pid!, signal);
     await held.running.finished;
     await expectConverges(held, true);
-  });
-
-  test('kill -9 of the engine: the plugin notices, lets go, and ends', async () => {
-    await using held = await heldApply(engine);
-    held.running.child.kill('SIGKILL');
-    await held.running.finished;
-    await expectConverges(held, true);
-    expect(await held.workspace.leftovers()).toEqual([]);
   });
 
   test('kill -9 of the engine before it ever connected', async () => {
@@ -92,18 +62,5 @@ describeEngines((engine) => {
     expect(existsSync(join(workspace.folder, 'photos/shop.held'))).toBe(false);
     expect(await workspace.state(ADDRESS)).toBeUndefined();
     expect(await workspace.leftovers()).toEqual([]);
-  });
-
-  test('kill -9 of the plugin: the engine says so, nothing in state, the next apply converges', async () => {
-    await using held = await heldApply(engine);
-    process.kill(held.plugin, 'SIGKILL');
-    const { status, all } = await held.running.finished;
-    expect(status).toBe(1);
-    expect(all).toMatch(/Plugin did not respond|rpc error|connection/i);
-    expect(await held.workspace.state(ADDRESS)).toBeUndefined();
-    // What the dead process held is for a lease outside of it to let go; here the next apply takes it over.
-    await writePhotos(held.workspace, photo(DB));
-    await held.workspace.apply();
-    expect(await held.workspace.state(ADDRESS)).toMatchObject({ generation: 1 });
   });
 });

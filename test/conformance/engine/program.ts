@@ -1,0 +1,65 @@
+/**
+ * What a user writes, without any language: the resources of one program. Attributes have the names of our own schema
+ * (`maxPauseMs`); each way writes them in its language.
+ */
+export interface Program {
+  readonly resources: readonly ResourceModel[];
+}
+
+export type ResourceModel = SnapshotModel | RestoreModel | DatabaseModel;
+
+/** A text as it stands, a secret of the user's by its name, or what another resource of the program gives out. */
+export type Text = string | { readonly secret: string } | { readonly from: readonly [string, string] };
+
+export interface MemberModel {
+  readonly postgres?: { readonly url: Text; readonly clientPath?: string };
+  readonly redis?: { readonly url: Text };
+  readonly files?: { readonly path: Text };
+}
+
+interface Named {
+  /** Its name in the program. */
+  readonly id: string;
+  /** The name that it had in the program before. */
+  readonly formerly?: string;
+  /** What is there already, and is taken over. */
+  readonly imports?: string;
+}
+
+export interface SnapshotModel extends Named {
+  readonly kind: 'Snapshot';
+  readonly name: string;
+  readonly members: Readonly<Record<string, MemberModel>>;
+  readonly store: { readonly path: string };
+  readonly triggers?: Readonly<Record<string, string>>;
+  readonly maxPauseMs?: number;
+  readonly deletionPolicy?: 'retain' | 'delete';
+}
+
+export interface RestoreModel extends Named {
+  readonly kind: 'Restore';
+  readonly snapshot: Text;
+  readonly members: Readonly<Record<string, MemberModel>>;
+  readonly store: { readonly path: string };
+  readonly triggers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Stands in for a database of a cloud: a resource of the engine that makes one on the test's server when it is applied,
+ * and whose output `url` is not known before.
+ */
+export interface DatabaseModel extends Named {
+  readonly kind: 'Database';
+  /** The whole URL of the database that is to be. */
+  readonly wanted: { readonly secret: string };
+}
+
+/** Names of the secrets that a program uses. */
+export function secretsOf(program: Program): string[] {
+  const found = new Set<string>();
+  JSON.stringify(program, (key, value: unknown) => {
+    if (key === 'secret' && typeof value === 'string') found.add(value);
+    return value;
+  });
+  return [...found].sort();
+}

@@ -1,0 +1,189 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from '@jest/globals';
+import { createClient } from '@redis/client';
+import { eventually } from '../../../e2e/terraform/workspace.ts';
+import type { Desk, Place } from '../desk.ts';
+import { PAUSE } from '../gate.ts';
+import type { Scenario } from '../suite.ts';
+import { type ScenarioName, whyImpossible } from '../table.ts';
+import type { Run } from '../way.ts';
+
+/** The lease is what is allowed and three seconds: by it alone a member would be held for more than a minute. */
+const LONG_PAUSE_MS = 60_000;
+/** Where the lease is what has to let it go. */
+const SHORT_PAUSE_MS = 2_000;
+const LET_GO_MS = 15_000;
+/** Between two presses of Ctrl-C, while it lets go. */
+const SECOND_PRESS_MS = 200;
+
+export const INTERRUPTS = {
+  'cancelled once in freeze': (desk) => inFreeze(desk, LONG_PAUSE_MS, (run) => press(run, 1)),
+  'cancelled twice in freeze': (desk) => inFreeze(desk, LONG_PAUSE_MS, (run) => press(run, 2)),
+  'cancelled once in copy': (desk) => inCopy(desk, (run) => press(run, 1)),
+  'cancelled twice in copy': (desk) => inCopy(desk, (run) => press(run, 2)),
+  // The provider notices that its engine is gone, and lets go before any lease ends.
+  'engine killed by -9': (desk) =>
+    inFreeze(desk, isOneProcess(desk) ? SHORT_PAUSE_MS : LONG_PAUSE_MS, async (run) => {
+      process.kill(run.pid, 'SIGKILL');
+    }),
+  'provider killed by -9': (desk) =>
+    inFreeze(desk, SHORT_PAUSE_MS, async (run) => {
+      const providers = await providersOf(run.pid);
+      expect(providers.length).toBeGreaterThan(0);
+      for (const pid of providers) process.kill(pid, 'SIGKILL');
+    }),
+} satisfies Partial<Record<ScenarioName, Scenario>>;
+
+function isOneProcess({ way }: Desk): boolean {
+  return whyImpossible(way, 'provider killed by -9') !== undefined;
+}
+
+async function press(run: Run, times: number): Promise<void> {
+  for (let time = 0; time < times; time += 1) {
+    if (time > 0) await delay(SECOND_PRESS_MS);
+    run.interrupt();
+  }
+}
+
+/** Acts while both servers are paused, one of which has not answered yet. */
+async function inFreeze(desk: Desk, maxPauseMs: number, act: (run: Run) => Promise<void>): Promise<void> {
+  const place = await desk.fresh();
+  const { gate, carts } = desk.servers;
+  const members = {
+    carts: { redis: { url: { secret: 'carts' } } },
+    gated: { redis: { url: { secret: 'gated' } } },
+  };
+  await desk.project.write({ resources: [place.snapshot({ members, maxPauseMs })] });
+  await using writer = await connected(carts.url);
+  await using reader = await connected(carts.url);
+  gate.arm(PAUSE);
+  const run = await desk.project.start('apply');
+  try {
+    await Promise.race([gate.reached(), endedTooSoon(run)]);
+    const { write } = await heldWrite(writer, reader);
+    await act(run);
+    await within(LET_GO_MS, 'the server is let go', write);
+  } finally {
+    gate.open();
+  }
+  await expectConverges(desk, place, run);
+}
+
+/** A write that waits although its server answers: the server is paused. */
+async function heldWrite(writer: Client, reader: Client): Promise<{ readonly write: Promise<unknown> }> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const write = writer.client.set('probe', String(tries));
+    const waits = await Promise.race([write.then(() => false), delay(50, true)]);
+    if (!waits) continue;
+    await reader.client.ping();
+    return { write };
+  }
+  throw new Error('the server was never paused');
+}
+
+/** Acts while the orders are being copied. */
+async function inCopy(desk: Desk, act: (run: Run) => Promise<void>): Promise<void> {
+  const place = await desk.fresh();
+  const { dump } = desk.servers;
+  const members = {
+    orders: { postgres: { url: { secret: 'orders' }, clientPath: dump.clientPath } },
+    carts: { redis: { url: { secret: 'carts' } } },
+  } as const;
+  await desk.project.write({ resources: [place.snapshot({ members })] });
+  await dump.arm();
+  const run = await desk.project.start('apply');
+  try {
+    await Promise.race([dump.reached(), endedTooSoon(run)]);
+    await act(run);
+    await within(LET_GO_MS, 'the run has ended', run.finished);
+  } finally {
+    await dump.go();
+  }
+  await expectConverges(desk, place, run);
+}
+
+async function endedTooSoon(run: Run): Promise<never> {
+  throw new Error(`it ended before: ${(await run.finished).text}`);
+}
+
+/** It failed, all members run, there is no snapshot, nothing is remembered, and the next apply makes it whole. */
+async function expectConverges(desk: Desk, place: Place, run: Run): Promise<void> {
+  const { succeeded } = await within(LET_GO_MS, 'the run has ended', run.finished);
+  expect(succeeded).toBe(false);
+  const { postgres, carts, gated } = desk.servers;
+  await within(
+    LET_GO_MS,
+    'all members run',
+    Promise.all([
+      postgres.query("INSERT INTO orders (what) VALUES ('after')", { database: 'orders' }),
+      ...[carts, gated].map((server) => server.cli('SET', 'after', 'it')),
+    ]),
+  );
+  expect(await place.generations('shop')).toEqual([]);
+  await gated.cli('DEL', 'after');
+  await desk.project.unlock();
+  expect(await desk.project.remembered('shop')).toBeUndefined();
+  await desk.ok('apply');
+  expect(await desk.project.remembered('shop')).toMatchObject({ generation: 1, sharp: true });
+  expect(await place.generations('shop')).toEqual([1]);
+}
+
+async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const late = delay(ms, undefined, { signal: controller.signal }).then(() => {
+    throw new Error(`not within ${ms} ms: ${what}`);
+  });
+  late.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    controller.abort();
+  }
+}
+
+interface Client extends AsyncDisposable {
+  readonly client: ReturnType<typeof clientOf>;
+}
+
+function clientOf(url: string) {
+  return createClient({ url }).on('error', () => {});
+}
+
+async function connected(url: string): Promise<Client> {
+  const client = clientOf(url);
+  await client.connect();
+  return { client, [Symbol.asyncDispose]: async () => client.destroy() };
+}
+
+/** Our plugins below the engine's process. */
+async function providersOf(engine: number): Promise<readonly number[]> {
+  return eventually('the provider runs', async () => {
+    const all = await processes();
+    const below = (pid: number): boolean => {
+      const parent = all.get(pid)?.parent;
+      return parent !== undefined && (parent === engine || below(parent));
+    };
+    const ours = [...all].filter(([pid, { command }]) => OURS.test(command) && below(pid));
+    return ours.length > 0 ? ours.map(([pid]) => pid) : undefined;
+  });
+}
+
+const OURS = /(terraform-provider|pulumi-resource)-stasis\.mjs/;
+
+interface Process {
+  readonly parent: number;
+  readonly command: string;
+}
+
+async function processes(): Promise<ReadonlyMap<number, Process>> {
+  const found = new Map<number, Process>();
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    // After the program's name, which is in brackets and may hold anything: state, parent, …
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    found.set(Number(pid), { parent, command });
+  }
+  return found;
+}

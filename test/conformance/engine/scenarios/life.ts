@@ -1,0 +1,126 @@
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from '@jest/globals';
+import { parseReference } from '../../../../provider/core/reference.ts';
+import { SITE_FILES } from '../desk.ts';
+import type { Scenario } from '../suite.ts';
+import { type ScenarioName, whyImpossible } from '../table.ts';
+
+/** What happens to a snapshot and its twin from their beginning to their end. */
+export const LIFE = {
+  async create(desk) {
+    const { place, planned, applied } = await desk.create();
+    expect([planned.succeeded, planned.succeeded ? '' : planned.text]).toEqual([true, '']);
+    expect([applied.succeeded, applied.succeeded ? '' : applied.text]).toEqual([true, '']);
+    expect(planned.actions.shop).toBe('create');
+    const shop = await desk.project.remembered('shop');
+    expect(shop).toMatchObject({ generation: 1, sharp: true, blurMs: 0 });
+    expect(shop?.reference).toMatch(/^shop@sha256:[0-9a-f]{64}$/);
+    const twin = await desk.project.remembered('twin');
+    expect(twin).toMatchObject({ verdict: 'identical', reference: shop?.reference });
+    expect(await place.generations('shop')).toEqual([1]);
+    expect(await readdir(place.path('twin'))).toHaveLength(SITE_FILES);
+    expect(await readFile(place.path('twin/7.txt'), 'utf8')).toBe('page 7\n');
+  },
+
+  async 'second plan empty'(desk) {
+    const place = await desk.created();
+    await desk.project.write({ resources: [place.snapshot(), place.restore()] });
+    expect((await desk.ok('plan')).actions).toEqual({});
+  },
+
+  async 'trigger changed'(desk) {
+    const place = await desk.created();
+    const resources = [place.snapshot({ triggers: { release: '2' } })];
+    await desk.project.write({ resources: [...resources, place.restore()] });
+    expect((await desk.ok('plan')).actions).toMatchObject({ shop: 'update' });
+    await desk.ok('apply');
+    expect(await desk.project.remembered('shop')).toMatchObject({ generation: 2, sharp: true });
+    expect(await place.generations('shop')).toEqual([1, 2]);
+    expect((await desk.ok('plan')).actions).toEqual({});
+  },
+
+  async 'member changed'(desk) {
+    const place = await desk.created();
+    await mkdir(place.path('more'), { recursive: true });
+    const members = {
+      site: { files: { path: place.path('site') } },
+      more: { files: { path: place.path('more') } },
+    };
+    // The twin has no target for the new member, and is not asked for one: it ran once.
+    await desk.apply({ resources: [place.snapshot({ members }), place.restore()] });
+    expect(await desk.project.remembered('shop')).toMatchObject({ generation: 2 });
+    const { reference } = (await desk.project.remembered('shop')) ?? {};
+    const manifest = await place.manifest(parseReference(String(reference)));
+    expect(Object.keys(manifest.members).sort()).toEqual(['more', 'site']);
+  },
+
+  async 'newest moved'(desk) {
+    const place = await desk.created();
+    const before = await desk.project.remembered('shop');
+    const inode = async () => (await stat(place.path('twin'))).ino;
+    const stood = await inode();
+    await writeFile(place.path('site/new.txt'), 'of the next release\n');
+    const shop = place.snapshot({ triggers: { release: '2' } });
+    try {
+      await desk.apply({ resources: [shop, place.restore({ snapshot: String(before?.reference) })] });
+    } finally {
+      await rm(place.path('site/new.txt'));
+    }
+    expect(await place.generations('shop')).toEqual([1, 2]);
+    expect(await desk.project.remembered('twin')).toMatchObject({ reference: before?.reference });
+    expect([await inode(), (await readdir(place.path('twin'))).length]).toEqual([stood, SITE_FILES]);
+    if (!remembers(desk.way)) return;
+
+    // One that names the newest is told about it, and stays what it is.
+    await desk.project.write({ resources: [shop, place.restore()] });
+    const { problems } = await desk.ok('plan');
+    expect(problems).toContainEqual({
+      ...{ severity: 'warning', resource: 'twin', at: 'snapshot' },
+      code: 'restore.newer-snapshot',
+    });
+  },
+
+  async rename(desk) {
+    const place = await desk.created();
+    const renamed = place.snapshot({ id: 'store', formerly: 'shop' });
+    const restore = place.restore({ snapshot: { from: ['store', 'reference'] } });
+    const { actions } = await desk.apply({ resources: [renamed, restore] });
+    expect(actions).toEqual({});
+    expect(await desk.project.remembered('shop')).toBeUndefined();
+    expect(await desk.project.remembered('store')).toMatchObject({ generation: 1, name: 'shop' });
+    expect(await place.generations('shop')).toEqual([1]);
+
+    // Another name in the store is another resource.
+    const { formerly: _done, ...settled } = renamed;
+    await desk.project.write({ resources: [{ ...settled, name: 'other' }, restore] });
+    expect((await desk.ok('plan')).actions).toMatchObject({ store: 'replace' });
+  },
+
+  async 'delete with retain'(desk) {
+    const place = await desk.created();
+    await desk.project.write({ resources: [place.snapshot(), place.restore()] });
+    await desk.ok('destroy');
+    expect(await desk.project.remembered('shop')).toBeUndefined();
+    expect(await desk.project.remembered('twin')).toBeUndefined();
+    expect(await place.generations('shop')).toEqual([1]);
+    expect(await readdir(place.path('twin'))).toHaveLength(SITE_FILES);
+  },
+
+  async 'delete with delete'(desk) {
+    const place = await desk.created();
+    const shop = place.snapshot({ deletionPolicy: 'delete' });
+    // Without its twin, which pins it.
+    await desk.apply({ resources: [shop] });
+    expect(await place.generations('shop')).toEqual([1]);
+    await desk.ok('destroy');
+    expect(await desk.project.remembered('shop')).toBeUndefined();
+    expect(await place.generations('shop')).toEqual([]);
+    expect(await readdir(join(place.store.path, 'blobs/sha256'))).toEqual([]);
+  },
+} satisfies Partial<Record<ScenarioName, Scenario>>;
+
+/** Whether a second run knows of the first. */
+function remembers(way: Parameters<typeof whyImpossible>[0]): boolean {
+  return whyImpossible(way, 'second plan empty') === undefined;
+}
