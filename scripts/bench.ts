@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
+import { benchEngines } from './bench/engines.ts';
 import { type Figure, figureTable } from './bench/figure.ts';
+import { benchImports } from './bench/imports.ts';
 import { benchPause } from './bench/pause.ts';
 import { benchPlan } from './bench/plan.ts';
+import { benchPulumi } from './bench/pulumi.ts';
 import { benchStart } from './bench/start.ts';
 import { benchStore } from './bench/store.ts';
 
@@ -11,6 +14,9 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   pause: benchPause,
   start: benchStart,
   plan: benchPlan,
+  pulumi: benchPulumi,
+  imports: benchImports,
+  engines: benchEngines,
 };
 
 const { values, positionals } = parseArgs({

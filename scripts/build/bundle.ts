@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { build, type Metafile, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '../..');
 const DIST = join(ROOT, 'dist');
@@ -44,6 +44,26 @@ const ENGLISH_ONLY: Plugin = {
   },
 };
 
+/** How everything of ours is bundled; the bench bundles what it is measured against in the same way. */
+export const BUNDLING = {
+  outExtension: { '.js': '.mjs' },
+  chunkNames: 'chunk-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  external: ['pg-native'],
+  banner: { js: BANNER },
+  sourcemap: 'linked',
+  sourcesContent: false,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  plugins: [ENGLISH_ONLY],
+  logLevel: 'warning',
+} satisfies BuildOptions;
+
 /**
  * Bundles what changed since the last time. True when there was something to do. The record's own time is when the
  * sources were last looked at: bin/launch.sh compares it with theirs.
@@ -61,26 +81,11 @@ async function rebuild(startedAt: Date): Promise<void> {
   insistOnEntries(ENTRIES);
   const result = await build({
     absWorkingDir: ROOT,
+    ...BUNDLING,
     entryPoints: entries.map(([out, source]) => ({ in: source, out })),
     outdir: 'dist',
-    outExtension: { '.js': '.mjs' },
-    chunkNames: 'chunk-[hash]',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    external: ['pg-native'],
-    banner: { js: BANNER },
-    sourcemap: 'linked',
-    sourcesContent: false,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'none',
     metafile: true,
     write: false,
-    plugins: [ENGLISH_ONLY],
-    logLevel: 'warning',
   });
   await mkdir(DIST, { recursive: true });
   for (const file of result.outputFiles) await put(file.path, file.contents);

@@ -29,7 +29,10 @@ export const NEEDS = {
     lab: true,
   },
   demo: { programs: DEMO_PROGRAMS, tools: [] },
-  bench: { programs: TEST_PROGRAMS, tools: ['terraform', 'restic'] },
+  bench: {
+    programs: TEST_PROGRAMS,
+    tools: ['terraform', 'tofu', 'restic', 'pulumi', 'pulumi-language-yaml'],
+  },
 } as const satisfies Record<string, Needs>;
 
 /** Gets what is needed and returns what is not to be had here; quick when all is there. */
