@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { BlobDigester } from './blob-digest.ts';
 import type { Digest } from './digest.ts';
 import { StasisError } from './errors.ts';
 import type { BlobDescriptor, BlobReader, Blobs } from './store.ts';
@@ -23,15 +23,17 @@ export async function readJson(blobs: BlobReader, wanted: Digest): Promise<unkno
 }
 
 /**
- * A blob whose content is executed, and not all of which the fingerprint shows: it is hashed again, whatever the store
- * has done. Ends in `store.damaged` when it is another one.
+ * A blob whose content is executed, or not all of which the fingerprint shows: it is hashed again, whatever the store
+ * has done. Ends in `store.damaged` when it is another one: only at its end is it known to be right.
  */
 export async function* hashedAgain(blobs: BlobReader, wanted: Digest): AsyncGenerator<Uint8Array> {
-  const sum = createHash('sha256');
+  const digester = new BlobDigester();
   for await (const chunk of blobs.get(wanted)) {
-    sum.update(chunk);
+    digester.update(chunk);
     yield chunk;
   }
-  if (`sha256:${sum.digest('hex')}` !== wanted)
-    throw new StasisError('store.damaged', `The blob ${wanted} has another content than its name says.`);
+  if (digester.digest() !== wanted)
+    throw new StasisError('store.damaged', `The blob ${wanted} has another content than its name says.`, {
+      hint: 'Restore another generation.',
+    });
 }

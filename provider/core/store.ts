@@ -8,7 +8,7 @@ import type { Manifest, MemberCapture } from './manifest.ts';
  */
 export type Chunking = 'pages-4k' | 'pages-8k' | 'content';
 
-/** One piece of content in a snapshot, by the SHA-256 of all its bytes. */
+/** One piece of content in a snapshot, by the digest of all its bytes (blob-digest.ts). */
 export interface BlobDescriptor {
   readonly digest: Digest;
   readonly sizeBytes: number;

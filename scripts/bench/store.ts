@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
+import { createReadStream } from 'node:fs';
 import { link, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { BUNDLING } from '../build/bundle.ts';
 import { ensureTool } from '../setup/tools.ts';
 import { type Figure, median, shareOf, timesBetter } from './figure.ts';
 import { changeOnePercent, DATA_SETS, type DataSet } from './store/data.ts';
@@ -11,7 +13,8 @@ import { type Measurement, measure } from './store/measure.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
-const ROUNDS = 3;
+/** Odd, so that a median is one that was measured. */
+const ROUNDS = 5;
 const PEAK_LIMIT_MB = 300;
 /** What restic's repository is locked with; it guards nothing. */
 const RESTIC_PASSWORD = 'bench';
@@ -30,7 +33,7 @@ interface Contender {
 
 /**
  * First capture, second capture after 1 % of the pages changed, restore, and bytes stored after both, against restic:
- * each in a process of its own, in turns, the median of three rounds.
+ * each in a process of its own, in turns, the medians of ROUNDS rounds.
  */
 export async function benchStore(): Promise<readonly Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'stasis-bench-store-'));
@@ -44,8 +47,8 @@ export async function benchStore(): Promise<readonly Figure[]> {
       changeOnePercent(files.before, files.after, set.pageBytes);
       const rounds: [Round[], Round[]] = [[], []];
       for (let round = 0; round < ROUNDS; round += 1)
-        for (const [place, contender] of contenders.entries())
-          rounds[place]!.push(await measureRound(contender, join(folder, 'work'), files, set));
+        for (const place of round % 2 === 0 ? [0, 1] : [1, 0])
+          rounds[place]!.push(await measureRound(contenders[place]!, join(folder, 'work'), files, set));
       for (const [place, { name }] of contenders.entries()) report(set.name, name, rounds[place]!);
       figures.push(...figuresOf(set.name, rounds[0], rounds[1], contenders[1].name));
       peakMB = Math.max(peakMB, ...rounds[0].flatMap((round) => PHASES.map((phase) => round[phase].peakMB)));
@@ -66,21 +69,20 @@ async function measureRound(
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, 'store'), { recursive: true });
   await contender.prepare(folder);
-  // The same name both times, as a user would have it; and both files in the page cache.
+  // The same name both times, as a user would have it.
   const image = join(folder, 'image');
-  await Promise.all(
-    [files.before, files.after].map((file) =>
-      run('cat', [file], { encoding: 'buffer', maxBuffer: 1 }).catch(() => {}),
-    ),
-  );
   await link(files.before, image);
+  await settle([files.before]);
   const first = await contender.capture(folder, image, set);
   await rm(image);
   await link(files.after, image);
+  await settle([files.after]);
   const second = await contender.capture(folder, image, set);
-  const storedMB = (await bytesBelow(join(folder, 'store'))) / 1e6;
+  const stored = await filesBelow(join(folder, 'store'));
+  const storedMB = stored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) / 1e6;
   const out = join(folder, 'out');
   await mkdir(out);
+  await settle(stored.map(({ path }) => path));
   const restore = await contender.restore(folder, join(out, 'image'));
   await insistOnEqual(files.after, out);
   return { first, second, restore, storedMB };
@@ -92,32 +94,33 @@ async function insistOnEqual(expected: string, out: string): Promise<void> {
   await run('cmp', [expected, join(out, found ?? 'image')], { timeout: 120_000 });
 }
 
-async function bytesBelow(folder: string): Promise<number> {
-  let sizeBytes = 0;
-  for (const name of await readdir(folder, { recursive: true })) {
-    const entry = await stat(join(folder, name));
-    if (entry.isFile()) sizeBytes += entry.size;
-  }
-  return sizeBytes;
+/** The same start for all: nothing waits to be written, and what is going to be read is in the page cache. */
+async function settle(files: readonly string[]): Promise<void> {
+  await run('sync', [], { timeout: 120_000 });
+  for (const file of files) for await (const _piece of createReadStream(file, { highWaterMark: 2 ** 20 }));
 }
 
-/** The store as it is shipped: bundled, under the Node that we bring. */
+async function filesBelow(folder: string): Promise<{ path: string; sizeBytes: number }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  return Promise.all(paths.map(async (path) => ({ path, sizeBytes: (await stat(path)).size })));
+}
+
+/** The store as it is shipped: bundled, under the Node that we bring, with the compiled code kept (bin/launch.sh). */
 async function ours(folder: string): Promise<Contender> {
   const outdir = join(folder, 'bundle');
   await build({
     absWorkingDir: ROOT,
+    ...BUNDLING,
     entryPoints: { ours: 'scripts/bench/store/ours.ts', 'pack-worker': 'provider/stores/pack/worker.ts' },
     outdir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    logLevel: 'warning',
   });
   const argv = [process.execPath, join(outdir, 'ours.mjs')];
-  // Its cache begins anew with each round, as restic's does.
-  const at = (cwd: string) => ({ cwd, env: { XDG_CACHE_HOME: join(cwd, 'cache') } });
+  // Its cache begins anew with each round, as restic's does; compiled code belongs to the program.
+  const NODE_COMPILE_CACHE = join(folder, 'compiled');
+  const at = (cwd: string) => ({ cwd, env: { XDG_CACHE_HOME: join(cwd, 'cache'), NODE_COMPILE_CACHE } });
   return {
     name: 'stasis',
     prepare: async () => {},
@@ -175,13 +178,15 @@ function figuresOf(set: string, own: readonly Round[], peers: readonly Round[], 
   ];
 }
 
-/** CPU time too, as wall time means little on a machine that is busy with other things. */
+/** How far apart the rounds are, and CPU time, as wall time alone means little on a machine that is busy otherwise. */
 function report(set: string, contender: string, rounds: readonly Round[]): void {
   const cells = PHASES.map((phase) => {
-    const of = (value: (measurement: Measurement) => number): string =>
-      median(rounds.map((round) => value(round[phase]))).toFixed(2);
-    const peakMB = Math.max(...rounds.map((round) => round[phase].peakMB)).toFixed(0);
-    return `${phase} ${of(({ wallS }) => wallS)} s (CPU ${of(({ cpuS }) => cpuS)} s, ${peakMB} MB)`;
+    const measured = rounds.map((round) => round[phase]);
+    const walls = measured.map(({ wallS }) => wallS);
+    const spread = `${Math.min(...walls).toFixed(2)} to ${Math.max(...walls).toFixed(2)}`;
+    const cpuS = median(measured.map((one) => one.cpuS)).toFixed(2);
+    const peakMB = Math.max(...measured.map((one) => one.peakMB)).toFixed(0);
+    return `${phase} ${median(walls).toFixed(2)} s (${spread}; CPU ${cpuS} s, ${peakMB} MB)`;
   });
   console.error(`  ${set}, ${contender}: ${cells.join(', ')}`);
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { blobDigest } from '../../provider/core/blob-digest.ts';
 import { startClock } from '../../provider/core/clock.ts';
 import type { Context, LogLevel, ProgressEvent } from '../../provider/core/context.ts';
 import type { Digest } from '../../provider/core/digest.ts';
@@ -44,7 +44,7 @@ export function memoryBlobs(): MemoryBlobs {
       const chunks: Uint8Array[] = [];
       for await (const chunk of content) chunks.push(Uint8Array.from(chunk));
       const bytes = Buffer.concat(chunks);
-      const digest: Digest = `sha256:${hash('sha256', bytes, 'hex')}`;
+      const digest = blobDigest(bytes);
       contents.set(digest, bytes);
       return { digest, sizeBytes: bytes.length };
     },

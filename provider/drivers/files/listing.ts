@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { hashedAgain } from '../../core/blobs.ts';
 import { isDigest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { BlobDescriptor, BlobReader } from '../../core/store.ts';
@@ -98,7 +98,7 @@ export async function decodeListing(listing: BlobDescriptor, blobs: BlobReader):
   const known: BlobDescriptor[] = [];
   const entries: ListedEntry[] = [];
   const kinds = new Map<string, EntryKind>();
-  for await (const text of linesOf(verified(listing, blobs))) {
+  for await (const text of linesOf(hashedAgain(blobs, listing.digest))) {
     const parsed = line.safeParse(parse(text));
     if (!parsed.success) throw damaged('a line of it is malformed');
     if ('blob' in parsed.data) {
@@ -158,19 +158,6 @@ function insistOnPlace(entry: ListedEntry, kinds: ReadonlyMap<string, EntryKind>
   if (entry.linkTo && kinds.get(entry.linkTo.toString('latin1')) !== entry.kind)
     throw damaged(`${text} is a link to nothing`);
   if ((entry.kind === 'symlink') !== (entry.target !== undefined)) throw damaged(`${text} has no target`);
-}
-
-/** All of a blob, checked against its digest as it passes by. */
-export async function* verified(blob: BlobDescriptor, blobs: BlobReader): AsyncGenerator<Uint8Array> {
-  const hash = createHash('sha256');
-  for await (const chunk of blobs.get(blob.digest)) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  if (`sha256:${hash.digest('hex')}` !== blob.digest)
-    throw new StasisError('store.damaged', `The blob ${blob.digest} has other bytes than its digest says.`, {
-      hint: 'Restore another generation.',
-    });
 }
 
 async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {

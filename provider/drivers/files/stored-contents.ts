@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
+import { hashedAgain } from '../../core/blobs.ts';
 import type { BlobDescriptor, BlobReader } from '../../core/store.ts';
 import type { ListedEntry } from './listing.ts';
-import { verified } from './listing.ts';
 
 /** A file's content within a blob. */
 export interface Segment {
@@ -59,7 +59,7 @@ export class SequentialBlob implements AsyncDisposable {
   private at = 0;
 
   constructor(blob: BlobDescriptor, blobs: BlobReader) {
-    this.chunks = verified(blob, blobs)[Symbol.asyncIterator]();
+    this.chunks = hashedAgain(blobs, blob.digest)[Symbol.asyncIterator]();
   }
 
   async *take(offset: number, length: number): AsyncGenerator<Uint8Array> {

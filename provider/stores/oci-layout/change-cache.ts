@@ -1,7 +1,8 @@
 /**
- * Tags of what the newest snapshot of a name holds, by which the next capture finds what has not changed. They are
- * worth as much as their key is secret, so both lie outside the store, in this user's cache folder; whoever captures
- * from another machine, or without the cache, only takes longer. Whatever is wrong with the file, it is not used.
+ * The SHA-256 of every segment of what the newest snapshot of a name holds, by which the next capture finds what has
+ * not changed. In a store they would be a large part of what a generation adds, so they lie in this user's cache
+ * folder; whoever captures from another machine, or without the cache, only takes longer. Nobody need trust the file:
+ * the digests of the snapshot's blobs prove the hashes, and whatever is wrong with it, it is not used.
  */
 import { hash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -9,39 +10,26 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../../core/digest.ts';
 import { ByteReader, ByteWriter } from '../pack/bytes.ts';
-import { TAG_KEY_BYTES } from '../pack/unchanged.ts';
+import { MAX_KEPT_BYTES } from '../pack/unchanged.ts';
 
-const NAME = Buffer.from('stasisCC1', 'latin1');
-const HASH_BYTES = 32;
-/** 64 GiB of pages. Above it the table would take too much memory. */
-const MAX_BYTES = 16 * 1024 * 1024;
+const NAME = Buffer.from('stasisCC2', 'latin1');
 /** Caches of other stores and names that stay; the oldest go. */
 const KEPT_FILES = 64;
 
-export interface CachedTags {
+export interface CachedSegments {
   readonly member: string;
   readonly blob: Digest;
-  readonly tags: Uint8Array;
+  readonly segments: Uint8Array;
 }
 
 export interface ChangeCache {
   readonly snapshot: Digest;
-  readonly key: Uint8Array;
-  readonly blobs: readonly CachedTags[];
+  readonly blobs: readonly CachedSegments[];
 }
 
-export function newTagKey(): Uint8Array {
-  return randomBytes(TAG_KEY_BYTES);
-}
-
-/** STASIS_FULL_REHASH makes a capture look at everything again, as if there were no cache. */
 export async function readChangeCache(location: string, name: string): Promise<ChangeCache | undefined> {
-  if (process.env.STASIS_FULL_REHASH) return undefined;
   try {
-    const bytes = await readFile(cacheFile(location, name));
-    const content = bytes.subarray(0, -HASH_BYTES);
-    if (!hash('sha256', content, 'buffer').equals(bytes.subarray(-HASH_BYTES))) return undefined;
-    return decode(content);
+    return decode(await readFile(cacheFile(location, name)));
   } catch {
     return undefined;
   }
@@ -49,18 +37,18 @@ export async function readChangeCache(location: string, name: string): Promise<C
 
 /** Best effort: without it the next capture is slower. */
 export async function writeChangeCache(location: string, name: string, cache: ChangeCache): Promise<void> {
-  const content = encode(cache);
   const file = cacheFile(location, name);
   const temporary = `${file}.${randomBytes(6).toString('hex')}`;
   try {
-    if (content.length > MAX_BYTES || cache.blobs.length === 0) {
+    const sizeBytes = cache.blobs.reduce((sum, { segments }) => sum + segments.length, 0);
+    if (sizeBytes > MAX_KEPT_BYTES || sizeBytes === 0) {
       await rm(file, { force: true });
       return;
     }
     await mkdir(cacheFolder(), { recursive: true, mode: 0o700 });
     const handle = await open(temporary, 'wx', 0o600);
     try {
-      await handle.writeFile(Buffer.concat([content, hash('sha256', content, 'buffer')]));
+      await handle.writeFile(encode(cache));
     } finally {
       await handle.close();
     }
@@ -88,7 +76,7 @@ async function removeOldest(): Promise<void> {
   for (const { file } of aged.slice(KEPT_FILES)) await rm(file, { force: true });
 }
 
-function encode({ snapshot, key, blobs }: ChangeCache): Buffer {
+function encode({ snapshot, blobs }: ChangeCache): Buffer {
   const writer = new ByteWriter();
   const sized = (bytes: Uint8Array): void => {
     writer.number(bytes.length);
@@ -96,14 +84,13 @@ function encode({ snapshot, key, blobs }: ChangeCache): Buffer {
   };
   writer.raw(NAME);
   sized(Buffer.from(snapshot));
-  sized(key);
   writer.number(blobs.length);
-  for (const { member, blob, tags } of blobs) {
+  for (const { member, blob, segments } of blobs) {
     sized(Buffer.from(member));
     sized(Buffer.from(blob));
-    sized(tags);
+    sized(segments);
   }
-  return Buffer.from(writer.finish());
+  return writer.finish();
 }
 
 function decode(content: Uint8Array): ChangeCache | undefined {
@@ -116,11 +103,10 @@ function decode(content: Uint8Array): ChangeCache | undefined {
     return value;
   };
   const snapshot = digest();
-  const key = Uint8Array.from(reader.raw(reader.number()));
   const blobs = Array.from({ length: reader.number() }, () => ({
     member: text(),
     blob: digest(),
-    tags: Uint8Array.from(reader.raw(reader.number())),
+    segments: reader.raw(reader.number()),
   }));
-  return key.length === TAG_KEY_BYTES ? { snapshot, key, blobs } : undefined;
+  return reader.ended ? { snapshot, blobs } : undefined;
 }

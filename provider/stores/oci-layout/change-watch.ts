@@ -1,12 +1,12 @@
 import type { Digest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
+import { decodeSnapshot } from '../oci/manifest.ts';
 import { Extents, ZERO_PACK } from '../pack/extents.ts';
 import { decodeMap, type MappedBlob } from '../pack/map.ts';
 import type { PackSession, PutBlob } from '../pack/session.ts';
-import type { TaggedBlob } from '../pack/unchanged.ts';
+import type { SegmentedBlob } from '../pack/unchanged.ts';
 import { readBlob } from './blob-files.ts';
-import { loadSnapshot } from './catalog.ts';
-import { type CachedTags, newTagKey, readChangeCache, writeChangeCache } from './change-cache.ts';
+import { type CachedSegments, readChangeCache, writeChangeCache } from './change-cache.ts';
 import type { ListedSnapshot } from './index-file.ts';
 import type { Layout } from './layout.ts';
 
@@ -14,7 +14,6 @@ import type { Layout } from './layout.ts';
 export class ChangeWatch {
   readonly #layout: Layout;
   readonly #name: string;
-  #key: Uint8Array = newTagKey();
 
   constructor(layout: Layout, name: string) {
     this.#layout = layout;
@@ -23,47 +22,46 @@ export class ChangeWatch {
 
   /** After the session knows the store's packs, and before anything is put. */
   async start(session: PackSession, newest: ListedSnapshot | undefined): Promise<void> {
+    if (newest === undefined) return;
     const cache = await readChangeCache(this.#layout.root, this.#name);
-    if (cache !== undefined) this.#key = cache.key;
-    const usable = cache !== undefined && newest !== undefined && cache.snapshot === newest.digest;
-    session.watchChanges(this.#key, usable ? await this.#tagged(session, newest, cache.blobs) : []);
+    if (cache?.snapshot === newest.digest)
+      session.watchChanges(await this.#segmented(session, newest, cache.blobs));
   }
 
   async remember(
     snapshot: Digest,
     members: ReadonlyMap<string, ReadonlyMap<Digest, PutBlob>>,
   ): Promise<void> {
-    const blobs: CachedTags[] = [];
+    const blobs: CachedSegments[] = [];
     for (const [member, puts] of members)
-      for (const { digest, parts } of puts.values()) {
-        const tags = Buffer.concat(parts.map((part) => part.tags ?? new Uint8Array(0)));
-        if (tags.length > 0) blobs.push({ member, blob: digest, tags });
-      }
-    await writeChangeCache(this.#layout.root, this.#name, { snapshot, key: this.#key, blobs });
+      for (const { digest, segments } of puts.values())
+        if (segments !== undefined) blobs.push({ member, blob: digest, segments });
+    await writeChangeCache(this.#layout.root, this.#name, { snapshot, blobs });
   }
 
-  /** Blobs of the newest snapshot with their tags; none where its maps cannot be read. */
-  async #tagged(
+  /** Blobs of the newest snapshot with their segments' hashes; none where its maps cannot be read. */
+  async #segmented(
     session: PackSession,
     { digest, sizeBytes }: ListedSnapshot,
-    cached: readonly CachedTags[],
-  ): Promise<TaggedBlob[]> {
+    cached: readonly CachedSegments[],
+  ): Promise<SegmentedBlob[]> {
     try {
-      const { blobs } = await loadSnapshot(this.#layout, digest, sizeBytes);
-      const tagged: TaggedBlob[] = [];
-      for (const listed of blobs.maps) {
-        const tags = new Map(
-          cached.filter(({ member }) => member === listed.member).map((one) => [one.blob, one.tags]),
+      const { maps } = decodeSnapshot(await readBlob(this.#layout, { digest, sizeBytes }));
+      const segmented: SegmentedBlob[] = [];
+      for (const listed of maps) {
+        const hashes = new Map(
+          cached.filter(({ member }) => member === listed.member).map((one) => [one.blob, one.segments]),
         );
-        if (tags.size === 0) continue;
+        if (hashes.size === 0) continue;
         const map = decodeMap(await readBlob(this.#layout, listed));
         const numbers = map.packs.map((pack) => session.packNumber(pack) ?? UNKNOWN_PACK);
         for (const blob of map.blobs) {
-          const found = tags.get(blob.digest);
-          if (found !== undefined) tagged.push({ tags: found, extents: renumbered(blob, numbers) });
+          const segments = hashes.get(blob.digest);
+          if (segments === undefined) continue;
+          segmented.push({ digest: blob.digest, segments, extents: renumbered(blob, numbers) });
         }
       }
-      return tagged;
+      return segmented;
     } catch (error) {
       if (!(error instanceof StasisError)) throw error;
       return [];

@@ -15,6 +15,7 @@ import type {
   StoreRecords,
   StoreVerification,
 } from '../../core/store.ts';
+import { PoolLease } from '../pack/pool.ts';
 import { listSnapshots, loadSnapshot, snapshotsOf, withSnapshot } from './catalog.ts';
 import { checkFolder } from './check.ts';
 import { withDiskErrors } from './disk-error.ts';
@@ -72,6 +73,8 @@ export class LayoutStore implements Store {
   begin(name: string, owner: string, context: Context): Promise<Draft> {
     return this.#guard(async () => {
       if (!isName(name)) throw malformedName(name);
+      // Its workers start while the locks are taken; the draft's own lease keeps them.
+      using _workers = new PoolLease();
       await this.#layout.create();
       const lock = await this.#acquire(`draft/${name}`, `The name "${name}"`, NAME_LOCK_WAIT_MS, context);
       try {

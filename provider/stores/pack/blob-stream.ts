@@ -1,23 +1,31 @@
-import { hash } from 'node:crypto';
+import { BlobDigester, SEGMENT_BYTES } from '../../core/blob-digest.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { Chunking } from '../../core/store.ts';
-import { UNIT_BYTES } from './chunking.ts';
-import type { UnitPart } from './jobs.ts';
+import { pageBytes, UNIT_BYTES } from './chunking.ts';
 import type { WorkerPool } from './pool.ts';
+import { MAX_KEPT_BYTES } from './unchanged.ts';
 import type { Unit, UnitHolder } from './units.ts';
 
-/** A multiple of every page size, so that what a stream sends off starts on a page. */
-const CARRY_BYTES = 64 * 1024;
+/** A segment, so that what a stream sends off starts with one. */
+const CARRY_BYTES = SEGMENT_BYTES;
 
-/** What is known of one unit: its extents, in threes of length, frame and offset, and its segments' tags. */
+/** What is known of one unit: its extents, in threes of length, frame and offset, and the SHA-256 of its segments. */
 export interface StreamPart {
   readonly extents: Int32Array;
-  readonly tags?: Uint8Array;
+  readonly segments: Uint8Array;
+}
+
+/** What is known of a whole blob. */
+export interface StreamedBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** Of each unit. */
+  readonly extents: readonly Int32Array[];
+  /** Of paged content that is not too large: the SHA-256 of each segment. */
+  readonly segments: Uint8Array | undefined;
 }
 
 export type ChunkUnit = (unit: Unit, sizeBytes: number, chunking: Chunking) => Promise<StreamPart>;
-
-let nextStream = 1;
 
 /** One blob on its way in. Write, then end; abandon it when its source fails. */
 export class BlobStream implements UnitHolder {
@@ -26,14 +34,15 @@ export class BlobStream implements UnitHolder {
   readonly #pool: WorkerPool;
   readonly #chunk: ChunkUnit;
   readonly #chunking: Chunking;
-  readonly #stream = nextStream++;
-  /** SHA-256 goes from start to end, so one worker does all of it; the chunks go to whoever is free. */
-  readonly #digester: number;
   /** What is no unit's worth yet: small blobs need no unit while they wait for their source. */
   #carry: Buffer[] = [];
   #carryBytes = 0;
-  readonly #parts: Promise<StreamPart>[] = [];
-  #digest: Promise<string | undefined> = Promise.resolve(undefined);
+  readonly #extents: Promise<Int32Array>[] = [];
+  readonly #digester = new BlobDigester();
+  /** What the digester has taken, in order; undefined once nobody wants to keep it. */
+  #segments: Uint8Array[] | undefined;
+  #segmentsBytes = 0;
+  #digested: Promise<void> = Promise.resolve();
   #sizeBytes = 0;
   #failure: unknown;
 
@@ -41,7 +50,7 @@ export class BlobStream implements UnitHolder {
     this.#pool = pool;
     this.#chunking = chunking;
     this.#chunk = chunk;
-    this.#digester = pool.leastBusy();
+    if (pageBytes(chunking) !== undefined) this.#segments = [];
   }
 
   async write(piece: Uint8Array): Promise<void> {
@@ -58,26 +67,24 @@ export class BlobStream implements UnitHolder {
       const part = piece.subarray(at, at + UNIT_BYTES - this.filledBytes);
       this.#fill(part);
       at += part.length;
-      if (this.filledBytes === UNIT_BYTES) this.#send(UNIT_BYTES, false);
+      if (this.filledBytes === UNIT_BYTES) this.#send(UNIT_BYTES);
     }
     this.#pool.units.relieve();
   }
 
-  async end(): Promise<{ digest: Digest; sizeBytes: number; parts: readonly StreamPart[] }> {
-    const sizeBytes = this.#sizeBytes;
-    if (sizeBytes === 0) return { digest: `sha256:${hash('sha256', '', 'hex')}`, sizeBytes, parts: [] };
+  async end(): Promise<StreamedBlob> {
     if (this.unit === undefined && this.#carryBytes > 0) await this.#takeUnit();
-    if (this.unit !== undefined) this.#send(this.filledBytes, true);
-    else this.#digestNext(undefined, true);
-    const parts = await Promise.all(this.#parts);
-    return { digest: `sha256:${await this.#digest}`, sizeBytes, parts };
+    if (this.unit !== undefined) this.#send(this.filledBytes);
+    const extents = await Promise.all(this.#extents);
+    await this.#digested;
+    const segments = this.#segments && Buffer.concat(this.#segments);
+    return { digest: this.#digester.digest(), sizeBytes: this.#sizeBytes, extents, segments };
   }
 
   abandon(): void {
     const { unit } = this;
     if (unit !== undefined) this.#giveBack(unit);
     this.#failure ??= new Error('the blob was abandoned');
-    if (!this.#pool.broken) this.#pool.notify({ kind: 'end-stream', stream: this.#stream });
   }
 
   surrender(): void {
@@ -85,7 +92,7 @@ export class BlobStream implements UnitHolder {
     if (unit === undefined) return;
     const whole = this.filledBytes - (this.filledBytes % CARRY_BYTES);
     this.#carryOn(unit.bytes.subarray(whole, this.filledBytes));
-    if (whole > 0) this.#send(whole, false);
+    if (whole > 0) this.#send(whole);
     else this.#giveBack(unit);
   }
 
@@ -116,27 +123,33 @@ export class BlobStream implements UnitHolder {
     this.#pool.units.release(unit);
   }
 
-  #send(sizeBytes: number, last: boolean): void {
+  #send(sizeBytes: number): void {
     const unit = this.unit!;
     this.unit = undefined;
     this.filledBytes = 0;
     this.#pool.units.sent(this);
     const part = this.#chunk(unit, sizeBytes, this.#chunking);
-    const digest = this.#digestNext({ memory: unit.memory, sizeBytes }, last);
-    this.#parts.push(part);
-    void Promise.allSettled([part, digest]).then(([chunked, digested]) => {
-      this.#pool.units.release(unit);
-      if (chunked.status === 'rejected') this.#failure ??= chunked.reason;
-      if (digested.status === 'rejected') this.#failure ??= digested.reason;
+    this.#extents.push(part.then(({ extents }) => extents));
+    const before = this.#digested;
+    this.#digested = part.then(async ({ segments }) => {
+      await before;
+      this.#digest(segments, sizeBytes);
     });
+    // Whoever waits for the end sees a failure; until then it is nobody's unhandled rejection.
+    this.#extents.at(-1)!.catch(() => {});
+    this.#digested.catch(() => {});
+    part
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#pool.units.release(unit));
   }
 
-  #digestNext(unit: UnitPart | undefined, last: boolean): Promise<string | undefined> {
-    const job = { kind: 'digest', stream: this.#stream, unit, last } as const;
-    const digest = this.#pool.run(job, { worker: this.#digester }).then((answer) => answer.digest);
-    // Whoever waits for the end sees a failure; until then it is nobody's unhandled rejection.
-    digest.catch(() => {});
-    this.#digest = digest;
-    return digest;
+  /** Units end in any order; the digest takes them in that of the content. */
+  #digest(segments: Uint8Array, sizeBytes: number): void {
+    this.#digester.addHashes(segments, sizeBytes);
+    this.#segmentsBytes += segments.length;
+    if (this.#segmentsBytes > MAX_KEPT_BYTES) this.#segments = undefined;
+    this.#segments?.push(segments);
   }
 }

@@ -5,21 +5,18 @@ import type { UnchangedMemory } from './unchanged.ts';
 import type { PackedUnit } from './unit-packer.ts';
 
 /**
- * What the main thread asks of a worker. Messages to one worker are handled in order. A session is one draft; a
- * stream is one blob that is being put.
+ * What the main thread asks of a worker. Messages to one worker are handled in order. A session is one draft.
  */
 export type Job =
   | { readonly kind: 'chunk'; readonly session: number; readonly chunking: Chunking; readonly unit: UnitPart }
   | { readonly kind: 'flush'; readonly session: number }
-  | { readonly kind: 'digest'; readonly stream: number; readonly unit?: UnitPart; readonly last: boolean }
   | { readonly kind: 'read'; readonly task: ReadTask };
 
 /** What a worker is told and does not answer. */
 export type Notice =
   | { readonly kind: 'index'; readonly session: number; readonly memory: IndexMemory }
   | { readonly kind: 'unchanged'; readonly session: number; readonly memory: UnchangedMemory }
-  | { readonly kind: 'end-session'; readonly session: number }
-  | { readonly kind: 'end-stream'; readonly stream: number };
+  | { readonly kind: 'end-session'; readonly session: number };
 
 export interface UnitPart {
   readonly memory: SharedArrayBuffer;
@@ -49,8 +46,6 @@ export type Piece = Uint8Array | number;
 export interface Answers {
   readonly chunk: PackedUnit;
   readonly flush: { readonly frames: readonly FrameRecord[] };
-  /** SHA-256 of the whole stream in hexadecimal digits, after the last unit. */
-  readonly digest: { readonly digest?: string };
   readonly read: { readonly pieces: readonly Piece[]; readonly buffer: ArrayBuffer };
 }
 

@@ -1,6 +1,5 @@
 import { createHash, hash } from 'node:crypto';
 import type { Digest } from '../../core/digest.ts';
-import type { StreamPart } from './blob-stream.ts';
 import { Extents, ZERO_PACK } from './extents.ts';
 import { type FrameRecord, ZERO_FRAME } from './frame.ts';
 import { free } from './memory.ts';
@@ -122,9 +121,9 @@ export class PackWriter {
   }
 
   /** Where the extents that workers gave lie in packs. Every frame they name has been appended. */
-  resolve(parts: readonly StreamPart[]): Extents {
+  resolve(parts: readonly Int32Array[]): Extents {
     const extents = new Extents();
-    for (const { extents: part } of parts)
+    for (const part of parts)
       for (let at = 0; at < part.length; at += 3) {
         const length = part[at]!;
         const frame = part[at + 1]!;

@@ -73,14 +73,6 @@ export class WorkerPool {
     for (const slot of this.#slots) slot.worker.postMessage({ notice } satisfies Request);
   }
 
-  /** The worker with the least to do of its own. */
-  leastBusy(): number {
-    let best = 0;
-    for (const [place, slot] of this.#slots.entries())
-      if (slot.own.length < this.#slots[best]!.own.length) best = place;
-    return best;
-  }
-
   async end(): Promise<void> {
     this.#fail(new StasisError('store.failed', 'The worker threads have ended.'));
     await Promise.all(this.#slots.map(({ worker }) => worker.terminate()));

@@ -1,8 +1,8 @@
 import type { Digest } from '../../core/digest.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
-import type { BlobDescriptor, ByteRange, Chunking } from '../../core/store.ts';
+import type { ByteRange, Chunking } from '../../core/store.ts';
 import { abortable } from './abortable.ts';
-import { BlobStream, type StreamPart } from './blob-stream.ts';
+import { BlobStream, type StreamedBlob, type StreamPart } from './blob-stream.ts';
 import { maxChunksOf } from './chunking.ts';
 import type { Extents } from './extents.ts';
 import { type PackInfo, type PackSink, PackWriter } from './pack-writer.ts';
@@ -10,15 +10,14 @@ import { PoolLease } from './pool.ts';
 import { type PackReader, readExtents } from './reader.ts';
 import { OwnIndex } from './shared-index.ts';
 import type { PackToc } from './toc.ts';
-import { type TaggedBlob, tabulate } from './unchanged.ts';
+import { type SegmentedBlob, tabulate } from './unchanged.ts';
 import type { Unit } from './units.ts';
 
 /** Frames that wait for the disk. Beyond it, whoever puts content waits. */
 const MAX_PENDING_BYTES = 32 * 1024 * 1024;
 
-export interface PutBlob extends BlobDescriptor {
+export interface PutBlob extends StreamedBlob {
   readonly chunking: Chunking;
-  readonly parts: readonly StreamPart[];
 }
 
 /** Reads packs that were there before the session. */
@@ -70,7 +69,7 @@ export class PackSession {
       let offset = 0;
       for (const end = chunk + chunks; chunk < end; chunk += 1) {
         const length = toc.chunkLengths[chunk]!;
-        this.#index.add(hashes, chunk * 8, frame, offset, length);
+        this.#index.addAlone(hashes, chunk * 8, frame, offset, length);
         offset += length;
       }
     }
@@ -79,11 +78,11 @@ export class PackSession {
 
   /**
    * Looks for what has not changed since these blobs were put, whose extents are in packs by number as `packNumber`
-   * gives them; and tags what is put, for the next time. Only before anything is put.
+   * gives them. Only before anything is put.
    */
-  watchChanges(key: Uint8Array, blobs: readonly TaggedBlob[]): void {
+  watchChanges(blobs: readonly SegmentedBlob[]): void {
     this.#announce();
-    const memory = tabulate(key, blobs, this.#packs.locate);
+    const memory = tabulate(blobs, this.#packs.locate);
     this.#lease.pool.notify({ kind: 'unchanged', session: this.#id, memory });
   }
 
@@ -124,7 +123,7 @@ export class PackSession {
         else await (await pack.output).read(offset, into);
       },
     };
-    yield* readExtents(this.#packs.resolve(blob.parts), range, packs, this.#signal);
+    yield* readExtents(this.#packs.resolve(blob.extents), range, packs, this.#signal);
   }
 
   /** Writes all that is left; every pack is durable on return. */
@@ -136,7 +135,7 @@ export class PackSession {
 
   /** After `finish`: where a blob lies, by the packs' numbers. */
   extentsOf(blob: PutBlob): Extents {
-    return this.#packs.resolve(blob.parts);
+    return this.#packs.resolve(blob.extents);
   }
 
   /** How many packs it knows and has written. */
@@ -180,7 +179,7 @@ export class PackSession {
       const part = { memory: unit.memory, sizeBytes };
       const answer = await this.#lease.pool.run({ kind: 'chunk', session: this.#id, chunking, unit: part });
       for (const frame of answer.frames) this.#packs.append(frame);
-      return { extents: answer.extents, tags: answer.tags };
+      return { extents: answer.extents, segments: answer.segments };
     } catch (error) {
       this.#failure ??= error;
       throw error;

@@ -10,6 +10,7 @@
  *     per chunk: 32 bytes SHA-256
  *     u32 length of this whole skippable frame   8 bytes "stasisTC"
  */
+import { endianness } from 'node:os';
 import { StasisError } from '../../core/errors.ts';
 import type { FrameRecord } from './frame.ts';
 import { PackFrames } from './pack-frames.ts';
@@ -87,11 +88,17 @@ export function decodeToc(bytes: Buffer): PackToc {
     );
     chunkCounts.push(bytes.readUInt32LE(at + 8));
   }
-  const chunkLengths = new Uint32Array(chunkCount);
-  for (let chunk = 0; chunk < chunkCount; chunk += 1)
-    chunkLengths[chunk] = bytes.readUInt32LE(lengthsAt + chunk * 4);
+  const chunkLengths = numbersOf(bytes.subarray(lengthsAt, hashesAt));
   if (chunkCounts.reduce((sum, count) => sum + count, 0) !== chunkCount) throw malformed();
   return { frames, chunkCounts, chunkLengths, chunkHashes: bytes.subarray(hashesAt, end - FOOTER_BYTES) };
+}
+
+/** Many at once: one after another takes most of the time that a table is read in. */
+function numbersOf(bytes: Buffer): Uint32Array {
+  const copy = Buffer.alloc(bytes.length);
+  bytes.copy(copy);
+  if (endianness() === 'BE') copy.swap32();
+  return new Uint32Array(copy.buffer, copy.byteOffset, copy.length / 4);
 }
 
 /** Refuses what a newer Stasis wrote, or one that encrypts, by name. */

@@ -1,36 +1,37 @@
 /**
- * Finds what has not changed since the snapshot before, several times faster than by hashing every page: a tag of
- * each 64 KiB, AES-128-GMAC under a secret key, is compared with the tags of last time. GMAC is a universal hash: who
- * does not know the key finds no two contents with equal tags except by chance, 2^-116 a pair (NIST SP 800-38D; all
- * tags use one nonce, which is safe as long as no tag is ever shown to anyone). Key and tags stay on this machine.
+ * Finds what has not changed since the snapshot before: segments whose SHA-256, which a blob's digest is made of
+ * anyhow, is that of a segment of then. Its pages need not be hashed and looked up one by one.
  */
-import { createCipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { BlobDigester, SEGMENT_BYTES, SEGMENT_HASH_BYTES } from '../../core/blob-digest.ts';
+import type { Digest } from '../../core/digest.ts';
 import { type Extents, ZERO_PACK } from './extents.ts';
 import { ZERO_FRAME } from './frame.ts';
 
-export const SEGMENT_BYTES = 64 * 1024;
-export const TAG_BYTES = 16;
-export const TAG_KEY_BYTES = 16;
+const HASH_WORDS = SEGMENT_HASH_BYTES / 4;
 
-const TAG_WORDS = TAG_BYTES / 4;
-const NONCE = Buffer.alloc(12);
+/** Hashes of 64 GiB of content. Above it the table would take too much memory. */
+export const MAX_KEPT_BYTES = 32 * 1024 * 1024;
+
+/** Of a whole segment of zeros. */
+export const ZERO_SEGMENT_HASH: Uint8Array = hash('sha256', Buffer.alloc(SEGMENT_BYTES), 'buffer');
 
 /** What workers get: nothing of it changes once it is made. */
 export interface UnchangedMemory {
-  readonly key: Uint8Array;
   /** A power of two of slots: 0, or a segment's number plus 1. */
   readonly slots: SharedArrayBuffer;
-  readonly tags: SharedArrayBuffer;
+  readonly hashes: SharedArrayBuffer;
   /** Where each segment's extents begin in `extents`, and the end of the last. */
   readonly starts: SharedArrayBuffer;
   /** Threes of length, frame and offset in the frame, as a unit's extents are. */
   readonly extents: SharedArrayBuffer;
 }
 
-/** Tags of a blob's whole segments, in order; zero for segments that are not stored. */
-export interface TaggedBlob {
+/** A stored blob with what somebody kept of it: the SHA-256 of each of its segments, in order, 32 bytes each. */
+export interface SegmentedBlob {
+  readonly digest: Digest;
   readonly extents: Extents;
-  readonly tags: Uint8Array;
+  readonly segments: Uint8Array;
 }
 
 /** Where a place in a pack's raw content is, in frames of the session; undefined where the session does not know it. */
@@ -39,36 +40,26 @@ export type FrameLocator = (
   rawOffset: number,
 ) => { readonly frame: number; readonly offset: number; readonly leftBytes: number } | undefined;
 
-/** Tags segments and finds those that are known. One a worker. */
+/** Finds segments that are known. One a worker. */
 export class UnchangedView {
-  readonly #key: KeyObject;
   readonly #slots: Int32Array;
-  readonly #tags: Int32Array;
+  readonly #hashes: Int32Array;
   readonly #starts: Int32Array;
   readonly extents: Int32Array;
-  readonly #tagWords = new Int32Array(TAG_WORDS);
-  readonly #tagBytes = Buffer.from(this.#tagWords.buffer);
 
   constructor(memory: UnchangedMemory) {
-    this.#key = createSecretKey(memory.key);
     this.#slots = new Int32Array(memory.slots);
-    this.#tags = new Int32Array(memory.tags);
+    this.#hashes = new Int32Array(memory.hashes);
     this.#starts = new Int32Array(memory.starts);
     this.extents = new Int32Array(memory.extents);
   }
 
-  /** Writes the segment's tag to `tags` and returns the segment's number if it was there last time, else -1. */
-  find(segment: Uint8Array, tags: Uint8Array, at: number): number {
-    const cipher = createCipheriv('aes-128-gcm', this.#key, NONCE);
-    cipher.setAAD(segment);
-    cipher.final();
-    cipher.getAuthTag().copy(this.#tagBytes);
-    tags.set(this.#tagBytes, at);
+  /** The number of the segment with this SHA-256, given as 8 words, or -1. */
+  find(words: Int32Array): number {
     const mask = this.#slots.length - 1;
-    for (let slot = this.#tagWords[0]! & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = words[0]! & mask; ; slot = (slot + 1) & mask) {
       const found = this.#slots[slot]! - 1;
-      if (found < 0) return -1;
-      if (this.#holds(found)) return found;
+      if (found < 0 || this.#holds(found, words)) return found;
     }
   }
 
@@ -81,75 +72,86 @@ export class UnchangedView {
     return this.#starts[segment + 1]!;
   }
 
-  #holds(segment: number): boolean {
-    for (let word = 0; word < TAG_WORDS; word += 1)
-      if (this.#tags[segment * TAG_WORDS + word] !== this.#tagWords[word]) return false;
+  #holds(segment: number, words: Int32Array): boolean {
+    for (let word = 0; word < HASH_WORDS; word += 1)
+      if (this.#hashes[segment * HASH_WORDS + word] !== words[word]) return false;
     return true;
   }
 }
 
-/** The table of all segments of these blobs whose content the session can point to. */
-export function tabulate(
-  key: Uint8Array,
-  blobs: readonly TaggedBlob[],
-  locate: FrameLocator,
-): UnchangedMemory {
-  const tags: number[] = [];
-  const starts: number[] = [0];
+/**
+ * The table of all whole segments of these blobs whose content the session can point to. A blob whose segments are
+ * not what its digest is made of is left out: whoever kept them need not be trusted.
+ */
+export function tabulate(blobs: readonly SegmentedBlob[], locate: FrameLocator): UnchangedMemory {
+  const proved = blobs.filter(isProved);
+  const room = proved.reduce((sum, { segments }) => sum + segments.length / SEGMENT_HASH_BYTES, 0);
+  const hashes = new SharedArrayBuffer(room * SEGMENT_HASH_BYTES);
+  const hashBytes = new Uint8Array(hashes);
+  const starts = new Int32Array(new SharedArrayBuffer((room + 1) * 4));
   const extents: number[] = [];
-  for (const blob of blobs) {
-    const words = new Int32Array(new Uint8Array(blob.tags).buffer);
-    for (let segment = 0; segment * TAG_WORDS < words.length; segment += 1) {
-      const tag = words.subarray(segment * TAG_WORDS, (segment + 1) * TAG_WORDS);
-      if (tag.every((word) => word === 0)) continue;
-      const found = extentsOf(blob.extents, segment * SEGMENT_BYTES, locate);
-      if (found === undefined) continue;
-      tags.push(...tag);
-      extents.push(...found);
-      starts.push(extents.length);
+  let count = 0;
+  for (const blob of proved) {
+    const whole = Math.floor(blob.extents.sizeBytes / SEGMENT_BYTES);
+    for (let place = 0; place < whole; place += 1) {
+      const at = place * SEGMENT_HASH_BYTES;
+      const known = blob.segments.subarray(at, at + SEGMENT_HASH_BYTES);
+      if (Buffer.compare(known, ZERO_SEGMENT_HASH) === 0) continue;
+      if (!addExtents(extents, blob.extents, place * SEGMENT_BYTES, locate)) continue;
+      hashBytes.set(known, count * SEGMENT_HASH_BYTES);
+      count += 1;
+      starts[count] = extents.length;
     }
   }
-  const count = starts.length - 1;
-  const slots = new Int32Array(new SharedArrayBuffer(4 * 2 ** Math.ceil(Math.log2(count * 2 + 2))));
-  for (let segment = 0; segment < count; segment += 1) {
-    let slot = tags[segment * TAG_WORDS]! & (slots.length - 1);
-    while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
-    slots[slot] = segment + 1;
-  }
+  const shared = new Int32Array(new SharedArrayBuffer(extents.length * 4));
+  shared.set(extents);
   return {
-    key,
-    slots: slots.buffer,
-    tags: shared(tags),
-    starts: shared(starts),
-    extents: shared(extents),
+    slots: slotsOf(new Int32Array(hashes), count),
+    hashes,
+    starts: starts.buffer,
+    extents: shared.buffer,
   };
 }
 
-/** Of one segment, in frames; undefined where some of it lies in a pack that the session does not know. */
-function extentsOf(extents: Extents, from: number, locate: FrameLocator): number[] | undefined {
-  const found: number[] = [];
+function isProved({ digest, extents, segments }: SegmentedBlob): boolean {
+  if (segments.length !== Math.ceil(extents.sizeBytes / SEGMENT_BYTES) * SEGMENT_HASH_BYTES) return false;
+  const digester = new BlobDigester();
+  digester.addHashes(segments, extents.sizeBytes);
+  return digester.digest() === digest;
+}
+
+function slotsOf(hashes: Int32Array, count: number): SharedArrayBuffer {
+  const slots = new Int32Array(new SharedArrayBuffer(4 * 2 ** Math.ceil(Math.log2(count * 2 + 2))));
+  for (let segment = 0; segment < count; segment += 1) {
+    let slot = hashes[segment * HASH_WORDS]! & (slots.length - 1);
+    while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
+    slots[slot] = segment + 1;
+  }
+  return slots.buffer;
+}
+
+/** Those of one segment, in frames; false and none where some of it lies in a pack that the session does not know. */
+function addExtents(into: number[], extents: Extents, from: number, locate: FrameLocator): boolean {
+  const before = into.length;
   let { extent, start } = extents.find(from);
   for (let position = from; position < from + SEGMENT_BYTES; extent += 1) {
     const end = Math.min(start + extents.length(extent), from + SEGMENT_BYTES);
     const pack = extents.pack(extent);
     if (pack === ZERO_PACK) {
-      found.push(end - position, ZERO_FRAME, 0);
+      into.push(end - position, ZERO_FRAME, 0);
       position = end;
     }
     while (position < end) {
       const place = locate(pack, extents.offset(extent) + position - start);
-      if (place === undefined) return undefined;
+      if (place === undefined) {
+        into.length = before;
+        return false;
+      }
       const length = Math.min(end - position, place.leftBytes);
-      found.push(length, place.frame, place.offset);
+      into.push(length, place.frame, place.offset);
       position += length;
     }
     start += extents.length(extent);
   }
-  return found;
-}
-
-function shared(values: readonly number[]): SharedArrayBuffer {
-  const buffer = new SharedArrayBuffer(values.length * 4);
-  new Int32Array(buffer).set(values);
-  return buffer;
+  return true;
 }

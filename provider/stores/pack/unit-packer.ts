@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
+import { SEGMENT_BYTES, SEGMENT_HASH_BYTES } from '../../core/blob-digest.ts';
 import type { Chunking } from '../../core/store.ts';
 import { FRAME_BYTES, FRAME_CHUNKS, pageBytes, UNIT_BYTES } from './chunking.ts';
 import { ContentCutter } from './content-cuts/content-cuts.ts';
 import { compressFrame, type FrameRecord, frameDigest, ZERO_FRAME } from './frame.ts';
 import type { IndexView } from './shared-index.ts';
-import { SEGMENT_BYTES, TAG_BYTES, type UnchangedView } from './unchanged.ts';
+import { type UnchangedView, ZERO_SEGMENT_HASH } from './unchanged.ts';
 
 const HASH_BYTES = 32;
 const ZEROS = Buffer.alloc(SEGMENT_BYTES);
@@ -14,8 +15,8 @@ export interface PackedUnit {
   readonly extents: Int32Array;
   /** Frames that this unit has filled. */
   readonly frames: readonly FrameRecord[];
-  /** Of the unit's whole segments, where changes are looked for. */
-  readonly tags?: Uint8Array;
+  /** The SHA-256 of each of its segments, in order; the last one may be shorter. */
+  readonly segments: Uint8Array;
 }
 
 /**
@@ -35,7 +36,6 @@ export class UnitPacker {
   readonly #hashBytes = Buffer.from(this.#hashWords.buffer);
   #extents: number[] = [];
   #filled: FrameRecord[] = [];
-  #tags: Uint8Array | undefined;
   /** Set where changes against an earlier snapshot are looked for. */
   unchanged: UnchangedView | undefined;
 
@@ -46,11 +46,15 @@ export class UnitPacker {
   pack(unit: Buffer, chunking: Chunking): PackedUnit {
     this.#extents = [];
     this.#filled = [];
-    this.#tags = undefined;
     const page = pageBytes(chunking);
+    const segments = new Uint8Array(Math.ceil(unit.length / SEGMENT_BYTES) * SEGMENT_HASH_BYTES);
+    for (let from = 0, at = 0; from < unit.length; from += SEGMENT_BYTES, at += SEGMENT_HASH_BYTES) {
+      const to = Math.min(from + SEGMENT_BYTES, unit.length);
+      const isZeros = this.#hashSegment(unit, from, to, segments, at);
+      if (page !== undefined) this.#packPages(unit, from, to, page, isZeros);
+    }
     if (page === undefined) this.#packContent(unit);
-    else this.#packPages(unit, page);
-    return { extents: Int32Array.from(this.#extents), frames: this.#filled, tags: this.#tags };
+    return { extents: Int32Array.from(this.#extents), frames: this.#filled, segments };
   }
 
   /** The frame that is not full yet, if it holds anything. */
@@ -60,26 +64,29 @@ export class UnitPacker {
     return this.#filled;
   }
 
-  #packPages(unit: Buffer, page: number): void {
-    if (this.unchanged !== undefined)
-      this.#tags = new Uint8Array(Math.floor(unit.length / SEGMENT_BYTES) * TAG_BYTES);
-    for (let run = 0; run < unit.length; run += SEGMENT_BYTES) {
-      const runEnd = Math.min(run + SEGMENT_BYTES, unit.length);
-      if (isZero(unit, run, runEnd)) {
-        this.#extend(runEnd - run, ZERO_FRAME, 0);
-        continue;
-      }
-      if (this.#isUnchanged(unit, run, runEnd)) continue;
-      for (let at = run; at < runEnd; at += page) this.#chunk(unit, at, Math.min(at + page, runEnd));
+  /** Writes the segment's hash to `hashes` and leaves it in the words; but only the former where all is zeros. */
+  #hashSegment(unit: Buffer, from: number, to: number, hashes: Uint8Array, at: number): boolean {
+    const isZeros = isZero(unit, from, to);
+    if (isZeros && to - from === SEGMENT_BYTES) hashes.set(ZERO_SEGMENT_HASH, at);
+    else {
+      this.#hash(unit.subarray(from, to));
+      hashes.set(this.#hashBytes, at);
     }
+    return isZeros;
   }
 
-  /** Whether this segment was there last time; then its extents are as they were. */
-  #isUnchanged(unit: Buffer, from: number, to: number): boolean {
+  /** One segment, whose hash is in the words. */
+  #packPages(unit: Buffer, from: number, to: number, page: number, isZeros: boolean): void {
+    if (isZeros) this.#extend(to - from, ZERO_FRAME, 0);
+    else if (!this.#isUnchanged(to - from))
+      for (let at = from; at < to; at += page) this.#chunk(unit, at, Math.min(at + page, to));
+  }
+
+  /** Whether the segment whose hash is in the words was there last time; then its extents are as they were. */
+  #isUnchanged(length: number): boolean {
     const { unchanged } = this;
-    if (unchanged === undefined || this.#tags === undefined || to - from < SEGMENT_BYTES) return false;
-    const at = (from / SEGMENT_BYTES) * TAG_BYTES;
-    const segment = unchanged.find(unit.subarray(from, to), this.#tags, at);
+    if (unchanged === undefined || length < SEGMENT_BYTES) return false;
+    const segment = unchanged.find(this.#hashWords);
     if (segment < 0) return false;
     const { extents } = unchanged;
     for (let place = unchanged.begin(segment); place < unchanged.end(segment); place += 3)
@@ -103,11 +110,16 @@ export class UnitPacker {
       return;
     }
     const chunk = unit.subarray(from, to);
-    // As a string it costs a fifth less than as a buffer, which has memory of its own to be made and given back.
-    this.#hashBytes.write(hash('sha256', chunk, 'binary'), 'latin1');
+    this.#hash(chunk);
     const known = this.#index.find(this.#hashWords, 0);
     const entry = known >= 0 ? known : this.#addChunk(chunk, length);
     if (entry >= 0) this.#extend(length, this.#index.frameOf(entry), this.#index.offsetOf(entry));
+  }
+
+  /** Leaves it in the words. */
+  #hash(content: Buffer): void {
+    // As a string it costs a fifth less than as a buffer, which has memory of its own to be made and given back.
+    this.#hashBytes.write(hash('sha256', content, 'binary'), 'latin1');
   }
 
   /** -1 when it was added here, else the entry of another worker that was faster. */
@@ -133,7 +145,7 @@ export class UnitPacker {
       rawBytes: this.#rawBytes,
       stored,
       digest: frameDigest(stored),
-      chunkHashes: Uint8Array.from(this.#hashes.subarray(0, this.#chunkCount * HASH_BYTES)),
+      chunkHashes: new Uint8Array(this.#hashes.subarray(0, this.#chunkCount * HASH_BYTES)),
       chunkLengths: this.#lengths.slice(0, this.#chunkCount),
     });
     this.#frame = -1;

@@ -2,7 +2,6 @@
  * A worker thread of the pool: all that takes time (cutting, hashing, compressing, and back), and no I/O. It is an
  * entry of its own: a bundle has it as `pack-worker.mjs` beside the main file (see pool.ts).
  */
-import { createHash, type Hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { toStasisError } from '../../core/errors.ts';
 import { assemble, FrameCache } from './assemble.ts';
@@ -18,21 +17,10 @@ interface Session {
 }
 
 const sessions = new Map<number, Session>();
-const streams = new Map<number, Hash>();
 const cache = new FrameCache();
 
 function bytesOf(unit: UnitPart): Buffer {
   return Buffer.from(unit.memory, 0, unit.sizeBytes);
-}
-
-function digestPart(job: Job & { kind: 'digest' }): Answers['digest'] {
-  const known = streams.get(job.stream);
-  const stream = known ?? createHash('sha256');
-  if (known === undefined) streams.set(job.stream, stream);
-  if (job.unit !== undefined) stream.update(bytesOf(job.unit));
-  if (!job.last) return {};
-  streams.delete(job.stream);
-  return { digest: stream.digest('hex') };
 }
 
 function perform(job: Job): Answers[Job['kind']] {
@@ -41,8 +29,6 @@ function perform(job: Job): Answers[Job['kind']] {
       return sessionOf(job.session).packer.pack(bytesOf(job.unit), job.chunking);
     case 'flush':
       return { frames: sessions.get(job.session)?.packer.flush() ?? [] };
-    case 'digest':
-      return digestPart(job);
     case 'read':
       return { pieces: assemble(job.task, cache), buffer: job.task.buffer };
   }
@@ -56,7 +42,6 @@ function sessionOf(id: number): Session {
 
 function heed(notice: Notice): void {
   if (notice.kind === 'end-session') sessions.delete(notice.session);
-  else if (notice.kind === 'end-stream') streams.delete(notice.stream);
   else if (notice.kind === 'unchanged')
     sessionOf(notice.session).packer.unchanged = new UnchangedView(notice.memory);
   else {
@@ -72,10 +57,7 @@ function heed(notice: Notice): void {
 /** The memory that goes over to the main thread instead of being copied. */
 function transferOf(answer: Answers[Job['kind']]): ArrayBuffer[] {
   const views: (Uint8Array | Int32Array | Uint32Array)[] = [];
-  if ('extents' in answer) {
-    views.push(answer.extents);
-    if (answer.tags !== undefined) views.push(answer.tags);
-  }
+  if ('extents' in answer) views.push(answer.extents, answer.segments);
   const frames: readonly FrameRecord[] = 'frames' in answer ? answer.frames : [];
   for (const frame of frames) views.push(frame.stored, frame.chunkHashes, frame.chunkLengths);
   if ('pieces' in answer) views.push(...answer.pieces.filter((piece) => typeof piece !== 'number'));

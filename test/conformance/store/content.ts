@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { blobDigest } from '../../../provider/core/blob-digest.ts';
 import type { Chunking } from '../../../provider/core/store.ts';
 import { testContext } from '../../support/context.ts';
 import {
   captureInto,
-  digestOf,
   MB,
   manifestOf,
   OWNER,
@@ -29,21 +29,21 @@ export function describeContent(under: StoreUnderTest): void {
         const blobs = draft.blobs('orders');
         for (const bytes of contents)
           expect(await blobs.put(pieces(bytes), { chunking })).toEqual({
-            digest: digestOf(bytes),
+            digest: blobDigest(bytes),
             sizeBytes: bytes.length,
           });
         for (const bytes of contents) {
-          expect(await blobs.has(digestOf(bytes))).toBe(true);
-          expect((await readAll(blobs, digestOf(bytes))).equals(bytes)).toBe(true);
+          expect(await blobs.has(blobDigest(bytes))).toBe(true);
+          expect((await readAll(blobs, blobDigest(bytes))).equals(bytes)).toBe(true);
         }
-        const member = { digest: digestOf(contents[5]!), sizeBytes: 9 * MB };
+        const member = { digest: blobDigest(contents[5]!), sizeBytes: 9 * MB };
         const { digest } = await draft.seal({ manifest: manifestOf('shop', { orders: member }) });
         const reader = (await store.open('shop', digest, testContext())).blobs('orders');
         for (const bytes of contents) {
-          expect(await reader.has(digestOf(bytes))).toBe(true);
-          expect((await readAll(reader, digestOf(bytes))).equals(bytes)).toBe(true);
+          expect(await reader.has(blobDigest(bytes))).toBe(true);
+          expect((await readAll(reader, blobDigest(bytes))).equals(bytes)).toBe(true);
         }
-        expect(await reader.has(digestOf(Buffer.from('never put')))).toBe(false);
+        expect(await reader.has(blobDigest(Buffer.from('never put')))).toBe(false);
       },
     );
 
@@ -62,7 +62,7 @@ export function describeContent(under: StoreUnderTest): void {
         [8 * MB, 5],
       ] as const;
       for (const [offset, length] of ranges) {
-        const part = await readAll(reader, digestOf(bytes), { offset, length });
+        const part = await readAll(reader, blobDigest(bytes), { offset, length });
         expect(part.equals(bytes.subarray(offset, offset + length))).toBe(true);
       }
     });
@@ -74,7 +74,7 @@ export function describeContent(under: StoreUnderTest): void {
         b: sampleBytes(2, 1000),
       });
       const snapshot = await opened.store.open('shop', sealed.digest, testContext());
-      const ofB = digestOf(sampleBytes(2, 1000));
+      const ofB = blobDigest(sampleBytes(2, 1000));
       expect(await snapshot.blobs('b').has(ofB)).toBe(true);
       expect(await snapshot.blobs('a').has(ofB)).toBe(false);
       await expect(readAll(snapshot.blobs('a'), ofB)).rejects.toMatchObject({ code: 'store.damaged' });

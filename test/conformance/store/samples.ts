@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Digest } from '../../../provider/core/digest.ts';
 import { FORMAT_VERSION, type MemberCapture } from '../../../provider/core/manifest.ts';
 import type {
@@ -48,10 +47,6 @@ function noise(part: Buffer, seed: number): void {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
     part[at] = state >>> 24;
   }
-}
-
-export function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 export async function* pieces(bytes: Uint8Array, size = 100_000): AsyncGenerator<Uint8Array> {
