@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Client, credentials } from '@grpc/grpc-js';
-import { PROVIDER_SERVICE } from '../../provider/engines/terraform/wire/services.ts';
+import { Client, credentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { CONTROLLER_SERVICE, PROVIDER_SERVICE } from '../../provider/engines/terraform/wire/services.ts';
 import { type Figure, median, shareOf } from './figure.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -53,19 +53,23 @@ async function schemaMs(home: string): Promise<number> {
   try {
     const [line] = (await once(createInterface({ input: plugin.stdout }), 'line')) as [string];
     const socket = line.split('|')[3]!;
-    await getSchema(socket);
-    return Number(process.hrtime.bigint() - startNs) / 1e6;
+    await ask(socket, PROVIDER_SERVICE.GetProviderSchema!);
+    const tookMs = Number(process.hrtime.bigint() - startNs) / 1e6;
+    // Ended as the engine does: a process that is killed leaves no compiled code for the next one. It may be gone
+    // before its answer is here.
+    await ask(socket, CONTROLLER_SERVICE.Shutdown).catch(() => undefined);
+    await exited;
+    return tookMs;
   } finally {
     plugin.kill('SIGKILL');
-    await exited;
   }
 }
 
-function getSchema(socket: string): Promise<void> {
+function ask(socket: string, method: ServiceDefinition[string]): Promise<void> {
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
   });
-  const { path, requestSerialize, responseDeserialize } = PROVIDER_SERVICE.GetProviderSchema!;
+  const { path, requestSerialize, responseDeserialize } = method;
   return new Promise((resolve, reject) => {
     client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, (error) => {
       client.close();

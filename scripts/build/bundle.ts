@@ -1,7 +1,12 @@
+import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+import { ENCODED_SCHEMA } from '../../provider/engines/terraform/schema/encoded.ts';
+
+const runFile = promisify(execFile);
 
 const ROOT = join(import.meta.dirname, '../..');
 const DIST = join(ROOT, 'dist');
@@ -15,7 +20,15 @@ export const ENTRIES: Readonly<Record<string, string>> = {
 };
 
 /** Files beside the sources whose change makes another bundle. */
-const SETTINGS = ['package.json', 'package-lock.json', 'scripts/build/bundle.ts'];
+const SETTINGS = [
+  'package.json',
+  'package-lock.json',
+  'scripts/build/bundle.ts',
+  'scripts/build/terraform-schema.ts',
+];
+
+/** It loads all sources and makes a message of them; a machine may be busy. */
+const SCHEMA_TIMEOUT_MS = 120_000;
 
 /** Chunks of earlier builds are kept this long: a process that runs may still load one. */
 const STALE_MS = 24 * 3_600_000;
@@ -44,6 +57,19 @@ const ENGLISH_ONLY: Plugin = {
   },
 };
 
+/**
+ * grpc-js brings a parser of .proto files for services of its own that nobody asks us for, which is a third of its size
+ * and is read at every start of a plugin.
+ */
+const WITHOUT_PROTO_LOADER: Plugin = {
+  name: 'without-proto-loader',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /@grpc\/proto-loader\/build\/src\/index\.js$/ }, () => ({
+      contents: "throw new Error('the loader of .proto files is not bundled')",
+    }));
+  },
+};
+
 /** How everything of ours is bundled; the bench bundles what it is measured against in the same way. */
 export const BUNDLING = {
   outExtension: { '.js': '.mjs' },
@@ -60,7 +86,7 @@ export const BUNDLING = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
-  plugins: [ENGLISH_ONLY],
+  plugins: [ENGLISH_ONLY, WITHOUT_PROTO_LOADER],
   logLevel: 'warning',
 } satisfies BuildOptions;
 
@@ -88,11 +114,23 @@ async function rebuild(startedAt: Date): Promise<void> {
     write: false,
   });
   await mkdir(DIST, { recursive: true });
+  const schema = await terraformSchema();
+  await put(join(DIST, ENCODED_SCHEMA), schema);
   for (const file of result.outputFiles) await put(file.path, file.contents);
-  const outputs = result.outputFiles.map((file) => basename(file.path));
+  const outputs = [ENCODED_SCHEMA, ...result.outputFiles.map((file) => basename(file.path))];
   const inputs = inputsOf(result.metafile, startedAt);
   await put(RECORD, JSON.stringify({ inputs, outputs } satisfies BuildRecord));
   await dropStale(new Set(outputs));
+}
+
+/** By a process of its own: this one may have loaded the sources before they were changed. */
+async function terraformSchema(): Promise<Buffer> {
+  const args = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'terraform-schema.ts')];
+  const { stdout } = await runFile(process.execPath, args, {
+    encoding: 'buffer',
+    timeout: SCHEMA_TIMEOUT_MS,
+  });
+  return stdout;
 }
 
 /** @throws Error that names the first source that is missing: a build without it would leave a launcher without its bundle */

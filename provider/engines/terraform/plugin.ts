@@ -1,17 +1,16 @@
 import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import { toStasisError } from '../../core/errors.ts';
 import type { ProviderDefinition } from '../../core/resource.ts';
-import { Calls } from '../calls.ts';
+import { Calls, type Reporting } from '../calls.ts';
 import { endOnFaults } from '../ending.ts';
 import type { Redact } from '../redaction.ts';
 import { handshakeLine, readInvitation, reattachConfiguration } from './handshake.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { hclogLogger, hclogReporting, logLevel } from './log.ts';
 import { providerAddress } from './naming.ts';
-import { providerHandlers } from './service/provider.ts';
-import { Served } from './service/served.ts';
 import { createSocketPlace } from './socket.ts';
 import { createTlsIdentity } from './tls-identity.ts';
+import { PROVIDER_METHODS, type ProviderHandlers, type ProviderMethod } from './wire/messages.ts';
 import { CONTROLLER_SERVICE, PROVIDER_SERVICE, STDIO_SERVICE } from './wire/services.ts';
 
 /** A state with large certificates is far below; Terraform's own limit is the same. */
@@ -21,14 +20,20 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 /** Serves a process that was started by hand, for an engine with TF_REATTACH_PROVIDERS. */
 const REATTACH_FLAG = '--reattach';
 
+export interface PluginOptions {
+  /** The provider, loaded with the first call that needs it. */
+  readonly load: () => Promise<ProviderDefinition>;
+  /** Its schema as it goes over the wire, where it was made beforehand. */
+  readonly schema?: () => Promise<Buffer | undefined>;
+}
+
 /**
- * Serves a provider as Terraform's and OpenTofu's plugin, until the engine ends. `load` is called after the engine
- * was answered, while it connects. What keeps the plugin from starting is said in one line on stdout, where the
- * engine looks for the handshake, and shows it.
+ * Serves a provider as Terraform's and OpenTofu's plugin, until the engine ends. What keeps the plugin from starting is
+ * said in one line on stdout, where the engine looks for the handshake, and shows it.
  */
-export async function startPlugin(load: () => Promise<ProviderDefinition>): Promise<void> {
+export async function startPlugin(options: PluginOptions): Promise<void> {
   try {
-    await start(load);
+    await start(options);
   } catch (thrown) {
     const { message, hint } = toStasisError(thrown);
     process.stdout.write(`stasis cannot start: ${[message, hint].filter(Boolean).join(' ')}\n`);
@@ -36,7 +41,7 @@ export async function startPlugin(load: () => Promise<ProviderDefinition>): Prom
   }
 }
 
-async function start(load: () => Promise<ProviderDefinition>): Promise<void> {
+async function start(options: PluginOptions): Promise<void> {
   const reattachable = process.argv.includes(REATTACH_FLAG);
   const invitation = reattachable ? undefined : readInvitation(process.env);
   const parent = process.ppid;
@@ -50,7 +55,7 @@ async function start(load: () => Promise<ProviderDefinition>): Promise<void> {
 
   const place = createSocketPlace(invitation?.socketFolder);
   process.on('exit', place.remove);
-  const served = new Served(load, calls, (redact: Redact) => hclogReporting(write, level, redact));
+  const handlers = handlersOf(options, calls, (redact: Redact) => hclogReporting(write, level, redact));
   const identity = invitation?.clientCertificate ? createTlsIdentity() : undefined;
   const credentials =
     identity === undefined || invitation?.clientCertificate === undefined
@@ -60,26 +65,47 @@ async function start(load: () => Promise<ProviderDefinition>): Promise<void> {
           [{ private_key: Buffer.from(identity.keyPem), cert_chain: Buffer.from(identity.certificatePem) }],
           true,
         );
-  const server = createServer(served, lifecycle, reattachable);
+  const server = createServer(handlers, lifecycle, reattachable);
   await listen(server, place.path, credentials);
   if (reattachable) announce(place.path);
   else {
     process.stdout.write(`${handshakeLine(place.path, identity?.certificateDer)}\n`);
     lifecycle.watchParent(parent);
   }
-  // Its failure is told by the first call that needs it.
-  served.definition().catch(() => {});
 }
 
-function createServer(served: Served, lifecycle: Lifecycle, reattachable: boolean): Server {
+type Handler = (request: unknown) => Promise<unknown>;
+
+/**
+ * What serves the calls is loaded with the first one of them. A command of the engine starts the plugin several times,
+ * once for the schema alone.
+ */
+function handlersOf(
+  { load, schema }: PluginOptions,
+  calls: Calls,
+  reporting: (redact: Redact) => Reporting,
+): Readonly<Record<ProviderMethod, Handler>> {
+  let serving: Promise<ProviderHandlers> | undefined;
+  const handle = async (method: ProviderMethod, request: unknown) => {
+    serving ??= import('./service/provider.ts').then(({ serve }) => serve(load, calls, reporting));
+    return ((await serving)[method] as Handler)(request);
+  };
+  const all = PROVIDER_METHODS.map((method) => [method, (request: unknown) => handle(method, request)]);
+  const handlers = Object.fromEntries(all) as Record<ProviderMethod, Handler>;
+  const made = handlers.GetProviderSchema;
+  return { ...handlers, GetProviderSchema: async (request) => (await schema?.()) ?? made(request) };
+}
+
+function createServer(
+  serving: Readonly<Record<ProviderMethod, Handler>>,
+  lifecycle: Lifecycle,
+  reattachable: boolean,
+): Server {
   const server = new Server({
     'grpc.max_receive_message_length': MESSAGE_MAX_BYTES,
     'grpc.max_send_message_length': MESSAGE_MAX_BYTES,
   });
-  const handlers = Object.entries(providerHandlers(served)).map(([method, handler]) => [
-    method,
-    unary(handler as (request: unknown) => Promise<unknown>),
-  ]);
+  const handlers = Object.entries(serving).map(([method, handler]) => [method, unary(handler)]);
   server.addService(PROVIDER_SERVICE, Object.fromEntries(handlers));
   server.addService(CONTROLLER_SERVICE, {
     Shutdown: unary(async () => {
@@ -97,7 +123,7 @@ function createServer(served: Served, lifecycle: Lifecycle, reattachable: boolea
 }
 
 /** grpc-js reports `cancelled` for calls that succeeded too: it is never read here. */
-function unary(handler: (request: unknown) => Promise<unknown>): UntypedHandleCall {
+function unary(handler: Handler): UntypedHandleCall {
   return (
     call: { readonly request: unknown },
     answer: (error: Error | null, response?: unknown) => void,

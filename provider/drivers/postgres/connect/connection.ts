@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import pg from 'pg';
+import type pg from 'pg';
 import { StasisError } from '../../../core/errors.ts';
 import { within } from '../../../core/wait.ts';
 import { CONNECTING, faultOfThrown } from './faults.ts';
@@ -109,9 +109,11 @@ async function firstThatConnects(
   database: string,
   { signal, name = 'stasis' }: ConnectOptions,
 ): Promise<pg.Client> {
+  // Most runs of a plugin contact no server: the client is loaded with the first connection.
+  const { default: library } = await import('pg');
   const ways = await waysOf(place);
   for (const [index, ssl] of ways.entries()) {
-    const client = new pg.Client({
+    const client = new library.Client({
       host: place.host,
       port: place.port,
       user: place.user,

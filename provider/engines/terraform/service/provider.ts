@@ -1,13 +1,25 @@
 import { StasisError, toStasisError } from '../../../core/errors.ts';
+import type { ProviderDefinition } from '../../../core/resource.ts';
+import type { Calls, Reporting } from '../../calls.ts';
+import type { Redact } from '../../redaction.ts';
 import { diagnosticsOf, scopeOf } from '../diagnostics.ts';
 import type { ProviderHandlers } from '../wire/messages.ts';
 import { configurationHandlers } from './configuration.ts';
 import { dataSourceHandlers } from './data-source.ts';
 import { resourceHandlers } from './resource.ts';
-import type { Served } from './served.ts';
+import { Served } from './served.ts';
+
+/** Serves a provider that is loaded with the first call that needs it. */
+export function serve(
+  load: () => Promise<ProviderDefinition>,
+  calls: Calls,
+  reporting: (redact: Redact) => Reporting,
+): ProviderHandlers {
+  return providerHandlers(new Served(load, calls, reporting));
+}
 
 /** All calls of `tfplugin6.Provider`. None rejects: what fails is told as a diagnostic, which the user can read. */
-export function providerHandlers(served: Served): ProviderHandlers {
+function providerHandlers(served: Served): ProviderHandlers {
   const handlers: ProviderHandlers = {
     ...configurationHandlers(served),
     ...resourceHandlers(served),

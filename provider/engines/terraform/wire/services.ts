@@ -16,7 +16,9 @@ function method<Q extends MessageName, S extends MessageName>(
     responseStream,
     requestSerialize: (message: Message<Q>) => encodeMessage(request, message),
     requestDeserialize: (bytes: Buffer) => decodeMessage(request, bytes),
-    responseSerialize: (message: Message<S>) => encodeMessage(response, message),
+    // A schema that the build has encoded goes out as it is.
+    responseSerialize: (message: Message<S> | Buffer) =>
+      Buffer.isBuffer(message) ? message : encodeMessage(response, message),
     responseDeserialize: (bytes: Buffer) => decodeMessage(response, bytes),
   };
 }
