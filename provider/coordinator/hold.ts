@@ -46,11 +46,8 @@ export async function withHolds(
     step = 'mark';
     const observations = await work(signal);
     step = 'evidence';
-    const evidences = await allSettledOrThrow(holding, signal, async ({ member, session }, own) => {
-      return [member.name, session.hold!.how, await session.hold!.evidence(own)] as const;
-    });
-    for (const [name, how, evidence] of evidences)
-      observations.set(name, { ...observations.get(name)!, held: { how, evidence } });
+    for (const [name, held] of await takeEvidence(holding, signal))
+      observations.set(name, { ...observations.get(name)!, held });
     return observations;
   };
   let running: Promise<unknown> | undefined;
@@ -78,6 +75,26 @@ export async function withHolds(
       await thawRanks(ranks, context);
     }
   }
+}
+
+/**
+ * First of those whose thaw comes by itself, so that all are still held; then of those that are thawed in the same
+ * exchange, last held first. A hold ends when its last reading is asked for, so no mark is outside of one.
+ */
+async function takeEvidence(
+  holding: readonly Participant[],
+  outer: AbortSignal,
+): Promise<Map<string, NonNullable<Observation['held']>>> {
+  const gathered = new Map<string, NonNullable<Observation['held']>>();
+  const apart = holding.filter(({ session }) => !session.hold!.thawWithEvidence);
+  const together = holding.filter(({ session }) => session.hold!.thawWithEvidence);
+  for (const some of [apart, ...byRank(together).toReversed()])
+    await allSettledOrThrow(some, outer, async ({ member, session }, signal) => {
+      const hold = session.hold!;
+      const evidence = await (hold.thawWithEvidence?.(signal) ?? hold.evidence(signal));
+      gathered.set(member.name, { how: hold.how, evidence });
+    });
+  return gathered;
 }
 
 async function thawRanks(

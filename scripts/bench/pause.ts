@@ -16,6 +16,8 @@ import { type Figure, median, shareOf } from './figure.ts';
 
 const CAPTURES = 9;
 const REDIS_MB = 250;
+/** Keys of the kind that `fill` makes, in 1 MB of used_memory. */
+const KEYS_A_MB = 1_150;
 /** Rows of about 400 bytes: some 100 MB of table. */
 const ROWS = 250_000;
 /** The pause that a user of a Redis of 250 MB may feel, at the median. */
@@ -33,16 +35,18 @@ export async function benchPause(): Promise<readonly Figure[]> {
   const root = await mkdtemp(join(tmpdir(), 'stasis-bench-'));
   resources.defer(() => rm(root, { recursive: true, force: true }));
   await fill(postgres, redis, join(root, 'folder'));
-  const load = startLoad(postgres, redis);
-  resources.defer(load.stop);
+  const traffic = await startTraffic(postgres, redis);
+  resources.defer(traffic.stop);
 
   const pausesMs: number[] = [];
+  const forksMs: number[] = [];
   const spansMs: number[] = [];
   for (let round = 0; round < CAPTURES; round += 1) {
     pausesMs.push(await pauseOfCapture(postgres, redis, root));
+    forksMs.push(await lastForkMs(redis));
     if (round < 3) spansMs.push(await spanOfDumps(postgres, redis, root));
   }
-  const [ours, span] = [median(pausesMs), median(spansMs)];
+  const [ours, span, fork] = [median(pausesMs), median(spansMs), median(forksMs)];
   return [
     shareOf(
       {
@@ -64,7 +68,22 @@ export async function benchPause(): Promise<readonly Figure[]> {
       },
       1,
     ),
+    // No target of ours: it says how much of the pause nobody but the server's kernel could shorten.
+    shareOf({
+      name: 'the pause, by the fork alone',
+      unit: 'ms',
+      ours,
+      peer: fork,
+      peerName: 'latest_fork_usec of the same captures',
+    }),
   ];
+}
+
+/** How long the server itself says that its last fork took. */
+async function lastForkMs(redis: RedisServer): Promise<number> {
+  const forkUs = /latest_fork_usec:(\d+)/.exec(await redis.cli('INFO', 'stats'))?.[1];
+  if (forkUs === undefined) throw new Error('the server does not say how long its fork took');
+  return Number(forkUs) / 1_000;
 }
 
 async function fill(postgres: PostgresServer, redis: RedisServer, folder: string): Promise<void> {
@@ -75,37 +94,30 @@ async function fill(postgres: PostgresServer, redis: RedisServer, folder: string
   await client.end();
   await redis.cli(
     'EVAL',
-    `for i = 1, ${REDIS_MB * 900} do redis.call('SET', 'key:' .. i, string.rep(tostring(i), 140)) end`,
+    `for i = 1, ${REDIS_MB * KEYS_A_MB} do redis.call('SET', 'key:' .. i, string.rep(tostring(i), 140)) end`,
     '0',
   );
   await mkdir(folder);
   for (let index = 0; index < 500; index += 1) await writeFile(join(folder, `f${index}`), 'x'.repeat(20_000));
 }
 
-function startLoad(postgres: PostgresServer, redis: RedisServer): { stop(): Promise<void> } {
-  let running = true;
-  const clients = [0, 1].map(async (worker) => {
-    const client = new pg.Client({ connectionString: postgres.url() });
-    client.on('error', () => {});
-    await client.connect();
-    while (running) {
-      await client.query('UPDATE orders SET body = body WHERE id = $1', [
-        1 + Math.floor(Math.random() * ROWS),
-      ]);
-      await new Promise((resolve) => setTimeout(resolve, 2 + worker));
-    }
-    await client.end();
+/** Traffic of another process, until it is stopped. */
+async function startTraffic(
+  postgres: PostgresServer,
+  redis: RedisServer,
+): Promise<{ stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'traffic.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const writer = (async () => {
-    while (running) {
-      await redis.cli('INCR', 'counter');
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })();
+  child.stdin.on('error', () => {});
+  const ended = once(child, 'close');
+  child.stdin.write(`${JSON.stringify({ postgresUrl: postgres.url(), redisUrl: redis.url, rows: ROWS })}\n`);
+  const [first] = await Promise.race([once(child.stdout, 'data'), ended]);
+  if (!(first instanceof Buffer)) throw new Error('the traffic did not start');
   return {
     stop: async () => {
-      running = false;
-      await Promise.all([...clients, writer]);
+      child.stdin.end();
+      await ended;
     },
   };
 }

@@ -71,6 +71,14 @@ function sabotagedWatch(session: Session, watch: Watchable, sabotage: Sabotage):
 }
 
 function sabotagedHold(session: Session, hold: Holdable, sabotage: Sabotage): Holdable {
+  const sabotagedEvidence = async (
+    take: (signal: AbortSignal) => Promise<HoldEvidence>,
+    signal: AbortSignal,
+  ): Promise<HoldEvidence> => {
+    await sabotage.beforeEvidence?.(session);
+    const evidence = await take(signal);
+    return sabotage.evidence?.(evidence) ?? evidence;
+  };
   return {
     how: hold.how,
     settle: hold.settle && ((signal) => hold.settle!(signal)),
@@ -78,11 +86,9 @@ function sabotagedHold(session: Session, hold: Holdable, sabotage: Sabotage): Ho
       await hold.freeze(leaseMs, signal);
       await sabotage.afterFreeze?.(session);
     },
-    evidence: async (signal) => {
-      await sabotage.beforeEvidence?.(session);
-      const evidence = await hold.evidence(signal);
-      return sabotage.evidence?.(evidence) ?? evidence;
-    },
+    evidence: (signal) => sabotagedEvidence((own) => hold.evidence(own), signal),
+    thawWithEvidence:
+      hold.thawWithEvidence && ((signal) => sabotagedEvidence((own) => hold.thawWithEvidence!(own), signal)),
     thaw: () => hold.thaw(),
   };
 }

@@ -2,8 +2,8 @@ import type { Context } from '../../core/context.ts';
 import type { Holdable, HoldEvidence } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import { sleep, within } from '../../core/wait.ts';
-import { Connection } from './connection.ts';
-import { epochOf, type Look, lockConditions, look, readingOf } from './reading.ts';
+import { type Command, Connection } from './connection.ts';
+import { epochOf, type Look, type LookOptions, lockConditions, look, readingOf } from './reading.ts';
 import type { RedisSpec } from './spec.ts';
 
 /** How long a child that runs already (a save of somebody else's, or of our last try) is waited for. */
@@ -12,6 +12,7 @@ const CHILD_POLL_MS = 20;
 /** A child that starts between our look and our lock makes us try again, this often. */
 const LOCK_TRIES = 5;
 const UNPAUSE_MS = 2_000;
+const UNPAUSE: Command = ['CLIENT', 'UNPAUSE'];
 
 /**
  * Locks a server by `CLIENT PAUSE … WRITE`: writes wait, reads go on, and nothing expires or is evicted. The server's
@@ -52,7 +53,8 @@ export class Lock implements Holdable {
     await this.ready(signal);
     for (let attempt = 1; ; attempt += 1) {
       this.paused = true;
-      const first = await this.look(signal, ['CLIENT', 'PAUSE', String(Math.ceil(leaseMs)), 'WRITE']);
+      const before: Command = ['CLIENT', 'PAUSE', String(Math.ceil(leaseMs)), 'WRITE'];
+      const first = await this.look(signal, { before });
       if (first.counters.busyWith === undefined) {
         this.first = first;
         this.fork = undefined;
@@ -69,10 +71,21 @@ export class Lock implements Holdable {
     await this.idle(signal);
   }
 
-  async evidence(signal: AbortSignal): Promise<HoldEvidence> {
+  evidence(signal: AbortSignal): Promise<HoldEvidence> {
+    return this.lastLook(signal);
+  }
+
+  /** One write: the server answers the look before it comes to UNPAUSE. */
+  async thawWithEvidence(signal: AbortSignal): Promise<HoldEvidence> {
+    const evidence = await this.lastLook(signal, UNPAUSE);
+    this.paused = false;
+    return evidence;
+  }
+
+  private async lastLook(signal: AbortSignal, after?: Command): Promise<HoldEvidence> {
     const { first, fork } = this;
     if (first === undefined) throw new StasisError('redis.not-locked', 'The server was not locked.');
-    const last = await this.look(signal);
+    const last = await this.look(signal, { after });
     const looks = fork ? [first, fork, last] : [first, last];
     return {
       readings: looks.map((one) => readingOf(one, first)),
@@ -84,21 +97,20 @@ export class Lock implements Holdable {
   async thaw(): Promise<void> {
     this.first = undefined;
     if (!this.paused) return;
-    const unpause = ['CLIENT', 'UNPAUSE'];
     if (this.connection.open) {
-      await this.connection.call(unpause, { timeoutMs: UNPAUSE_MS });
+      await this.connection.call(UNPAUSE, { timeoutMs: UNPAUSE_MS });
       this.paused = false;
       return;
     }
     // Our PAUSE may still be on its way on the connection that broke: so it stays noted, and the next thaw asks again.
     await within(UNPAUSE_MS, 'unpausing', undefined, async (signal) => {
       await using another = await Connection.open(this.spec, signal);
-      await another.call(unpause, { timeoutMs: UNPAUSE_MS });
+      await another.call(UNPAUSE, { timeoutMs: UNPAUSE_MS });
     });
   }
 
-  look(signal: AbortSignal, first?: readonly string[]): Promise<Look> {
-    return look(this.connection, { clock: this.context.clock, acl: this.acl, signal, first });
+  look(signal: AbortSignal, around: Pick<LookOptions, 'before' | 'after'> = {}): Promise<Look> {
+    return look(this.connection, { clock: this.context.clock, acl: this.acl, signal, ...around });
   }
 
   /** Waits until no child runs: a SYNC would join it, and show an older state. */

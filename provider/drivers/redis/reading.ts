@@ -54,20 +54,23 @@ export interface LookOptions {
   readonly acl: boolean;
   readonly signal?: AbortSignal;
   /** Sent in the same write, before the look. */
-  readonly first?: Command;
+  readonly before?: Command;
+  /** The same after it. */
+  readonly after?: Command;
 }
 
 /** INFO of all sections takes the server less than 0.1 ms; one exchange keeps the counters of one instant together. */
 export async function look(connection: Connection, options: LookOptions): Promise<Look> {
-  const { clock, acl, signal, first } = options;
-  const commands: Command[] = [['INFO', 'all'], ...(acl ? [['ACL', 'LIST']] : [])];
+  const { clock, acl, signal, before, after } = options;
+  const readings: Command[] = [['INFO', 'all'], ...(acl ? [['ACL', 'LIST']] : [])];
+  const commands = [...(before ? [before] : []), ...readings, ...(after ? [after] : [])];
   const sentNs = clock.nowNs();
-  const replies = await connection.pipeline(first ? [first, ...commands] : commands, { signal });
+  const replies = await connection.pipeline(commands, { signal });
   const acknowledgedNs = clock.nowNs();
-  if (first) refuse(first, replies.shift());
   for (const [index, command] of commands.entries()) refuse(command, replies[index]);
-  const info = parseInfo(replies[0]);
-  const aclList = list(replies[1]).map(bytes);
+  const [infoReply, aclReply] = before ? replies.slice(1) : replies;
+  const info = parseInfo(infoReply);
+  const aclList = acl ? list(aclReply).map(bytes) : [];
   return { sentNs, acknowledgedNs, info, aclList, counters: countersOf(info, aclList) };
 }
 

@@ -72,7 +72,7 @@ async function cutHeld(session: Session, context: Context, interrupt: Interrupt)
     await interrupt('held');
     const marks = (await session.mark?.take(signal)) ?? [];
     await interrupt('marked');
-    const evidence = await hold.evidence(signal);
+    const evidence = await (hold.thawWithEvidence?.(signal) ?? hold.evidence(signal));
     return { epochs: [], marks, evidence, how: hold.how };
   } finally {
     await hold.thaw();

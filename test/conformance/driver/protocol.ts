@@ -21,7 +21,22 @@ export const STEPS: readonly Step[] = [
   { name: 'evidence', run: async (session, _, signal) => void (await session.hold?.evidence(signal)) },
   { name: 'thaw', run: async (session) => session.hold?.thaw() },
   { name: 'second epoch', run: async (session, _, signal) => void (await session.watch?.epoch(signal)) },
+  {
+    name: 'second freeze',
+    run: async ({ hold }, _, signal) => {
+      await hold?.settle?.(signal);
+      await hold?.freeze(LEASE_MS, signal);
+    },
+  },
   { name: 'second mark', run: async (session, _, signal) => void (await session.mark?.take(signal)) },
+  {
+    name: 'thaw with evidence',
+    run: async ({ hold }, _, signal) => {
+      await hold?.thawWithEvidence?.(signal);
+      await hold?.thaw();
+    },
+  },
+  { name: 'third mark', run: async (session, _, signal) => void (await session.mark?.take(signal)) },
   { name: 'copy', run: async (session, blobs) => void (await session.copy(blobs)) },
   {
     name: 'fingerprint',
