@@ -17,6 +17,7 @@ export const ENTRIES: Readonly<Record<string, string>> = {
   'terraform-provider-stasis': 'provider/engines/terraform/main.ts',
   'pulumi-resource-stasis': 'provider/engines/pulumi/main.ts',
   'pack-worker': 'provider/stores/pack/worker.ts',
+  'redis-lease': 'provider/drivers/redis/follow/lease-process.ts',
 };
 
 /** Files beside the sources whose change makes another bundle. */

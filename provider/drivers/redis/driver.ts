@@ -2,6 +2,7 @@ import type { Driver, Held } from '../../core/driver.ts';
 import { Connection } from './connection.ts';
 import { readContent } from './content.ts';
 import { fingerprintOfServer } from './fingerprint-live.ts';
+import { stopFollowing } from './follow/stop-following.ts';
 import { readInfo } from './info.ts';
 import { readEntry } from './journal.ts';
 import { planCapture, refuseKind } from './plan.ts';
@@ -36,6 +37,8 @@ export const redisDriver: Driver<RedisSpec> = {
   },
   async undo(spec, _at, entry, context): Promise<void> {
     await using connection = await Connection.open(spec, context.signal);
-    await rollBack(connection, readEntry(entry), context.signal);
+    const read = readEntry(entry);
+    if (read.kind === 'follow') await stopFollowing(connection, read, context.signal);
+    else await rollBack(connection, read, context.signal);
   },
 };

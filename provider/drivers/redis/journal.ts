@@ -20,9 +20,16 @@ const entrySchema = z.object({
 
 export type JournalEntry = z.infer<typeof entrySchema>;
 
+/** A target is about to be told to follow a stand-in master of ours. The login for that is in no journal. */
+const followSchema = z.object({ kind: z.literal('follow'), host: z.string(), port: z.number() });
+
+export type FollowEntry = z.infer<typeof followSchema>;
+
+const anySchema = z.discriminatedUnion('kind', [entrySchema, followSchema]);
+
 /** @throws StasisError `redis.journal-malformed` */
-export function readEntry(entry: unknown): JournalEntry {
-  const parsed = entrySchema.safeParse(entry);
+export function readEntry(entry: unknown): JournalEntry | FollowEntry {
+  const parsed = anySchema.safeParse(entry);
   if (parsed.success) return parsed.data;
   throw new StasisError(
     'redis.journal-malformed',

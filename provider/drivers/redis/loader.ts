@@ -86,7 +86,7 @@ function commandsFor(record: RdbKey, { facts, shiftMs }: LoadOptions): Command[]
 }
 
 /** 0 would mean never: what expired before 1970 has expired all the same a millisecond later. */
-function moved(expireAtMs: number | undefined, shiftMs: number): number | undefined {
+export function moved(expireAtMs: number | undefined, shiftMs: number): number | undefined {
   return expireAtMs === undefined ? undefined : Math.max(1, expireAtMs + shiftMs);
 }
 

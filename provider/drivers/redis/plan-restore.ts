@@ -5,11 +5,12 @@ import type { MemberCapture } from '../../core/manifest.ts';
 import { formatBytes } from '../../core/units.ts';
 import { type Command, Connection } from './connection.ts';
 import { type CapturedContent, readContent } from './content.ts';
+import { readSetting, STAND_IN_USER } from './follow/stop-following.ts';
 import { factsOf, productName, rdbVersionOf, readInfo, type ServerFacts } from './info.ts';
 import { chooseLayout, type Occupancy, readOccupancy } from './layout.ts';
 import { hasFieldExpiry } from './live.ts';
 import { identitiesOf, kindProblems, modulesOf, rightProblems } from './plan.ts';
-import { atUrl } from './problems.ts';
+import { atUrl, replicaProblem } from './problems.ts';
 import { hasExpiringFields, RDB_TYPE, readsType } from './rdb/types.ts';
 import { maySwap } from './restored.ts';
 import type { RedisSpec } from './spec.ts';
@@ -45,7 +46,9 @@ export async function planRestore(
     await using connection = await Connection.open(spec, signal);
     const info = await readInfo(connection, signal);
     const facts = factsOf(info);
-    const problems = [...kindProblems(info)];
+    const left = (await readSetting(connection, 'masteruser', signal)) === STAND_IN_USER;
+    // It follows a stand-in of a restore that died: that is undone before anything else.
+    const problems = kindProblems(info).filter(({ code }) => !left || code !== replicaProblem().code);
     const target = await readOccupancy(connection, facts, signal);
     if (problems.length === 0) {
       problems.push(

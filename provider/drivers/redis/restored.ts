@@ -9,6 +9,7 @@ import { type Command, Connection, ReplyError } from './connection.ts';
 import type { CapturedContent } from './content.ts';
 import { LOADING_KEY, RESTORE_KEY } from './fingerprint-key.ts';
 import { fingerprintOfServer } from './fingerprint-live.ts';
+import { loadByFollowing } from './follow/following.ts';
 import { factsOf, readInfo, type ServerFacts } from './info.ts';
 import type { JournalEntry } from './journal.ts';
 import { chooseLayout, type Layout, type Occupancy, type RestoreNote, readOccupancy } from './layout.ts';
@@ -122,18 +123,25 @@ export class RestoredTarget implements Held {
   }
 
   private async fill(content: CapturedContent, blobs: BlobReader): Promise<void> {
-    const { connection, context, options, facts, layout, libraries, target, shiftMs } = this.parts;
+    const { connection, context, facts, layout, libraries, target, shiftMs } = this.parts;
     const { signal } = context;
     await connection.attempt(['CLIENT', 'SETNAME', RESTORE_NAME], { signal });
-    for (const db of layout.loadInto.values()) {
-      await connection.call(['SELECT', String(db)], { signal });
-      await connection.call(['SET', LOADING_KEY, options.restoreId], { signal });
-    }
+    const followed = await loadByFollowing({ ...this.parts, content, blobs });
+    if (!followed) await this.markDatabases();
     for (const { name, code } of libraries)
       if (!target.libraries.get(name)?.equals(code))
         await connection.call(['FUNCTION', 'LOAD', 'REPLACE', code], { signal });
     await this.makeUsers(content, blobs);
-    await loadKeys(connection, content, blobs, { facts, loadInto: layout.loadInto, shiftMs, context });
+    if (!followed)
+      await loadKeys(connection, content, blobs, { facts, loadInto: layout.loadInto, shiftMs, context });
+  }
+
+  private async markDatabases(): Promise<void> {
+    const { connection, layout, options, context } = this.parts;
+    for (const db of layout.loadInto.values()) {
+      await connection.call(['SELECT', String(db)], { signal: context.signal });
+      await connection.call(['SET', LOADING_KEY, options.restoreId], { signal: context.signal });
+    }
   }
 
   /** A rule that this server does not know leaves its user out; the comparison then names it. */
