@@ -5,6 +5,7 @@ import { benchImports } from './bench/imports.ts';
 import { benchPause } from './bench/pause.ts';
 import { benchPlan } from './bench/plan.ts';
 import { benchPulumi } from './bench/pulumi.ts';
+import { benchRedisRestore } from './bench/redis-restore.ts';
 import { benchStart } from './bench/start.ts';
 import { benchStore } from './bench/store.ts';
 
@@ -12,6 +13,7 @@ import { benchStore } from './bench/store.ts';
 const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   store: benchStore,
   pause: benchPause,
+  'redis-restore': benchRedisRestore,
   start: benchStart,
   plan: benchPlan,
   pulumi: benchPulumi,

@@ -23,6 +23,7 @@ import {
   startRedis,
 } from '../../../../test/support/redis-server.ts';
 import { redisVersions } from '../../../../test/support/redis-versions.ts';
+import { Connection } from '../connection.ts';
 import { STAND_IN_USER } from './stop-following.ts';
 
 type Refusing = Pick<RedisServerOptions, 'users' | 'config'>;
@@ -134,6 +135,20 @@ describe.each([...servers])('$product $version', ({ path: binary, version }) => 
       expect(await compareWithServer(captured, { url: target.url })).toMatchObject({ differenceCount: 0 });
       await expectFree(target);
     },
+  );
+
+  test(
+    'a target that a Sentinel watches is loaded by RESTORE',
+    async () => {
+      await using target = await startRedis({ binary });
+      await using watcher = await Connection.open({ url: target.url }, new AbortController().signal);
+      await watcher.call(['CLIENT', 'SETNAME', 'sentinel-1f2e3d4c-cmd']);
+      const context = testContext();
+      await using held = await restore(target, captured, {}, context);
+      expect(fellBack(context)).toContain('Sentinel');
+      expect(await differences(captured, held)).toEqual([]);
+    },
+    TEST_MS,
   );
 
   test('another’s data that is on the target is kept, and nothing is told to follow', async () => {

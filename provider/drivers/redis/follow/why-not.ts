@@ -1,4 +1,4 @@
-import type { Command } from '../connection.ts';
+import { type Command, text } from '../connection.ts';
 import { numberOf, rdbVersionOf, readInfo } from '../info.ts';
 import { hasExpiringFields, readsType } from '../rdb/types.ts';
 import { checkRights } from '../rights.ts';
@@ -16,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   ['CONFIG', 'GET', 'masterauth'],
   ['CLIENT', 'PAUSE', '1', 'WRITE'],
   ['CLIENT', 'UNPAUSE'],
+  ['CLIENT', 'LIST'],
 ];
 
 /** What has to be so in the target's configuration. A login to another master of its own could not be put back. */
@@ -43,6 +44,9 @@ export async function whyNotFollow(load: FollowLoad): Promise<string | undefined
   const rights = await checkRights(connection, COMMANDS, signal);
   if (rights.some((right) => right === 'denied' || right === 'unknown-command'))
     return 'the login may not make the target follow';
+  // It would take a master that says it is a replica for one that failed over.
+  const clients = text(await connection.attempt(['CLIENT', 'LIST'], { signal }));
+  if (clients.includes('name=sentinel-')) return 'a Sentinel watches the target';
   if (numberOf(await readInfo(connection, signal), 'connected_slaves') > 0) return 'the target has replicas';
   for (const [name, wanted] of Object.entries(SETTINGS))
     if ((await readSetting(connection, name, signal)) !== wanted)
