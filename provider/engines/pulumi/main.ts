@@ -1,6 +1,6 @@
 import { startPlugin } from './plugin.ts';
 
-/** The plugin that Pulumi's engine starts. What the provider is made of loads while the engine connects. */
+/** The plugin that Pulumi's engine starts. What the provider is made of loads once it is configured. */
 await startPlugin({
   load: async (owner) => {
     const { providerDefinition } = await import('../../composition/provider.ts');

@@ -50,8 +50,6 @@ export async function startPlugin(options: PluginOptions): Promise<void> {
   });
   server.addService(services.ResourceProviderService, providerHandlers(served));
   process.stdout.write(`${await listen(server)}\n`);
-  // Its failure is told by the first call that needs it.
-  served.definition().catch(() => undefined);
 }
 
 function listen(server: Server): Promise<number> {

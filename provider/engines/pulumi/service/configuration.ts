@@ -9,14 +9,11 @@ import { withSecrets } from '../values/secrets.ts';
 import { diffResponse, nothingDiffers } from './diff.ts';
 import type { Served } from './served.ts';
 
-type Request<N extends 'CheckRequest' | 'DiffRequest' | 'ConfigureRequest' | 'GetSchemaRequest'> =
-  InstanceType<(typeof provider)[N]>;
+type Request<N extends 'CheckRequest' | 'DiffRequest'> = InstanceType<(typeof provider)[N]>;
 
-/** The package's schema, and the provider's own configuration. */
+/** The provider's own configuration, before it is configured. */
 export function configurationHandlers(served: Served) {
   return {
-    getSchema: async (_request: Request<'GetSchemaRequest'>) =>
-      new provider.GetSchemaResponse().setSchema(await served.schema()),
     checkConfig: async (request: Request<'CheckRequest'>) => {
       const definition = await served.definition();
       const { values, problems, properties } = readConfiguration(
@@ -36,15 +33,6 @@ export function configurationHandlers(served: Served) {
       );
       return found.length === 0 ? nothingDiffers() : diffResponse(found, []);
     },
-    configure: async (request: Request<'ConfigureRequest'>) => {
-      const definition = await served.definition();
-      const { values, properties } = readConfiguration(definition, decodeProperties(request.getArgs()));
-      served.configure(values, properties);
-      return new provider.ConfigureResponse()
-        .setAcceptsecrets(true)
-        .setSupportspreview(true)
-        .setSupportsAutonamingConfiguration(true);
-    },
   };
 }
 
@@ -58,7 +46,10 @@ interface ReadConfiguration {
 }
 
 /** The SDKs write everything that is no text as JSON text, and so does `pulumi config set`. */
-function readConfiguration({ configuration }: ProviderDefinition, sent: PropertyMap): ReadConfiguration {
+export function readConfiguration(
+  { configuration }: ProviderDefinition,
+  sent: PropertyMap,
+): ReadConfiguration {
   const problems: StasisError[] = [];
   const own = Object.entries(sent).filter(([key]) => !ENGINES_OWN.includes(key));
   const parsed = own.map(([key, property]) => {

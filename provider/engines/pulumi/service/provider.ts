@@ -5,32 +5,70 @@ import { StasisError, toStasisError } from '../../../core/errors.ts';
 import type { Engine } from '../engine.ts';
 import { callError } from '../errors.ts';
 import provider from '../stubs.ts';
-import { configurationHandlers } from './configuration.ts';
-import { functionHandlers } from './function.ts';
-import { resourceHandlers } from './resource.ts';
+import { decodeProperties } from '../values/property.ts';
 import { CallFailure, type Served } from './served.ts';
 
-/** All calls of `pulumirpc.ResourceProvider` that are served; the stubs answer all others with UNIMPLEMENTED. */
+/**
+ * All calls of `pulumirpc.ResourceProvider` that are served; the stubs answer all others with UNIMPLEMENTED. What
+ * serves a resource is loaded with the first call that needs it: the engine is answered before that.
+ */
 export function providerHandlers(served: Served): Record<string, UntypedHandleCall> {
+  const configuration = async () => (await import('./configuration.ts')).configurationHandlers(served);
+  const resources = async () => (await import('./resource.ts')).resourceHandlers(served);
+  const functions = async () => (await import('./function.ts')).functionHandlers(served);
+  const components = () => import('./component.ts');
   const handlers = {
-    ...connectionHandlers(served),
-    ...configurationHandlers(served),
-    ...resourceHandlers(served),
-    ...functionHandlers(served),
-    // Most runs have no component: what serves them is loaded when one comes.
-    construct: async (request: InstanceType<typeof provider.ConstructRequest>) => {
-      const { construct } = await import('./component.ts');
-      return construct(served, request);
-    },
+    ...connectionHandlers(served, resources),
+    checkConfig: async (request: Request<'CheckRequest'>) => (await configuration()).checkConfig(request),
+    diffConfig: async (request: Request<'DiffRequest'>) => (await configuration()).diffConfig(request),
+    check: async (request: Request<'CheckRequest'>) => (await resources()).check(request),
+    diff: async (request: Request<'DiffRequest'>) => (await resources()).diff(request),
+    create: async (request: Request<'CreateRequest'>) => (await resources()).create(request),
+    update: async (request: Request<'UpdateRequest'>) => (await resources()).update(request),
+    read: async (request: Request<'ReadRequest'>) => (await resources()).read(request),
+    delete: async (request: Request<'DeleteRequest'>) => (await resources()).delete(request),
+    invoke: async (request: Request<'InvokeRequest'>) => (await functions()).invoke(request),
+    construct: async (request: Request<'ConstructRequest'>) =>
+      (await components()).construct(served, request),
   };
   return Object.fromEntries(
     Object.entries(handlers).map(([name, handler]) => [name, unary(handler as Handler, served.engine)]),
   );
 }
 
-function connectionHandlers(served: Served) {
+type Request<
+  N extends
+    | 'CheckRequest'
+    | 'ConfigureRequest'
+    | 'ConstructRequest'
+    | 'CreateRequest'
+    | 'DeleteRequest'
+    | 'DiffRequest'
+    | 'GetSchemaRequest'
+    | 'InvokeRequest'
+    | 'ProviderHandshakeRequest'
+    | 'ReadRequest'
+    | 'UpdateRequest',
+> = InstanceType<(typeof provider)[N]>;
+
+/** An answer has left the process after this long; loading would hold it back, as it has the one thread. */
+const ANSWER_MS = 5;
+
+/** @param loadMore loads what the next calls need: a resource's own are all that comes after the configuration */
+function connectionHandlers(served: Served, loadMore: () => Promise<unknown>) {
   return {
-    handshake: async (request: InstanceType<typeof provider.ProviderHandshakeRequest>) => {
+    getSchema: async (_request: Request<'GetSchemaRequest'>) =>
+      new provider.GetSchemaResponse().setSchema(await served.schema()),
+    configure: async (request: Request<'ConfigureRequest'>) => {
+      served.configure(decodeProperties(request.getArgs()));
+      // A failure of either is told by the first call that needs it.
+      setTimeout(() => void Promise.allSettled([served.definition(), loadMore()]), ANSWER_MS);
+      return new provider.ConfigureResponse()
+        .setAcceptsecrets(true)
+        .setSupportspreview(true)
+        .setSupportsAutonamingConfiguration(true);
+    },
+    handshake: async (request: Request<'ProviderHandshakeRequest'>) => {
       served.engine.connect(request.getEngineAddress());
       return new provider.ProviderHandshakeResponse()
         .setAcceptSecrets(true)

@@ -7,7 +7,6 @@ import type {
   FunctionDefinition,
   ProviderDefinition,
   ResourceDefinition,
-  Values,
 } from '../../../core/resource.ts';
 import type { Calls } from '../../calls.ts';
 import { type Redact, redacting } from '../../redaction.ts';
@@ -15,8 +14,7 @@ import type { Engine } from '../engine.ts';
 import { callError } from '../errors.ts';
 import { parseUrn, stackOwner, tokenOf } from '../naming.ts';
 import { engineReporting, tellWarnings } from '../reporting.ts';
-import type { Property, PropertyMap } from '../values/property.ts';
-import { secretTexts } from '../values/secrets.ts';
+import { type Property, type PropertyMap, secretTexts } from '../values/property.ts';
 import { Plans } from './plans.ts';
 
 export interface ServedOptions {
@@ -53,7 +51,7 @@ export class Served {
   private readonly verbose: boolean;
   private readonly definitions = new Map<string, Promise<ProviderDefinition>>();
   private readonly catalogs = new Map<string, Promise<Catalog>>();
-  private configuration: Values = {};
+  private configuration: PropertyMap = {};
   private redactConfiguration: Redact = (text) => text;
 
   constructor({ load, schema, calls, engine, verbose }: ServedOptions) {
@@ -68,9 +66,9 @@ export class Served {
     return kept(this.definitions, owner, () => this.load(owner));
   }
 
-  configure(configuration: Values, properties: PropertyMap): void {
+  /** @param configuration as it was sent: it is read with the first call that needs it */
+  configure(configuration: PropertyMap): void {
     this.configuration = configuration;
-    this.redactConfiguration = redacting(secretTexts(properties));
     this.catalogs.clear();
   }
 
@@ -121,8 +119,13 @@ export class Served {
   }
 
   private catalog(owner: string): Promise<Catalog> {
-    const make = async () => (await this.definition(owner)).catalog(this.configuration);
-    return kept(this.catalogs, owner, make);
+    return kept(this.catalogs, owner, async () => {
+      const definition = await this.definition(owner);
+      const { readConfiguration } = await import('./configuration.ts');
+      const { values, properties } = readConfiguration(definition, this.configuration);
+      this.redactConfiguration = redacting(secretTexts(properties));
+      return definition.catalog(values);
+    });
   }
 }
 

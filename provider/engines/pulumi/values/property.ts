@@ -142,3 +142,12 @@ function fromValue(value: unknown): Property {
   const kept = Object.entries(value).filter(([, item]) => item !== undefined);
   return Object.fromEntries(kept.map(([key, item]) => [key, fromValue(item)]));
 }
+
+/** Every text in a secret. */
+export function secretTexts(property: Property, within = false): readonly string[] {
+  if (property instanceof Secret) return secretTexts(property.value, true);
+  if (typeof property === 'string') return within ? [property] : [];
+  if (isList(property)) return property.flatMap((item) => secretTexts(item, within));
+  if (isMap(property)) return Object.values(property).flatMap((item) => secretTexts(item, within));
+  return [];
+}

@@ -52,15 +52,6 @@ function holdsSecrets(type: z.core.$ZodType): boolean {
   return inner.some((field) => metaOf(field).secret === true || holdsSecrets(field));
 }
 
-/** Every text in a secret. */
-export function secretTexts(property: Property, within = false): readonly string[] {
-  if (property instanceof Secret) return secretTexts(property.value, true);
-  if (typeof property === 'string') return within ? [property] : [];
-  if (isList(property)) return property.flatMap((item) => secretTexts(item, within));
-  if (isMap(property)) return Object.values(property).flatMap((item) => secretTexts(item, within));
-  return [];
-}
-
 /**
  * What is stored of inputs, as outputs: a value that the user wrapped as a secret stays one. What is computed holds
  * none by its definition, so that an endpoint can be read.

@@ -10,9 +10,10 @@ import {
   type PropertyMap,
   reveal,
   Secret,
+  secretTexts,
   toValues,
 } from './property.ts';
-import { lacksRequired, placesWhere, secretTexts, storedProperties, withSecrets } from './secrets.ts';
+import { lacksRequired, placesWhere, storedProperties, withSecrets } from './secrets.ts';
 
 const MEMBER = z.strictObject({
   postgres: z
