@@ -1,62 +1,41 @@
-import { spawn } from 'node:child_process';
+import { spawn as spawnProcess } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { constants as os } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { abortReason, StasisError, throwIfAborted } from '../../core/errors.ts';
-import type { Host, RunOptions, RunResult, Spawned, SpawnOptions } from '../../core/host.ts';
+import type { Host, RunResult, Spawned, SpawnOptions } from '../../core/host.ts';
+import { runBy } from '../shared/collect.ts';
+import { readFile, temporaryFolder, writeFile } from '../shared/files.ts';
+import { takeLease } from '../shared/lease.ts';
+import { STDERR_KEPT_BYTES, Tail } from '../shared/tail.ts';
 
-/** How much of a command's error output is kept, from its end. */
-const STDERR_KEPT_BYTES = 64 * 1024;
 /** How long a command may take to end after SIGTERM before it is killed. */
 const TERMINATE_MS = 2_000;
-/** What a command's collected output may be; more is an error, as `run` is for short answers. */
-const STDOUT_MAX_BYTES = 64 * 1024 * 1024;
 
 /** The machine that this process runs on. */
 export function localHost(): Host {
-  return { name: 'local', run, spawn: async (argv, options) => start(argv, options), which };
-}
-
-async function run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
-  const timeout = AbortSignal.timeout(options.timeoutMs);
-  const spawned = start(argv, { ...options, signal: AbortSignal.any([options.signal, timeout]) });
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  try {
-    for await (const chunk of spawned.stdout) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > STDOUT_MAX_BYTES)
-        throw new StasisError(
-          'host.output-too-long',
-          `${argv[0]} printed more than ${STDOUT_MAX_BYTES} bytes.`,
-        );
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    spawned.kill();
-    await spawned.ended.catch(() => undefined);
-    throwIfAborted(options.signal);
-    if (timeout.aborted) throw timedOut(argv, options.timeoutMs);
-    throw error;
-  }
-  const result = await spawned.ended;
-  throwIfAborted(options.signal);
-  if (timeout.aborted) throw timedOut(argv, options.timeoutMs);
-  return { ...result, stdout: Buffer.concat(chunks).toString('utf8') };
-}
-
-function timedOut(argv: readonly string[], timeoutMs: number): StasisError {
-  return new StasisError('host.timeout', `${argv[0]} did not end within ${timeoutMs} ms.`);
+  const spawn: Host['spawn'] = async (argv, options) => start(argv, options);
+  const run: Host['run'] = (argv, options) => runBy(spawn, argv, options);
+  const commands = { name: 'local', run, spawn };
+  return {
+    ...commands,
+    which,
+    read: (path, options) => readFile(commands, path, options),
+    write: (path, content, options) => writeFile(commands, path, content, options),
+    temporaryFolder: (options) => temporaryFolder(commands, options),
+    lease: (rescue, ttlMs, options) => takeLease(commands, rescue, ttlMs, options),
+    reach: async (address, port) => (port === undefined ? { path: address } : { host: address, port }),
+  };
 }
 
 function start(argv: readonly string[], options: SpawnOptions): Spawned {
   throwIfAborted(options.signal);
   const [program, ...rest] = argv;
   if (program === undefined) throw new RangeError('an empty command');
-  const child = spawn(program, rest, {
+  const child = spawnProcess(program, rest, {
     cwd: options.cwd,
     env: { ...baseEnvironment(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -126,40 +105,16 @@ async function which(program: string, folders: readonly string[] = []): Promise<
         .filter((folder) => folder !== '')
         .map((folder) => join(folder, program));
   for (const candidate of candidates) {
-    const usable = await access(candidate, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (usable) return candidate;
+    if (await isProgram(candidate)) return candidate;
   }
   return undefined;
 }
 
-/** Keeps the last bytes of a stream. */
-class Tail {
-  private chunks: Uint8Array[] = [];
-  private sizeBytes = 0;
-  private readonly limitBytes: number;
-
-  constructor(limitBytes: number) {
-    this.limitBytes = limitBytes;
-  }
-
-  push(chunk: Uint8Array): void {
-    this.chunks.push(chunk);
-    this.sizeBytes += chunk.length;
-    if (this.sizeBytes > 2 * this.limitBytes) this.compact();
-  }
-
-  text(): string {
-    this.compact();
-    return Buffer.concat(this.chunks).toString('utf8');
-  }
-
-  private compact(): void {
-    const all = Buffer.concat(this.chunks);
-    const kept = all.subarray(Math.max(0, all.length - this.limitBytes));
-    this.chunks = [kept];
-    this.sizeBytes = kept.length;
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
   }
 }
