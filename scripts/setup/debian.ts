@@ -19,6 +19,9 @@ interface Packaged {
 const PACKAGED: readonly Packaged[] = [
   { program: 'postgres', package: 'postgresql', find: findPostgres },
   { program: 'redis-server', package: 'redis-server' },
+  // The programs alone: this package has no service, makes no user and no folder of data.
+  { program: 'mariadbd', package: 'mariadb-server-core', find: findMariadb },
+  { program: 'mariadb-dump', package: 'mariadb-client' },
   { program: 'setfattr', package: 'attr' },
   { program: 'setfacl', package: 'acl' },
   { program: 'zstd', package: 'zstd' },
@@ -43,6 +46,12 @@ async function findPostgres(): Promise<string | undefined> {
     if (await exists(path)) return path;
   }
   return undefined;
+}
+
+/** Where a user's PATH has no folder of the administrator's. */
+async function findMariadb(): Promise<string | undefined> {
+  const path = '/usr/sbin/mariadbd';
+  return (await exists(path)) ? path : undefined;
 }
 
 /**
