@@ -1,0 +1,112 @@
+import { StasisError } from '../../../core/errors.ts';
+import type { Database } from '../connect/databases.ts';
+import { lacking } from '../connect/grants.ts';
+import { compareReleases, NEWEST, OLDEST, type ServerFacts } from '../connect/server.ts';
+import { identifier } from '../connect/sql.ts';
+import type { MariadbSpec } from '../spec.ts';
+import { type Table, tableName, wayOf } from './tables.ts';
+
+/** How many names a message lists before it only counts. */
+const NAMED = 5;
+
+export function serverProblems(server: ServerFacts): StasisError[] {
+  const { product, version, release } = server;
+  if (product !== 'MariaDB')
+    return [
+      new StasisError('mariadb.other-server', `The server is ${product} ${version}, not MariaDB.`, {
+        hint: 'MySQL is not supported yet: its log and its snapshots are tied to one another in another way.',
+        at: ['url'],
+      }),
+    ];
+  if (compareReleases(release, OLDEST) < 0)
+    return [
+      new StasisError('mariadb.server-too-old', `MariaDB ${version} is older than ${OLDEST.join('.')}.`, {
+        hint: `Releases from ${OLDEST.join('.')} to ${NEWEST[0]} are supported.`,
+        at: ['url'],
+      }),
+    ];
+  if (compareReleases(release, NEWEST) > 0)
+    return [
+      new StasisError(
+        'mariadb.server-untested',
+        `MariaDB ${version} is newer than what this driver was made for (${NEWEST[0]}).`,
+        { hint: 'Compare the verdict of a restore before you rely on it.', at: ['url'], severity: 'warning' },
+      ),
+    ];
+  return [];
+}
+
+/** Without an epoch a member can be marked, which is sharp for one such member in an application. */
+export function epochProblems(server: ServerFacts): StasisError[] {
+  if (server.noEpoch === undefined) return [];
+  return [
+    new StasisError(
+      'mariadb.no-epoch',
+      `The server can be marked, but not shown to be still: ${server.noEpoch}.`,
+      {
+        hint: 'Mend that where another member has no epoch either: of two such members no instant can be proven.',
+        at: ['url'],
+        severity: 'warning',
+      },
+    ),
+  ];
+}
+
+/** Who may read only some of a database's tables does not see that there are others. */
+const NEEDED = ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT'];
+
+export function rightsProblems(
+  server: ServerFacts,
+  databases: readonly Database[],
+  spec: MariadbSpec,
+): StasisError[] {
+  return databases.flatMap(({ name }) => {
+    const missing = lacking(server.grants, name, NEEDED);
+    if (missing.length === 0) return [];
+    const hint = `GRANT ${missing.join(', ')} ON ${identifier(name)}.* TO ${server.login}.`;
+    return [
+      new StasisError('mariadb.rights', `On "${name}" the login lacks ${missing.join(', ')}.`, {
+        hint,
+        at: spec.databases === undefined ? ['url'] : ['databases'],
+      }),
+    ];
+  });
+}
+
+/** Tables that no snapshot covers: locked where that can be proven, else refused by name. */
+export function engineProblems(server: ServerFacts, tables: readonly Table[]): StasisError[] {
+  const problem = (code: string, found: readonly Table[], says: string, hint: string): StasisError[] =>
+    found.length === 0 ? [] : [new StasisError(code, `${namesOf(found)} ${says}`, { hint, at: ['url'] })];
+  const elsewhere = tables.filter((table) => wayOf(table) === 'none');
+  const lockable = tables.filter((table) => wayOf(table) === 'lock');
+  const unable = lockable.filter(
+    ({ database }) => lacking(server.grants, database, ['LOCK TABLES']).length > 0,
+  );
+  return [
+    ...problem(
+      'mariadb.engine',
+      elsewhere,
+      'are of engines whose rows cannot be tied to an instant.',
+      'ALTER them to ENGINE=InnoDB, or name databases without them.',
+    ),
+    ...(server.noEpoch === undefined
+      ? []
+      : problem(
+          'mariadb.engine',
+          lockable,
+          `are of engines without transactions, and ${server.noEpoch}, so that nothing proves that all stood still while they are locked.`,
+          'ALTER them to ENGINE=InnoDB, or mend that.',
+        )),
+    ...problem(
+      'mariadb.rights',
+      unable,
+      'are of engines without transactions, and the login may not lock them.',
+      'GRANT LOCK TABLES on the database to it, or ALTER them to ENGINE=InnoDB.',
+    ),
+  ];
+}
+
+export function namesOf(tables: readonly Table[]): string {
+  const more = tables.length > NAMED ? ` and ${tables.length - NAMED} more` : '';
+  return `${tables.slice(0, NAMED).map(tableName).join(', ')}${more}`;
+}

@@ -1,0 +1,298 @@
+import type { Context } from '../../../core/context.ts';
+import type {
+  EpochReading,
+  Holdable,
+  HoldEvidence,
+  Markable,
+  MarkReading,
+  Session,
+  Watchable,
+} from '../../../core/driver.ts';
+import { StasisError, throwIfAborted } from '../../../core/errors.ts';
+import type { Fingerprint } from '../../../core/fingerprint.ts';
+import type { Capture } from '../../../core/manifest.ts';
+import type { Blobs } from '../../../core/store.ts';
+import { orCancelled } from '../../../core/wait.ts';
+import { Connection } from '../connect/connection.ts';
+import { type Database, prefixesOf, selectDatabases } from '../connect/databases.ts';
+import { lost } from '../connect/faults.ts';
+import { parsePlace } from '../connect/place.ts';
+import { type ServerFacts, serverFacts } from '../connect/server.ts';
+import { fingerprintOf } from '../fingerprint/fingerprint.ts';
+import { jobsOf, lockTimeoutOf, type MariadbSpec } from '../spec.ts';
+import { copyDatabases } from './copy.ts';
+import { readEpoch } from './epochs.ts';
+import { Outsiders, type ReadTable } from './outsiders.ts';
+import { engineProblems, rightsProblems, serverProblems } from './problems.ts';
+import { type Adopted, Snapshot } from './snapshot.ts';
+import { tableName } from './tables.ts';
+
+/** The snapshots are begun this often until all are known to show the same; each time is three round trips. */
+const MARKS = 5;
+
+/** A database of a capture. */
+export interface Part {
+  readonly database: Database;
+  readonly name: string;
+  readonly prefix: string;
+}
+
+/** What the last mark shows. */
+export interface Marked extends Adopted {
+  /** Tables that were read under their lock. */
+  readonly locked: readonly ReadTable[];
+}
+
+/** A capture of one or several databases of one server. */
+export class CaptureSession implements Session {
+  readonly server: ServerFacts;
+  readonly parts: readonly Part[];
+  readonly watch: Watchable | undefined;
+  readonly hold: Holdable | undefined;
+  private readonly context: Context;
+  private readonly epochs: Connection;
+  private readonly snapshot: Snapshot;
+  private readonly outsiders: Outsiders | undefined;
+  private readonly stack: AsyncDisposableStack;
+  private firstReading: EpochReading | undefined;
+  private locked: readonly ReadTable[] = [];
+  /** Whether there is a mark; and how many there were. */
+  private taken = false;
+  private marks = 0;
+  private captured = '';
+  private marked: Marked | undefined;
+
+  private constructor(
+    made: {
+      server: ServerFacts;
+      parts: readonly Part[];
+      epochs: Connection;
+      snapshot: Snapshot;
+      outsiders: Outsiders | undefined;
+    },
+    stack: AsyncDisposableStack,
+    context: Context,
+  ) {
+    this.server = made.server;
+    this.parts = made.parts;
+    this.epochs = made.epochs;
+    this.snapshot = made.snapshot;
+    this.outsiders = made.outsiders;
+    this.stack = stack;
+    this.context = context;
+    if (made.outsiders) this.hold = this.holdOf(made.outsiders);
+    else if (made.server.noEpoch === undefined)
+      this.watch = { costMs: 1, epoch: (signal) => this.unlessCancelled(signal, () => this.epoch(signal)) };
+  }
+
+  static open(spec: MariadbSpec, context: Context): Promise<CaptureSession> {
+    return orCancelled(context.signal, () => CaptureSession.start(spec, context));
+  }
+
+  private static async start(spec: MariadbSpec, context: Context): Promise<CaptureSession> {
+    await using stack = new AsyncDisposableStack();
+    const { signal } = context;
+    const place = parsePlace(spec.url);
+    const epochs = stack.use(await Connection.open(place, { signal }));
+    const server = await serverFacts(epochs, signal);
+    const { selected, problems } = await selectDatabases(epochs, spec, place, signal);
+    refuse([...serverProblems(server), ...problems, ...rightsProblems(server, selected, spec)]);
+    const prefixes = prefixesOf(
+      selected.map(({ name }) => name),
+      spec,
+    );
+    const parts = selected.map((database, index) => ({
+      database,
+      name: database.name,
+      prefix: prefixes[index]!,
+    }));
+    const snapshot = stack.use(
+      await Snapshot.open({
+        ...{ place, databases: parts, signal, lockTimeoutMs: lockTimeoutOf(spec) },
+        // Only epochs show that several snapshots are of one state.
+        jobs: server.noEpoch === undefined ? jobsOf(spec) : 1,
+      }),
+    );
+    refuse(engineProblems(server, snapshot.outsiders));
+    const outsiders =
+      snapshot.outsiders.length > 0 ? stack.use(await Outsiders.open(place, signal)) : undefined;
+    const made = { server, parts, epochs, snapshot, outsiders };
+    return new CaptureSession(made, stack.move(), context);
+  }
+
+  readonly mark: Markable = {
+    take: (signal) => this.unlessCancelled(signal, () => this.takeMarks(signal)),
+  };
+
+  private epoch(signal: AbortSignal): Promise<EpochReading> {
+    return readEpoch(this.epochs, this.server.serverId, this.context.clock, signal);
+  }
+
+  private async takeMarks(signal: AbortSignal): Promise<readonly MarkReading[]> {
+    this.marked = undefined;
+    const reading = await this.beginSnapshots(signal);
+    this.taken = true;
+    if (this.outsiders)
+      this.locked = await this.outsiders.read(this.snapshot.outsiders, (name) => this.prefixOf(name), signal);
+    this.captured = reading.epoch ?? '';
+    return [reading];
+  }
+
+  /**
+   * Begins the snapshots between two equal epochs: then all show the one state that these stand for. Where that fails,
+   * which it does while the server is never quiet, or where there are no epochs, one session's snapshot is the mark.
+   */
+  private async beginSnapshots(signal: AbortSignal): Promise<MarkReading> {
+    this.marks += 1;
+    for (let attempt = 1; this.isProof && attempt <= MARKS; attempt += 1) {
+      const before = await this.epoch(signal);
+      const taken = await this.beginOnce(signal);
+      const after = await this.epoch(signal);
+      if (before.unprovable === undefined && before.value === after.value)
+        return { ...taken, act: `mariadb ${before.value}`, epoch: before.value };
+    }
+    const taken = await this.beginOnce(signal);
+    if (this.snapshot.width > 1) this.snapshot.useOne();
+    return { ...taken, act: `mariadb ${this.server.serverId}/session ${this.epochs.id}/${this.marks}` };
+  }
+
+  private async beginOnce(signal: AbortSignal): Promise<Pick<MarkReading, 'sentNs' | 'acknowledgedNs'>> {
+    const { clock } = this.context;
+    const sentNs = clock.nowNs();
+    await this.snapshot.begin(signal);
+    return { sentNs, acknowledgedNs: clock.nowNs() };
+  }
+
+  private get isProof(): boolean {
+    return this.server.noEpoch === undefined;
+  }
+
+  /** Locks what no snapshot covers; that the rest stood still is shown by the log's position at both ends. */
+  private holdOf(outsiders: Outsiders): Holdable {
+    return {
+      how: 'locked',
+      freeze: (leaseMs, signal) =>
+        this.unlessCancelled(signal, async () => {
+          this.firstReading = undefined;
+          await outsiders.lock(this.snapshot.outsiders, leaseMs, signal);
+          this.firstReading = await this.epoch(signal);
+        }),
+      evidence: (signal) => this.unlessCancelled(signal, () => this.evidence(outsiders, signal)),
+      thaw: () => outsiders.unlock(),
+    };
+  }
+
+  private async evidence(outsiders: Outsiders, signal: AbortSignal): Promise<HoldEvidence> {
+    const last = await this.epoch(signal);
+    const readings = [this.firstReading, last].filter((reading) => reading !== undefined);
+    const names = this.snapshot.outsiders.map(tableName).join(', ');
+    return {
+      readings: readings.map(({ sentNs, acknowledgedNs, value }) => ({ sentNs, acknowledgedNs, value })),
+      captured: this.captured,
+      conditions: [
+        {
+          claim: `${names} locked to the end`,
+          expected: 'locked',
+          observed: await outsiders.state(this.snapshot.outsiders, signal),
+        },
+        {
+          claim: 'equal positions of the log prove stillness',
+          expected: 'yes',
+          observed: readings.find(({ unprovable }) => unprovable !== undefined)?.unprovable ?? 'yes',
+        },
+      ],
+    };
+  }
+
+  /** A cancel cuts connections, and whatever is asked of them afterwards fails because of it. */
+  private unlessCancelled<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return orCancelled(this.context.signal, () => orCancelled(signal, work));
+  }
+
+  private prefixOf(database: string): string {
+    return this.parts.find(({ name }) => name === database)?.prefix ?? '';
+  }
+
+  /** When what the mark shows cannot be read any more, all is armed anew, so that the next mark takes no longer. */
+  private async armedAgain<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StasisError) || error.code !== 'cut.lost') throw error;
+      this.marked = undefined;
+      this.taken = false;
+      await this.snapshot.arm();
+      if (this.snapshot.outsiders.length > 0 !== (this.outsiders !== undefined)) throw lostEngine(error);
+      throw error;
+    }
+  }
+
+  /** The state that the last mark shows, ready to be read. */
+  async adopt(): Promise<Marked> {
+    if (this.marked) return this.marked;
+    if (!this.taken)
+      throw new StasisError('mariadb.no-mark', 'No mark was taken, or what it showed is gone.');
+    this.marked = await this.armedAgain(async () => {
+      const adopted = await this.snapshot.adopt();
+      const read = this.locked.map(({ table }) => tableName(table)).join();
+      if (read !== this.snapshot.outsiders.map(tableName).join())
+        throw lost('other tables have to be locked');
+      return { ...adopted, locked: this.locked };
+    });
+    return this.marked;
+  }
+
+  copy(blobs: Blobs): Promise<Capture> {
+    return orCancelled(this.context.signal, async () => {
+      const marked = await this.adopt();
+      return this.armedAgain(() => copyDatabases(this, marked, this.snapshot, blobs, this.context));
+    });
+  }
+
+  async *fingerprint(): Fingerprint {
+    const { signal } = this.context;
+    const entries = await orCancelled(signal, async () => {
+      const marked = await this.adopt();
+      return this.armedAgain(() =>
+        fingerprintOf(
+          {
+            databases: this.parts,
+            definitions: marked.entries,
+            positions: marked.positions,
+            read: marked.locked.map(({ entry }) => entry),
+            eachShare: (work) => this.snapshot.eachShare(work),
+          },
+          signal,
+        ),
+      );
+    });
+    // All is read: the application's schema changes need not wait for our locks any longer.
+    this.marked = undefined;
+    this.taken = false;
+    await orCancelled(signal, () => this.snapshot.disarm());
+    for (const entry of entries) {
+      throwIfAborted(signal);
+      yield entry;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stack.disposeAsync();
+  }
+}
+
+function refuse(problems: readonly StasisError[]): void {
+  const problem = problems.find(({ severity }) => severity === 'error');
+  if (problem) throw problem;
+}
+
+function lostEngine(cause: unknown): StasisError {
+  return new StasisError(
+    'mariadb.schema-moved',
+    'A table came to be, or ceased to be, one without transactions.',
+    {
+      hint: 'Capture again.',
+      cause,
+    },
+  );
+}

@@ -1,0 +1,289 @@
+import { readFile } from 'node:fs/promises';
+import mysql, { type Connection as Client, type ConnectionOptions, type SslOptions } from 'mysql2';
+import { StasisError, throwIfAborted } from '../../../core/errors.ts';
+import { within } from '../../../core/wait.ts';
+import { CONNECTING, faultOfThrown } from './faults.ts';
+import type { Place } from './place.ts';
+import type { Row } from './sql.ts';
+
+/** Statements that do not touch rows end within this, or something is wrong. */
+const STATEMENT_MS = 120_000;
+/** One batch of rows on a busy disk. */
+const LOAD_MS = 600_000;
+/** An orderly goodbye; after it the socket is cut. */
+const CLOSE_MS = 2_000;
+/** Rows that a stream holds ready; past it, the server waits. */
+const ROWS_AHEAD = 256;
+
+/**
+ * `catalog` for names and definitions, in UTF-8. `rows` for content: everything is sent and received as the bytes that
+ * are stored, whatever their character set. `load` likewise; what it is told comes from a snapshot, so that it takes
+ * one statement at a time only.
+ */
+export type Purpose = 'catalog' | 'rows' | 'load';
+
+export interface ConnectOptions {
+  readonly signal: AbortSignal;
+  readonly purpose?: Purpose;
+}
+
+/**
+ * So that the same state reads as the same text everywhere, values come back as they were, and nothing of the server's
+ * or the user's own settings interferes. Timeouts are off: our own bounds end what takes too long. A lock is never
+ * waited for. What a load needs beyond that it sets itself.
+ */
+const PINNED = `SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00',
+  tx_isolation = 'REPEATABLE-READ', tx_read_only = 0, autocommit = 1, completion_type = 0,
+  lock_wait_timeout = 0, innodb_lock_wait_timeout = 5, sql_quote_show_create = 1, sql_select_limit = DEFAULT,
+  max_statement_time = 0, wait_timeout = 28800, net_write_timeout = 3600, net_read_timeout = 3600,
+  idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0`;
+
+/** One session with a server. */
+export class Connection implements AsyncDisposable {
+  readonly place: Place;
+  readonly purpose: Purpose;
+  /** The server's number of the session. */
+  readonly id: number;
+  private readonly client: Client;
+  private failure: Error | undefined;
+  private refuse: (error: Error) => void = () => {};
+
+  private constructor(client: Client, place: Place, purpose: Purpose) {
+    this.client = client;
+    this.place = place;
+    this.purpose = purpose;
+    this.id = client.threadId ?? 0;
+    client.on('error', (error) => {
+      this.failure ??= error;
+      // The client library tells a lost connection to us, but not to whoever streams rows.
+      this.refuse(error);
+    });
+  }
+
+  /** @throws StasisError `mariadb.unreachable`, `mariadb.password`, `mariadb.tls`, … */
+  static async open(place: Place, options: ConnectOptions): Promise<Connection> {
+    const purpose = options.purpose ?? 'catalog';
+    const client = await firstThatConnects(place, purpose, options.signal);
+    const connection = new Connection(client, place, purpose);
+    try {
+      await connection.run(PINNED, options.signal);
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  /** The rows of the last statement. When it is aborted or too slow, the session ends with it. */
+  async rows(sql: string, signal?: AbortSignal, timeoutMs = STATEMENT_MS): Promise<Row[]> {
+    return this.attempt('a query of ours', timeoutMs, signal, () => this.ask(sql));
+  }
+
+  /** One row that must be there. */
+  async row(sql: string, signal?: AbortSignal): Promise<Row> {
+    const [row] = await this.rows(sql, signal);
+    if (row === undefined)
+      throw new StasisError('mariadb.failed', 'The server gave no row where one must be.');
+    return row;
+  }
+
+  /** A statement whose answer does not count. */
+  async run(sql: string, signal?: AbortSignal, timeoutMs = STATEMENT_MS): Promise<void> {
+    await this.rows(sql, signal, timeoutMs);
+  }
+
+  /** What each of several statements gave, in one round trip. */
+  async results(sql: string, signal?: AbortSignal): Promise<Row[][]> {
+    return this.attempt('a query of ours', STATEMENT_MS, signal, async () => {
+      const answer = await this.askBytes(this.encoded(sql));
+      return Array.isArray(answer)
+        ? answer.map((each: unknown) => (Array.isArray(each) ? (each as Row[]) : []))
+        : [];
+    });
+  }
+
+  /** Whether the session is over. */
+  get broken(): boolean {
+    return this.failure !== undefined;
+  }
+
+  /** Every row as its fields' bytes; null for NULL. A reader that stops early ends the session. */
+  async *stream(sql: string, doing: string, signal: AbortSignal): AsyncGenerator<readonly (Buffer | null)[]> {
+    throwIfAborted(signal);
+    if (this.failure) throw faultOfThrown(this.failure, this.place, doing);
+    const cut = (): void => this.cut();
+    signal.addEventListener('abort', cut, { once: true });
+    const query = this.client.query({ sql: this.encoded(sql), rowsAsArray: true, typeCast: false });
+    const rows = query.stream({ highWaterMark: ROWS_AHEAD });
+    // A session that is cut answers nothing any more, and does not say so.
+    this.refuse = (error) => void rows.destroy(error);
+    let complete = false;
+    try {
+      for await (const row of rows) yield row as (Buffer | null)[];
+      complete = true;
+    } catch (error) {
+      complete = !this.failure && isAnswer(error);
+      throwIfAborted(signal);
+      throw faultOfThrown(this.failure ?? error, this.place, doing);
+    } finally {
+      this.refuse = () => {};
+      signal.removeEventListener('abort', cut);
+      if (!complete) this.cut();
+    }
+  }
+
+  private attempt<T>(
+    doing: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return within(timeoutMs, doing, signal, async (inner) => {
+      const cut = (): void => this.cut();
+      inner.addEventListener('abort', cut, { once: true });
+      try {
+        return await work();
+      } finally {
+        inner.removeEventListener('abort', cut);
+      }
+    }).catch((error: unknown) => {
+      throw faultOfThrown(error instanceof StasisError ? error : (this.failure ?? error), this.place, doing);
+    });
+  }
+
+  /** Runs a statement that is bytes already, one a character: what `stream` gave, on its way back. */
+  async runBytes(sql: string, signal: AbortSignal): Promise<void> {
+    await this.attempt('loading rows', LOAD_MS, signal, () => this.askBytes(sql));
+  }
+
+  private async ask(sql: string): Promise<Row[]> {
+    return rowsOf(await this.askBytes(this.encoded(sql)));
+  }
+
+  private askBytes(sql: string): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.failure) return reject(this.failure);
+      // A session that is cut answers nothing any more.
+      this.refuse = reject;
+      this.client.query(sql, (error, answer) => {
+        this.refuse = () => {};
+        if (error) reject(error);
+        else resolve(answer);
+      });
+    });
+  }
+
+  private encoded(sql: string): string {
+    return this.purpose === 'catalog' ? sql : Buffer.from(sql, 'utf8').toString('latin1');
+  }
+
+  async close(): Promise<void> {
+    if (this.failure) return this.cut();
+    const end = (): Promise<void> => new Promise((resolve) => this.client.end(() => resolve()));
+    await within(CLOSE_MS, 'closing a connection', undefined, end).catch(() => {});
+    this.cut();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Ends the session without a word; the server rolls its transaction back. */
+  cut(): void {
+    this.failure ??= new Error('the session was ended');
+    this.refuse(this.failure);
+    this.client.destroy();
+  }
+}
+
+/** Of several statements in one, what the last one gave. */
+function rowsOf(answer: unknown): Row[] {
+  if (!Array.isArray(answer)) return [];
+  const last: unknown = answer.at(-1);
+  return Array.isArray(last) ? (last as Row[]) : (answer as Row[]).filter((row) => !isHeader(row));
+}
+
+function isHeader(row: object): boolean {
+  return 'affectedRows' in row && 'insertId' in row;
+}
+
+/** Whether the server itself said no: the session goes on. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && typeof Reflect.get(error, 'sqlState') === 'string';
+}
+
+/** Servers that said they do no TLS, so that they are not asked again for each session. */
+const WITHOUT_TLS = new WeakSet<Place>();
+
+function isWithoutTls(error: unknown): boolean {
+  return error instanceof Error && Reflect.get(error, 'code') === 'HANDSHAKE_NO_SSL_SUPPORT';
+}
+
+/** Tries the ways of connecting that `ssl-mode` allows. */
+async function firstThatConnects(place: Place, purpose: Purpose, signal: AbortSignal): Promise<Client> {
+  const tls = place.sslMode === 'disabled' ? undefined : await tlsOf(place);
+  const preferred = WITHOUT_TLS.has(place) ? [undefined] : [tls, undefined];
+  const ways = tls === undefined ? [undefined] : place.sslMode === 'preferred' ? preferred : [tls];
+  for (const [index, ssl] of ways.entries()) {
+    const client = mysql.createConnection(optionsOf(place, purpose, ssl));
+    // Until it is a Connection, an error that comes between events must not end the process.
+    client.on('error', () => {});
+    try {
+      await within(place.connectTimeoutMs + 1_000, 'connecting', signal, () => connected(client));
+      return client;
+    } catch (error) {
+      client.destroy();
+      if (index + 1 < ways.length && isWithoutTls(error)) {
+        WITHOUT_TLS.add(place);
+        continue;
+      }
+      throw faultOfThrown(error, place, CONNECTING);
+    }
+  }
+  throw new RangeError('an ssl-mode without a way to connect');
+}
+
+function connected(client: Client): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.connect((error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function optionsOf(place: Place, purpose: Purpose, ssl: SslOptions | undefined): ConnectionOptions {
+  return {
+    host: place.host,
+    port: place.port,
+    user: place.user,
+    password: place.password,
+    charset: purpose === 'catalog' ? 'UTF8MB4_GENERAL_CI' : 'BINARY',
+    ssl,
+    connectTimeout: place.connectTimeoutMs,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    dateStrings: true,
+    multipleStatements: purpose !== 'load',
+    flags: ['-LOCAL_FILES', '-CONNECT_ATTRS'],
+  };
+}
+
+async function tlsOf(place: Place): Promise<SslOptions> {
+  const files = [place.sslCa, place.sslCert, place.sslKey];
+  const [ca, cert, key] = await Promise.all(
+    files.map((path) => (path === undefined ? undefined : readPem(path))),
+  );
+  return {
+    ca,
+    cert,
+    key,
+    rejectUnauthorized: place.sslMode.startsWith('verify'),
+    verifyIdentity: place.sslMode === 'verify_identity',
+  };
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new StasisError('mariadb.tls', `The file ${path} named by the URL cannot be read.`, { cause });
+  }
+}

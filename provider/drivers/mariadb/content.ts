@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { readJson } from '../../core/blobs.ts';
+import { type Digest, isDigest } from '../../core/digest.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { MemberCapture } from '../../core/manifest.ts';
+import type { BlobReader } from '../../core/store.ts';
+
+/** Our version of what a capture holds; a newer one is refused. */
+export const CONTENT_VERSION = 1;
+
+const digest = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value));
+const blob = z.object({ digest, sizeBytes: z.number() });
+
+const database = z.object({
+  name: z.string(),
+  /** What its objects begin with in the fingerprint. */
+  prefix: z.string(),
+  charset: z.string(),
+  collation: z.string(),
+  /** Without the mark of a restore of ours. */
+  comment: z.string(),
+  sizeBytes: z.number(),
+  /** JSON of DatabaseIndex. */
+  index: blob,
+});
+
+const content = z.object({
+  release: z.tuple([z.number(), z.number()]),
+  lowerCaseNames: z.number(),
+  databases: z.array(database),
+  /** All that its tables, columns and databases use. */
+  collations: z.array(z.string()),
+  engines: z.array(z.string()),
+  /** Functions that do not say what they do: a server that logs takes them only where it is told to trust. */
+  undeclared: z.array(z.string()),
+});
+
+export type MariadbContent = z.infer<typeof content>;
+export type CapturedDatabase = z.infer<typeof database>;
+
+const definition = z.object({ name: z.string(), create: z.string() });
+export const codeDefinition = definition.extend({
+  kind: z.enum(['view', 'trigger', 'procedure', 'function', 'package', 'package body', 'event']),
+  sqlMode: z.string().optional(),
+  charset: z.string(),
+  collation: z.string(),
+  timeZone: z.string().optional(),
+  status: z.string().optional(),
+});
+
+const index = z.object({
+  tables: z.array(
+    definition.extend({
+      /** Names of those that the rows have. */
+      columns: z.array(z.string()),
+      /** Lines of `(1,'a',NULL),`: see capture/tables.ts. */
+      rows: blob,
+      /** Where AUTO_INCREMENT stands. */
+      next: z.string().optional(),
+    }),
+  ),
+  sequences: z.array(definition.extend({ next: z.string(), round: z.string() })),
+  code: z.array(codeDefinition),
+});
+
+/** One database's tables with their rows' blobs, its sequences, views and code. */
+export type DatabaseIndex = z.infer<typeof index>;
+
+/** @throws StasisError `mariadb.newer-content`, `mariadb.bad-content` */
+export function parseContent(from: MemberCapture): MariadbContent {
+  if (from.contentVersion > CONTENT_VERSION)
+    throw new StasisError(
+      'mariadb.newer-content',
+      `The snapshot's MariaDB content has version ${from.contentVersion}; this Stasis reads up to ${CONTENT_VERSION}.`,
+      { hint: 'Use a newer Stasis.' },
+    );
+  return parsed(content, from.content);
+}
+
+export async function readIndex(blobs: BlobReader, captured: CapturedDatabase): Promise<DatabaseIndex> {
+  return parsed(index, await readJson(blobs, captured.index.digest));
+}
+
+function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new StasisError(
+    'mariadb.bad-content',
+    `The snapshot's MariaDB content is not as it should be at ${issue?.path.join('.')}: ${issue?.message}.`,
+  );
+}

@@ -1,0 +1,68 @@
+import type { Context } from '../../core/context.ts';
+import type { Driver, Held } from '../../core/driver.ts';
+import { StasisError } from '../../core/errors.ts';
+import { orCancelled } from '../../core/wait.ts';
+import { planCapture } from './capture/plan.ts';
+import { CaptureSession } from './capture/session.ts';
+import { endpointOf, parsePlace } from './connect/place.ts';
+import { parseJournalEntry } from './restore/journal-entry.ts';
+import { planRestore } from './restore/plan-restore.ts';
+import { restore } from './restore/start.ts';
+import { undoEntry } from './restore/undo.ts';
+import { type MariadbSpec, mariadbSpec } from './spec.ts';
+
+/** MariaDB 10.6 to 12, by URL. See README.md for how, and for what it does not hold. */
+export const mariadbDriver: Driver<MariadbSpec> = {
+  name: 'mariadb',
+  summary: 'One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.',
+  spec: mariadbSpec,
+  traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
+  endpoint: (spec) => endpointOf(parsePlace(spec.url)),
+  plan: (spec, _at, context) => planCapture(spec, context),
+  prepare: (spec, _at, context) => CaptureSession.open(spec, context),
+  planRestore: (spec, _at, from, context) => planRestore(spec, from, context),
+  restore: (spec, _at, from, blobs, options, context) =>
+    orCancelled(context.signal, () => restore(spec, from, blobs, options, context)),
+  observe: (spec, _at, context) => observe(spec, context),
+  undo: async (spec, _at, entry, context) => {
+    const known = parseJournalEntry(entry);
+    if (known) await undoEntry(parsePlace(spec.url), known, context.logger);
+  },
+};
+
+/** Tables without transactions are locked for as long as it takes to read them, under this lease. */
+const OBSERVE_LEASE_MS = 60_000;
+/** A schema that changes in the very moment of the mark is tried again. */
+const OBSERVE_ROUNDS = 5;
+
+/** The state at one instant from now on; nothing is held, and nothing of it stays. */
+async function observe(spec: MariadbSpec, context: Context): Promise<Held> {
+  const session = await CaptureSession.open(spec, context);
+  try {
+    await takeAndKeep(session, context);
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    fingerprint: () => session.fingerprint(),
+    release: async () => {},
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+async function takeAndKeep(session: CaptureSession, { signal }: Context): Promise<void> {
+  for (let round = 1; ; round += 1) {
+    try {
+      await session.hold?.freeze(OBSERVE_LEASE_MS, signal);
+      await session.mark.take(signal);
+      await session.hold?.thaw();
+      await session.adopt();
+      return;
+    } catch (error) {
+      await session.hold?.thaw();
+      if (!(error instanceof StasisError) || error.code !== 'cut.lost' || round === OBSERVE_ROUNDS)
+        throw error;
+    }
+  }
+}
