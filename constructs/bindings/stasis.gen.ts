@@ -61,6 +61,28 @@ export interface PostgresMember {
   readonly clientPath?: string;
 }
 
+/** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+export interface MariadbMember {
+  /**
+   * Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the
+   * same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are
+   * honoured.
+   */
+  readonly url: string;
+  /**
+   * Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its
+   * own. The URL's database unless given.
+   */
+  readonly databases?: readonly string[];
+  /**
+   * For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never
+   * waits in line for one. 10000 unless given.
+   */
+  readonly lockTimeoutMs?: number;
+  /** How many connections copy or load tables at once. 4 unless given. */
+  readonly jobs?: number;
+}
+
 /** A Redis or Valkey server, reached by its URL: all databases, functions and ACL users. */
 export interface RedisMember {
   /**
@@ -101,6 +123,8 @@ export interface FilesMember {
 export interface MemberKinds {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
   readonly postgres: PostgresMember;
+  /** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+  readonly mariadb: MariadbMember;
   /** A Redis or Valkey server, reached by its URL: all databases, functions and ACL users. */
   readonly redis: RedisMember;
   /** A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs. */
@@ -122,6 +146,8 @@ export type Member = { readonly [K in keyof MemberKinds]: MemberOf<K> }[keyof Me
 export const Member = {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
   postgres: (postgres: PostgresMember): MemberOf<'postgres'> => ({ postgres }),
+  /** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+  mariadb: (mariadb: MariadbMember): MemberOf<'mariadb'> => ({ mariadb }),
   /** A Redis or Valkey server, reached by its URL: all databases, functions and ACL users. */
   redis: (redis: RedisMember): MemberOf<'redis'> => ({ redis }),
   /** A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs. */
@@ -140,6 +166,13 @@ const POSTGRES_MEMBER: Attributes = {
   clientPath: { key: 'client_path' },
 };
 
+const MARIADB_MEMBER: Attributes = {
+  url: { key: 'url', required: true, writeOnly: true },
+  databases: { key: 'databases' },
+  lockTimeoutMs: { key: 'lock_timeout_ms' },
+  jobs: { key: 'jobs' },
+};
+
 const REDIS_MEMBER: Attributes = {
   url: { key: 'url', required: true, writeOnly: true },
   caFile: { key: 'ca_file' },
@@ -156,6 +189,7 @@ const FILES_MEMBER: Attributes = {
 
 const MEMBER: Attributes = {
   postgres: { key: 'postgres', inner: { nesting: 'single', attributes: POSTGRES_MEMBER } },
+  mariadb: { key: 'mariadb', inner: { nesting: 'single', attributes: MARIADB_MEMBER } },
   redis: { key: 'redis', inner: { nesting: 'single', attributes: REDIS_MEMBER } },
   files: { key: 'files', inner: { nesting: 'single', attributes: FILES_MEMBER } },
 };
@@ -189,6 +223,35 @@ export class PostgresMemberReference extends ComplexObject {
    */
   get clientPath(): string {
     return this.getStringAttribute('client_path');
+  }
+  /** Where the member is, without user, password and options. Computed. */
+  get endpoint(): string {
+    return this.getStringAttribute('endpoint');
+  }
+}
+
+/**
+ * One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. As it is known
+ * once applied.
+ */
+export class MariadbMemberReference extends ComplexObject {
+  /**
+   * Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its
+   * own. The URL's database unless given.
+   */
+  get databases(): string[] {
+    return this.getListAttribute('databases');
+  }
+  /**
+   * For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never
+   * waits in line for one. 10000 unless given.
+   */
+  get lockTimeoutMs(): number {
+    return this.getNumberAttribute('lock_timeout_ms');
+  }
+  /** How many connections copy or load tables at once. 4 unless given. */
+  get jobs(): number {
+    return this.getNumberAttribute('jobs');
   }
   /** Where the member is, without user, password and options. Computed. */
   get endpoint(): string {
@@ -260,6 +323,10 @@ export class MemberReference extends ComplexObject {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
   get postgres(): PostgresMemberReference {
     return new PostgresMemberReference(this, 'postgres', false);
+  }
+  /** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+  get mariadb(): MariadbMemberReference {
+    return new MariadbMemberReference(this, 'mariadb', false);
   }
   /** A Redis or Valkey server, reached by its URL: all databases, functions and ACL users. */
   get redis(): RedisMemberReference {

@@ -422,9 +422,205 @@ func (o GenerationArrayOutput) Index(i pulumi.IntInput) GenerationOutput {
 	}).(GenerationOutput)
 }
 
+type MariadbMember struct {
+	// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+	Databases []string `pulumi:"databases"`
+	// How many connections copy or load tables at once. 4 unless given.
+	Jobs *int `pulumi:"jobs"`
+	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+	LockTimeoutMs *int `pulumi:"lockTimeoutMs"`
+	// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+	Url string `pulumi:"url"`
+}
+
+// MariadbMemberInput is an input type that accepts MariadbMemberArgs and MariadbMemberOutput values.
+// You can construct a concrete instance of `MariadbMemberInput` via:
+//
+//	MariadbMemberArgs{...}
+type MariadbMemberInput interface {
+	pulumi.Input
+
+	ToMariadbMemberOutput() MariadbMemberOutput
+	ToMariadbMemberOutputWithContext(context.Context) MariadbMemberOutput
+}
+
+type MariadbMemberArgs struct {
+	// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+	Databases pulumi.StringArrayInput `pulumi:"databases"`
+	// How many connections copy or load tables at once. 4 unless given.
+	Jobs pulumi.IntPtrInput `pulumi:"jobs"`
+	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+	LockTimeoutMs pulumi.IntPtrInput `pulumi:"lockTimeoutMs"`
+	// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+	Url pulumi.StringInput `pulumi:"url"`
+}
+
+func (MariadbMemberArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*MariadbMember)(nil)).Elem()
+}
+
+func (i MariadbMemberArgs) ToMariadbMemberOutput() MariadbMemberOutput {
+	return i.ToMariadbMemberOutputWithContext(context.Background())
+}
+
+func (i MariadbMemberArgs) ToMariadbMemberOutputWithContext(ctx context.Context) MariadbMemberOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(MariadbMemberOutput)
+}
+
+func (i MariadbMemberArgs) ToMariadbMemberPtrOutput() MariadbMemberPtrOutput {
+	return i.ToMariadbMemberPtrOutputWithContext(context.Background())
+}
+
+func (i MariadbMemberArgs) ToMariadbMemberPtrOutputWithContext(ctx context.Context) MariadbMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(MariadbMemberOutput).ToMariadbMemberPtrOutputWithContext(ctx)
+}
+
+// MariadbMemberPtrInput is an input type that accepts MariadbMemberArgs, MariadbMemberPtr and MariadbMemberPtrOutput values.
+// You can construct a concrete instance of `MariadbMemberPtrInput` via:
+//
+//	        MariadbMemberArgs{...}
+//
+//	or:
+//
+//	        nil
+type MariadbMemberPtrInput interface {
+	pulumi.Input
+
+	ToMariadbMemberPtrOutput() MariadbMemberPtrOutput
+	ToMariadbMemberPtrOutputWithContext(context.Context) MariadbMemberPtrOutput
+}
+
+type mariadbMemberPtrType MariadbMemberArgs
+
+func MariadbMemberPtr(v *MariadbMemberArgs) MariadbMemberPtrInput {
+	return (*mariadbMemberPtrType)(v)
+}
+
+func (*mariadbMemberPtrType) ElementType() reflect.Type {
+	return reflect.TypeOf((**MariadbMember)(nil)).Elem()
+}
+
+func (i *mariadbMemberPtrType) ToMariadbMemberPtrOutput() MariadbMemberPtrOutput {
+	return i.ToMariadbMemberPtrOutputWithContext(context.Background())
+}
+
+func (i *mariadbMemberPtrType) ToMariadbMemberPtrOutputWithContext(ctx context.Context) MariadbMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(MariadbMemberPtrOutput)
+}
+
+type MariadbMemberOutput struct{ *pulumi.OutputState }
+
+func (MariadbMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*MariadbMember)(nil)).Elem()
+}
+
+func (o MariadbMemberOutput) ToMariadbMemberOutput() MariadbMemberOutput {
+	return o
+}
+
+func (o MariadbMemberOutput) ToMariadbMemberOutputWithContext(ctx context.Context) MariadbMemberOutput {
+	return o
+}
+
+func (o MariadbMemberOutput) ToMariadbMemberPtrOutput() MariadbMemberPtrOutput {
+	return o.ToMariadbMemberPtrOutputWithContext(context.Background())
+}
+
+func (o MariadbMemberOutput) ToMariadbMemberPtrOutputWithContext(ctx context.Context) MariadbMemberPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v MariadbMember) *MariadbMember {
+		return &v
+	}).(MariadbMemberPtrOutput)
+}
+
+// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+func (o MariadbMemberOutput) Databases() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v MariadbMember) []string { return v.Databases }).(pulumi.StringArrayOutput)
+}
+
+// How many connections copy or load tables at once. 4 unless given.
+func (o MariadbMemberOutput) Jobs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v MariadbMember) *int { return v.Jobs }).(pulumi.IntPtrOutput)
+}
+
+// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+func (o MariadbMemberOutput) LockTimeoutMs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v MariadbMember) *int { return v.LockTimeoutMs }).(pulumi.IntPtrOutput)
+}
+
+// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+func (o MariadbMemberOutput) Url() pulumi.StringOutput {
+	return o.ApplyT(func(v MariadbMember) string { return v.Url }).(pulumi.StringOutput)
+}
+
+type MariadbMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (MariadbMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**MariadbMember)(nil)).Elem()
+}
+
+func (o MariadbMemberPtrOutput) ToMariadbMemberPtrOutput() MariadbMemberPtrOutput {
+	return o
+}
+
+func (o MariadbMemberPtrOutput) ToMariadbMemberPtrOutputWithContext(ctx context.Context) MariadbMemberPtrOutput {
+	return o
+}
+
+func (o MariadbMemberPtrOutput) Elem() MariadbMemberOutput {
+	return o.ApplyT(func(v *MariadbMember) MariadbMember {
+		if v != nil {
+			return *v
+		}
+		var ret MariadbMember
+		return ret
+	}).(MariadbMemberOutput)
+}
+
+// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+func (o MariadbMemberPtrOutput) Databases() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *MariadbMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Databases
+	}).(pulumi.StringArrayOutput)
+}
+
+// How many connections copy or load tables at once. 4 unless given.
+func (o MariadbMemberPtrOutput) Jobs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *MariadbMember) *int {
+		if v == nil {
+			return nil
+		}
+		return v.Jobs
+	}).(pulumi.IntPtrOutput)
+}
+
+// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+func (o MariadbMemberPtrOutput) LockTimeoutMs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *MariadbMember) *int {
+		if v == nil {
+			return nil
+		}
+		return v.LockTimeoutMs
+	}).(pulumi.IntPtrOutput)
+}
+
+// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+func (o MariadbMemberPtrOutput) Url() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *MariadbMember) *string {
+		if v == nil {
+			return nil
+		}
+		return &v.Url
+	}).(pulumi.StringPtrOutput)
+}
+
 type Member struct {
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files *FilesMember `pulumi:"files"`
+	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+	Mariadb *MariadbMember `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres *PostgresMember `pulumi:"postgres"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -445,6 +641,8 @@ type MemberInput interface {
 type MemberArgs struct {
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files FilesMemberPtrInput `pulumi:"files"`
+	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+	Mariadb MariadbMemberPtrInput `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres PostgresMemberPtrInput `pulumi:"postgres"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -505,6 +703,11 @@ func (o MemberOutput) ToMemberOutputWithContext(ctx context.Context) MemberOutpu
 // A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 func (o MemberOutput) Files() FilesMemberPtrOutput {
 	return o.ApplyT(func(v Member) *FilesMember { return v.Files }).(FilesMemberPtrOutput)
+}
+
+// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+func (o MemberOutput) Mariadb() MariadbMemberPtrOutput {
+	return o.ApplyT(func(v Member) *MariadbMember { return v.Mariadb }).(MariadbMemberPtrOutput)
 }
 
 // One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
@@ -1508,9 +1711,120 @@ func (o StoredFilesMemberPtrOutput) Path() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
+type StoredMariadbMember struct {
+	// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+	Databases []string `pulumi:"databases"`
+	// Where the member is, without user, password and options. Computed.
+	Endpoint string `pulumi:"endpoint"`
+	// How many connections copy or load tables at once. 4 unless given.
+	Jobs *int `pulumi:"jobs"`
+	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+	LockTimeoutMs *int `pulumi:"lockTimeoutMs"`
+}
+
+type StoredMariadbMemberOutput struct{ *pulumi.OutputState }
+
+func (StoredMariadbMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*StoredMariadbMember)(nil)).Elem()
+}
+
+func (o StoredMariadbMemberOutput) ToStoredMariadbMemberOutput() StoredMariadbMemberOutput {
+	return o
+}
+
+func (o StoredMariadbMemberOutput) ToStoredMariadbMemberOutputWithContext(ctx context.Context) StoredMariadbMemberOutput {
+	return o
+}
+
+// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+func (o StoredMariadbMemberOutput) Databases() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v StoredMariadbMember) []string { return v.Databases }).(pulumi.StringArrayOutput)
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredMariadbMemberOutput) Endpoint() pulumi.StringOutput {
+	return o.ApplyT(func(v StoredMariadbMember) string { return v.Endpoint }).(pulumi.StringOutput)
+}
+
+// How many connections copy or load tables at once. 4 unless given.
+func (o StoredMariadbMemberOutput) Jobs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v StoredMariadbMember) *int { return v.Jobs }).(pulumi.IntPtrOutput)
+}
+
+// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+func (o StoredMariadbMemberOutput) LockTimeoutMs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v StoredMariadbMember) *int { return v.LockTimeoutMs }).(pulumi.IntPtrOutput)
+}
+
+type StoredMariadbMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (StoredMariadbMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**StoredMariadbMember)(nil)).Elem()
+}
+
+func (o StoredMariadbMemberPtrOutput) ToStoredMariadbMemberPtrOutput() StoredMariadbMemberPtrOutput {
+	return o
+}
+
+func (o StoredMariadbMemberPtrOutput) ToStoredMariadbMemberPtrOutputWithContext(ctx context.Context) StoredMariadbMemberPtrOutput {
+	return o
+}
+
+func (o StoredMariadbMemberPtrOutput) Elem() StoredMariadbMemberOutput {
+	return o.ApplyT(func(v *StoredMariadbMember) StoredMariadbMember {
+		if v != nil {
+			return *v
+		}
+		var ret StoredMariadbMember
+		return ret
+	}).(StoredMariadbMemberOutput)
+}
+
+// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+func (o StoredMariadbMemberPtrOutput) Databases() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *StoredMariadbMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Databases
+	}).(pulumi.StringArrayOutput)
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredMariadbMemberPtrOutput) Endpoint() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredMariadbMember) *string {
+		if v == nil {
+			return nil
+		}
+		return &v.Endpoint
+	}).(pulumi.StringPtrOutput)
+}
+
+// How many connections copy or load tables at once. 4 unless given.
+func (o StoredMariadbMemberPtrOutput) Jobs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *StoredMariadbMember) *int {
+		if v == nil {
+			return nil
+		}
+		return v.Jobs
+	}).(pulumi.IntPtrOutput)
+}
+
+// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+func (o StoredMariadbMemberPtrOutput) LockTimeoutMs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *StoredMariadbMember) *int {
+		if v == nil {
+			return nil
+		}
+		return v.LockTimeoutMs
+	}).(pulumi.IntPtrOutput)
+}
+
 type StoredMember struct {
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files *StoredFilesMember `pulumi:"files"`
+	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+	Mariadb *StoredMariadbMember `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres *StoredPostgresMember `pulumi:"postgres"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -1534,6 +1848,11 @@ func (o StoredMemberOutput) ToStoredMemberOutputWithContext(ctx context.Context)
 // A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 func (o StoredMemberOutput) Files() StoredFilesMemberPtrOutput {
 	return o.ApplyT(func(v StoredMember) *StoredFilesMember { return v.Files }).(StoredFilesMemberPtrOutput)
+}
+
+// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+func (o StoredMemberOutput) Mariadb() StoredMariadbMemberPtrOutput {
+	return o.ApplyT(func(v StoredMember) *StoredMariadbMember { return v.Mariadb }).(StoredMariadbMemberPtrOutput)
 }
 
 // One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
@@ -1838,6 +2157,8 @@ func (o StoredRedisMemberPtrOutput) ServerName() pulumi.StringPtrOutput {
 func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberInput)(nil)).Elem(), FilesMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberPtrInput)(nil)).Elem(), FilesMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*MariadbMemberInput)(nil)).Elem(), MariadbMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*MariadbMemberPtrInput)(nil)).Elem(), MariadbMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*MemberInput)(nil)).Elem(), MemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*MemberMapInput)(nil)).Elem(), MemberMap{})
 	pulumi.RegisterInputType(reflect.TypeOf((*PostgresMemberInput)(nil)).Elem(), PostgresMemberArgs{})
@@ -1858,6 +2179,8 @@ func init() {
 	pulumi.RegisterOutputType(FilesMemberPtrOutput{})
 	pulumi.RegisterOutputType(GenerationOutput{})
 	pulumi.RegisterOutputType(GenerationArrayOutput{})
+	pulumi.RegisterOutputType(MariadbMemberOutput{})
+	pulumi.RegisterOutputType(MariadbMemberPtrOutput{})
 	pulumi.RegisterOutputType(MemberOutput{})
 	pulumi.RegisterOutputType(MemberMapOutput{})
 	pulumi.RegisterOutputType(PostgresMemberOutput{})
@@ -1872,6 +2195,8 @@ func init() {
 	pulumi.RegisterOutputType(StorePtrOutput{})
 	pulumi.RegisterOutputType(StoredFilesMemberOutput{})
 	pulumi.RegisterOutputType(StoredFilesMemberPtrOutput{})
+	pulumi.RegisterOutputType(StoredMariadbMemberOutput{})
+	pulumi.RegisterOutputType(StoredMariadbMemberPtrOutput{})
 	pulumi.RegisterOutputType(StoredMemberOutput{})
 	pulumi.RegisterOutputType(StoredMemberMapOutput{})
 	pulumi.RegisterOutputType(StoredPostgresMemberOutput{})

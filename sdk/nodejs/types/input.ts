@@ -17,11 +17,34 @@ export interface FilesMemberArgs {
     path: pulumi.Input<string>;
 }
 
+export interface MariadbMemberArgs {
+    /**
+     * Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+     */
+    databases?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * How many connections copy or load tables at once. 4 unless given.
+     */
+    jobs?: pulumi.Input<number>;
+    /**
+     * For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+     */
+    lockTimeoutMs?: pulumi.Input<number>;
+    /**
+     * Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+     */
+    url: pulumi.Input<string>;
+}
+
 export interface MemberArgs {
     /**
      * A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
      */
     files?: pulumi.Input<inputs.FilesMemberArgs>;
+    /**
+     * One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+     */
+    mariadb?: pulumi.Input<inputs.MariadbMemberArgs>;
     /**
      * One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
      */

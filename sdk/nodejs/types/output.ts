@@ -119,11 +119,34 @@ export interface StoredFilesMember {
     path: string;
 }
 
+export interface StoredMariadbMember {
+    /**
+     * Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+     */
+    databases?: string[];
+    /**
+     * Where the member is, without user, password and options. Computed.
+     */
+    endpoint: string;
+    /**
+     * How many connections copy or load tables at once. 4 unless given.
+     */
+    jobs?: number;
+    /**
+     * For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+     */
+    lockTimeoutMs?: number;
+}
+
 export interface StoredMember {
     /**
      * A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
      */
     files?: outputs.StoredFilesMember;
+    /**
+     * One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+     */
+    mariadb?: outputs.StoredMariadbMember;
     /**
      * One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
      */

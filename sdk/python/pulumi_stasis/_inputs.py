@@ -19,6 +19,8 @@ from ._enums import *
 __all__ = [
     'FilesMemberArgs',
     'FilesMemberArgsDict',
+    'MariadbMemberArgs',
+    'MariadbMemberArgsDict',
     'MemberArgs',
     'MemberArgsDict',
     'PostgresMemberArgs',
@@ -87,10 +89,105 @@ class FilesMemberArgs:
 
 
 if not MYPY:
+    class MariadbMemberArgsDict(TypedDict):
+        url: pulumi.Input[builtins.str]
+        """
+        Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+        """
+        databases: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        """
+        jobs: NotRequired[pulumi.Input[builtins.int]]
+        """
+        How many connections copy or load tables at once. 4 unless given.
+        """
+        lock_timeout_ms: NotRequired[pulumi.Input[builtins.int]]
+        """
+        For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+        """
+elif False:
+    MariadbMemberArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class MariadbMemberArgs:
+    def __init__(__self__, *,
+                 url: pulumi.Input[builtins.str],
+                 databases: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 jobs: Optional[pulumi.Input[builtins.int]] = None,
+                 lock_timeout_ms: Optional[pulumi.Input[builtins.int]] = None):
+        """
+        :param pulumi.Input[builtins.str] url: Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] databases: Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        :param pulumi.Input[builtins.int] jobs: How many connections copy or load tables at once. 4 unless given.
+        :param pulumi.Input[builtins.int] lock_timeout_ms: For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+        """
+        pulumi.set(__self__, "url", url)
+        if databases is not None:
+            pulumi.set(__self__, "databases", databases)
+        if jobs is not None:
+            pulumi.set(__self__, "jobs", jobs)
+        if lock_timeout_ms is not None:
+            pulumi.set(__self__, "lock_timeout_ms", lock_timeout_ms)
+
+    @property
+    @pulumi.getter
+    def url(self) -> pulumi.Input[builtins.str]:
+        """
+        Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+        """
+        return pulumi.get(self, "url")
+
+    @url.setter
+    def url(self, value: pulumi.Input[builtins.str]):
+        pulumi.set(self, "url", value)
+
+    @property
+    @pulumi.getter
+    def databases(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        """
+        return pulumi.get(self, "databases")
+
+    @databases.setter
+    def databases(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "databases", value)
+
+    @property
+    @pulumi.getter
+    def jobs(self) -> Optional[pulumi.Input[builtins.int]]:
+        """
+        How many connections copy or load tables at once. 4 unless given.
+        """
+        return pulumi.get(self, "jobs")
+
+    @jobs.setter
+    def jobs(self, value: Optional[pulumi.Input[builtins.int]]):
+        pulumi.set(self, "jobs", value)
+
+    @property
+    @pulumi.getter(name="lockTimeoutMs")
+    def lock_timeout_ms(self) -> Optional[pulumi.Input[builtins.int]]:
+        """
+        For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+        """
+        return pulumi.get(self, "lock_timeout_ms")
+
+    @lock_timeout_ms.setter
+    def lock_timeout_ms(self, value: Optional[pulumi.Input[builtins.int]]):
+        pulumi.set(self, "lock_timeout_ms", value)
+
+
+if not MYPY:
     class MemberArgsDict(TypedDict):
         files: NotRequired[pulumi.Input['FilesMemberArgsDict']]
         """
         A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
+        """
+        mariadb: NotRequired[pulumi.Input['MariadbMemberArgsDict']]
+        """
+        One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         """
         postgres: NotRequired[pulumi.Input['PostgresMemberArgsDict']]
         """
@@ -107,15 +204,19 @@ elif False:
 class MemberArgs:
     def __init__(__self__, *,
                  files: Optional[pulumi.Input['FilesMemberArgs']] = None,
+                 mariadb: Optional[pulumi.Input['MariadbMemberArgs']] = None,
                  postgres: Optional[pulumi.Input['PostgresMemberArgs']] = None,
                  redis: Optional[pulumi.Input['RedisMemberArgs']] = None):
         """
         :param pulumi.Input['FilesMemberArgs'] files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
+        :param pulumi.Input['MariadbMemberArgs'] mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param pulumi.Input['PostgresMemberArgs'] postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         :param pulumi.Input['RedisMemberArgs'] redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         """
         if files is not None:
             pulumi.set(__self__, "files", files)
+        if mariadb is not None:
+            pulumi.set(__self__, "mariadb", mariadb)
         if postgres is not None:
             pulumi.set(__self__, "postgres", postgres)
         if redis is not None:
@@ -132,6 +233,18 @@ class MemberArgs:
     @files.setter
     def files(self, value: Optional[pulumi.Input['FilesMemberArgs']]):
         pulumi.set(self, "files", value)
+
+    @property
+    @pulumi.getter
+    def mariadb(self) -> Optional[pulumi.Input['MariadbMemberArgs']]:
+        """
+        One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+        """
+        return pulumi.get(self, "mariadb")
+
+    @mariadb.setter
+    def mariadb(self, value: Optional[pulumi.Input['MariadbMemberArgs']]):
+        pulumi.set(self, "mariadb", value)
 
     @property
     @pulumi.getter

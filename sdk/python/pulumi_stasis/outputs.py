@@ -25,6 +25,7 @@ __all__ = [
     'RestoredMember',
     'Store',
     'StoredFilesMember',
+    'StoredMariadbMember',
     'StoredMember',
     'StoredPostgresMember',
     'StoredRedisMember',
@@ -354,18 +355,93 @@ class StoredFilesMember(dict):
 
 
 @pulumi.output_type
+class StoredMariadbMember(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "lockTimeoutMs":
+            suggest = "lock_timeout_ms"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in StoredMariadbMember. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        StoredMariadbMember.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        StoredMariadbMember.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 endpoint: builtins.str,
+                 databases: Optional[Sequence[builtins.str]] = None,
+                 jobs: Optional[builtins.int] = None,
+                 lock_timeout_ms: Optional[builtins.int] = None):
+        """
+        :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
+        :param Sequence[builtins.str] databases: Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        :param builtins.int jobs: How many connections copy or load tables at once. 4 unless given.
+        :param builtins.int lock_timeout_ms: For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+        """
+        pulumi.set(__self__, "endpoint", endpoint)
+        if databases is not None:
+            pulumi.set(__self__, "databases", databases)
+        if jobs is not None:
+            pulumi.set(__self__, "jobs", jobs)
+        if lock_timeout_ms is not None:
+            pulumi.set(__self__, "lock_timeout_ms", lock_timeout_ms)
+
+    @property
+    @pulumi.getter
+    def endpoint(self) -> builtins.str:
+        """
+        Where the member is, without user, password and options. Computed.
+        """
+        return pulumi.get(self, "endpoint")
+
+    @property
+    @pulumi.getter
+    def databases(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        """
+        return pulumi.get(self, "databases")
+
+    @property
+    @pulumi.getter
+    def jobs(self) -> Optional[builtins.int]:
+        """
+        How many connections copy or load tables at once. 4 unless given.
+        """
+        return pulumi.get(self, "jobs")
+
+    @property
+    @pulumi.getter(name="lockTimeoutMs")
+    def lock_timeout_ms(self) -> Optional[builtins.int]:
+        """
+        For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
+        """
+        return pulumi.get(self, "lock_timeout_ms")
+
+
+@pulumi.output_type
 class StoredMember(dict):
     def __init__(__self__, *,
                  files: Optional['outputs.StoredFilesMember'] = None,
+                 mariadb: Optional['outputs.StoredMariadbMember'] = None,
                  postgres: Optional['outputs.StoredPostgresMember'] = None,
                  redis: Optional['outputs.StoredRedisMember'] = None):
         """
         :param 'StoredFilesMember' files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
+        :param 'StoredMariadbMember' mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param 'StoredPostgresMember' postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         :param 'StoredRedisMember' redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         """
         if files is not None:
             pulumi.set(__self__, "files", files)
+        if mariadb is not None:
+            pulumi.set(__self__, "mariadb", mariadb)
         if postgres is not None:
             pulumi.set(__self__, "postgres", postgres)
         if redis is not None:
@@ -378,6 +454,14 @@ class StoredMember(dict):
         A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
         """
         return pulumi.get(self, "files")
+
+    @property
+    @pulumi.getter
+    def mariadb(self) -> Optional['outputs.StoredMariadbMember']:
+        """
+        One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+        """
+        return pulumi.get(self, "mariadb")
 
     @property
     @pulumi.getter
