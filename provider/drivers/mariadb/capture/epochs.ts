@@ -1,7 +1,8 @@
 import type { Clock } from '../../../core/context.ts';
 import type { EpochReading } from '../../../core/driver.ts';
 import type { Connection } from '../connect/connection.ts';
-import { optionalText } from '../connect/sql.ts';
+import { type Grants, hasGlobally } from '../connect/grants.ts';
+import { optionalText, text } from '../connect/sql.ts';
 
 /**
  * Up to where the log's transactions are visible, up to where the log is written, and the XA transactions that are
@@ -41,4 +42,18 @@ export async function readEpoch(
         ? 'XA transactions are prepared, whose commit is logged before it is visible'
         : undefined;
   return { sentNs, acknowledgedNs, value: `${serverId}/${written}`, ...(unprovable ? { unprovable } : {}) };
+}
+
+/** Threads of the server that are there whether they work or not. */
+const BUSY = `SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()
+  AND COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Slave_IO', 'Slave_SQL', 'Slave_worker')`;
+
+/** How many statements of others the server is working on; who lacks PROCESS sees only his own. */
+export async function readBusy(
+  session: Connection,
+  grants: Grants,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (!hasGlobally(grants, 'PROCESS')) return undefined;
+  return Number(text(await session.row(BUSY, signal), 'n'));
 }

@@ -110,3 +110,20 @@ export function namesOf(tables: readonly Table[]): string {
   const more = tables.length > NAMED ? ` and ${tables.length - NAMED} more` : '';
   return `${tables.slice(0, NAMED).map(tableName).join(', ')}${more}`;
 }
+
+/** @throws the first of them that is no warning */
+export function refuse(problems: readonly StasisError[]): void {
+  const problem = problems.find(({ severity }) => severity === 'error');
+  if (problem) throw problem;
+}
+
+export function lostEngine(cause: unknown): StasisError {
+  return new StasisError(
+    'mariadb.schema-moved',
+    'A table came to be, or ceased to be, one without transactions.',
+    {
+      hint: 'Capture again.',
+      cause,
+    },
+  );
+}

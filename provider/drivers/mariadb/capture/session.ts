@@ -21,9 +21,9 @@ import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { jobsOf, lockTimeoutOf, type MariadbSpec } from '../spec.ts';
 import { copyDatabases } from './copy.ts';
-import { readEpoch } from './epochs.ts';
+import { readBusy, readEpoch } from './epochs.ts';
 import { Outsiders, type ReadTable } from './outsiders.ts';
-import { engineProblems, rightsProblems, serverProblems } from './problems.ts';
+import { engineProblems, lostEngine, refuse, rightsProblems, serverProblems } from './problems.ts';
 import { type Adopted, Snapshot } from './snapshot.ts';
 import { tableName } from './tables.ts';
 
@@ -82,7 +82,12 @@ export class CaptureSession implements Session {
     this.context = context;
     if (made.outsiders) this.hold = this.holdOf(made.outsiders);
     else if (made.server.noEpoch === undefined)
-      this.watch = { costMs: 1, epoch: (signal) => this.unlessCancelled(signal, () => this.epoch(signal)) };
+      this.watch = {
+        costMs: 1,
+        epoch: (signal) => this.unlessCancelled(signal, () => this.epoch(signal)),
+        busy: (signal) =>
+          this.unlessCancelled(signal, () => readBusy(this.epochs, this.server.grants, signal)),
+      };
   }
 
   static open(spec: MariadbSpec, context: Context): Promise<CaptureSession> {
@@ -279,20 +284,4 @@ export class CaptureSession implements Session {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stack.disposeAsync();
   }
-}
-
-function refuse(problems: readonly StasisError[]): void {
-  const problem = problems.find(({ severity }) => severity === 'error');
-  if (problem) throw problem;
-}
-
-function lostEngine(cause: unknown): StasisError {
-  return new StasisError(
-    'mariadb.schema-moved',
-    'A table came to be, or ceased to be, one without transactions.',
-    {
-      hint: 'Capture again.',
-      cause,
-    },
-  );
 }

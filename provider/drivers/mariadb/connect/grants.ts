@@ -43,3 +43,11 @@ export function lacking(grants: Grants, database: string, wanted: readonly strin
   );
   return held.has('ALL PRIVILEGES') ? [] : wanted.filter((privilege) => !held.has(privilege));
 }
+
+/** Whether the login has a privilege of the server as a whole. */
+export function hasGlobally(grants: Grants, privilege: string): boolean {
+  return grants.some(
+    ({ database, privileges }) =>
+      database === undefined && (privileges.includes(privilege) || privileges.includes('ALL PRIVILEGES')),
+  );
+}
