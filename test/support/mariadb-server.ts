@@ -137,6 +137,7 @@ class Server implements MariadbServer {
         ...[
           '--no-defaults',
           `--datadir=${join(this.folder, 'data')}`,
+          `--tmpdir=${this.folder}`,
           '--auth-root-authentication-method=normal',
         ],
         ...['--skip-test-db', '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0'],
@@ -162,6 +163,8 @@ class Server implements MariadbServer {
       port: this.port,
       socket: join(this.folder, 'socket'),
       datadir: join(this.folder, 'data'),
+      // Of its own: files of another server that was killed, with the same process id, would crash this one.
+      tmpdir: this.folder,
       'skip-name-resolve': true,
       'log-bin': 'binlog',
       'server-id': 1,

@@ -66,15 +66,17 @@ export async function lookAtTarget(
       restoredBy: existing && (await rememberedRestore(rows, name)),
     });
   }
-  const collations = await rows(
-    "SELECT COLLATION_NAME AS a, '' AS b FROM information_schema.COLLATIONS UNION SELECT FULL_COLLATION_NAME, '' FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY",
-  ).catch(() => rows('SELECT COLLATION_NAME AS a FROM information_schema.COLLATIONS'));
+  const collations = await rows('SELECT COLLATION_NAME AS name FROM information_schema.COLLATIONS');
+  // Since 10.10 some collations are named without their character set there, and with it here only.
+  const full = await rows(
+    'SELECT FULL_COLLATION_NAME AS name FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY',
+  ).catch(() => []);
   const engines = await rows(
     "SELECT ENGINE AS name FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT')",
   );
   return {
     ...{ server, destinations },
-    collations: new Set(collations.map((row) => text(row, 'a'))),
+    collations: new Set([...collations, ...full].map((row) => text(row, 'name'))),
     engines: new Set(engines.map((row) => text(row, 'name'))),
   };
 }
