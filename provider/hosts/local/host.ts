@@ -39,6 +39,9 @@ function start(argv: readonly string[], options: SpawnOptions): Spawned {
     cwd: options.cwd,
     env: { ...baseEnvironment(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    // A process group of its own: Ctrl-C in a terminal goes to all of a group at once, and a command that it has ended
+    // would be taken for one that failed, before we know that we are to stop. We end it ourselves.
+    detached: true,
   });
   const stderr = new Tail(STDERR_KEPT_BYTES);
   child.stderr.on('data', (chunk: Uint8Array) => stderr.push(chunk));
@@ -46,8 +49,8 @@ function start(argv: readonly string[], options: SpawnOptions): Spawned {
   let killTimer: NodeJS.Timeout | undefined;
   const kill = (): void => {
     if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    killTimer ??= setTimeout(() => child.kill('SIGKILL'), TERMINATE_MS);
+    signalGroup(child.pid, 'SIGTERM');
+    killTimer ??= setTimeout(() => signalGroup(child.pid, 'SIGKILL'), TERMINATE_MS);
   };
   options.signal.addEventListener('abort', kill, { once: true });
 
@@ -72,6 +75,16 @@ function start(argv: readonly string[], options: SpawnOptions): Spawned {
     child.stdin,
   ).catch(() => {});
   return { stdout: outputOf(child.stdout, ended, options.signal), ended, kill };
+}
+
+/** To a command and all that it has started. */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The last of them has ended meanwhile.
+  }
 }
 
 /** The stream as chunks; ends in an error when the command could not start or the caller's signal ended it. */

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { createClient } from '@redis/client';
-import { eventually } from '../../../e2e/terraform/workspace.ts';
+import { eventually, isAlive } from '../../../e2e/terraform/workspace.ts';
 import type { Desk, Place } from '../desk.ts';
 import { PAUSE } from '../gate.ts';
 import type { Scenario } from '../suite.ts';
@@ -17,22 +17,35 @@ const LET_GO_MS = 15_000;
 /** Between two presses of Ctrl-C, while it lets go. */
 const SECOND_PRESS_MS = 200;
 
+/** What the user reads who pressed once, and waits. */
+const INTERRUPTED = /interrupted/i;
+
+type Act = (run: Run, providers: readonly number[]) => Promise<void>;
+
 export const INTERRUPTS = {
-  'cancelled once in freeze': (desk) => inFreeze(desk, LONG_PAUSE_MS, (run) => press(run, 1)),
-  'cancelled twice in freeze': (desk) => inFreeze(desk, LONG_PAUSE_MS, (run) => press(run, 2)),
-  'cancelled once in copy': (desk) => inCopy(desk, (run) => press(run, 1)),
-  'cancelled twice in copy': (desk) => inCopy(desk, (run) => press(run, 2)),
+  async 'cancelled once in freeze'(desk) {
+    expect(await inFreeze(desk, LONG_PAUSE_MS, (run) => press(run, 1))).toMatch(INTERRUPTED);
+  },
+  async 'cancelled twice in freeze'(desk) {
+    await inFreeze(desk, LONG_PAUSE_MS, (run) => press(run, 2));
+  },
+  async 'cancelled once in copy'(desk) {
+    expect(await inCopy(desk, (run) => press(run, 1))).toMatch(INTERRUPTED);
+  },
+  async 'cancelled twice in copy'(desk) {
+    await inCopy(desk, (run) => press(run, 2));
+  },
   // The provider notices that its engine is gone, and lets go before any lease ends.
-  'engine killed by -9': (desk) =>
-    inFreeze(desk, isOneProcess(desk) ? SHORT_PAUSE_MS : LONG_PAUSE_MS, async (run) => {
-      process.kill(run.pid, 'SIGKILL');
-    }),
-  'provider killed by -9': (desk) =>
-    inFreeze(desk, SHORT_PAUSE_MS, async (run) => {
-      const providers = await providersOf(run.pid);
-      expect(providers.length).toBeGreaterThan(0);
+  async 'engine killed by -9'(desk) {
+    await inFreeze(desk, isOneProcess(desk) ? SHORT_PAUSE_MS : LONG_PAUSE_MS, async ({ pid }) => {
+      process.kill(pid, 'SIGKILL');
+    });
+  },
+  async 'provider killed by -9'(desk) {
+    await inFreeze(desk, SHORT_PAUSE_MS, async (_run, providers) => {
       for (const pid of providers) process.kill(pid, 'SIGKILL');
-    }),
+    });
+  },
 } satisfies Partial<Record<ScenarioName, Scenario>>;
 
 function isOneProcess({ way }: Desk): boolean {
@@ -47,7 +60,7 @@ async function press(run: Run, times: number): Promise<void> {
 }
 
 /** Acts while both servers are paused, one of which has not answered yet. */
-async function inFreeze(desk: Desk, maxPauseMs: number, act: (run: Run) => Promise<void>): Promise<void> {
+async function inFreeze(desk: Desk, maxPauseMs: number, act: Act): Promise<string> {
   const place = await desk.fresh();
   const { gate, carts } = desk.servers;
   const members = {
@@ -59,15 +72,17 @@ async function inFreeze(desk: Desk, maxPauseMs: number, act: (run: Run) => Promi
   await using reader = await connected(carts.url);
   gate.arm(PAUSE);
   const run = await desk.project.start('apply');
+  let providers: readonly number[] = [];
   try {
     await Promise.race([gate.reached(), endedTooSoon(run)]);
     const { write } = await heldWrite(writer, reader);
-    await act(run);
+    providers = await providersOf(desk, run);
+    await act(run, providers);
     await within(LET_GO_MS, 'the server is let go', write);
   } finally {
     gate.open();
   }
-  await expectConverges(desk, place, run);
+  return expectConverges(desk, place, run, providers);
 }
 
 /** A write that waits although its server answers: the server is paused. */
@@ -83,7 +98,7 @@ async function heldWrite(writer: Client, reader: Client): Promise<{ readonly wri
 }
 
 /** Acts while the orders are being copied. */
-async function inCopy(desk: Desk, act: (run: Run) => Promise<void>): Promise<void> {
+async function inCopy(desk: Desk, act: Act): Promise<string> {
   const place = await desk.fresh();
   const { dump } = desk.servers;
   const members = {
@@ -93,24 +108,40 @@ async function inCopy(desk: Desk, act: (run: Run) => Promise<void>): Promise<voi
   await desk.project.write({ resources: [place.snapshot({ members })] });
   await dump.arm();
   const run = await desk.project.start('apply');
+  let providers: readonly number[] = [];
   try {
     await Promise.race([dump.reached(), endedTooSoon(run)]);
-    await act(run);
+    providers = await providersOf(desk, run);
+    await act(run, providers);
     await within(LET_GO_MS, 'the run has ended', run.finished);
   } finally {
     await dump.go();
   }
-  await expectConverges(desk, place, run);
+  return expectConverges(desk, place, run, providers);
 }
 
 async function endedTooSoon(run: Run): Promise<never> {
   throw new Error(`it ended before: ${(await run.finished).text}`);
 }
 
-/** It failed, all members run, there is no snapshot, nothing is remembered, and the next apply makes it whole. */
-async function expectConverges(desk: Desk, place: Place, run: Run): Promise<void> {
-  const { succeeded } = await within(LET_GO_MS, 'the run has ended', run.finished);
+/**
+ * It failed, no provider is left, all members run, there is no snapshot, nothing is remembered, and the next apply makes
+ * it whole. What the failed one printed.
+ */
+async function expectConverges(
+  desk: Desk,
+  place: Place,
+  run: Run,
+  providers: readonly number[],
+): Promise<string> {
+  const { succeeded, text } = await within(LET_GO_MS, 'the run has ended', run.finished);
   expect(succeeded).toBe(false);
+  for (const pid of providers)
+    await eventually(
+      'the provider is gone',
+      async () => ((await isAlive(pid)) ? undefined : true),
+      LET_GO_MS,
+    );
   const { postgres, carts, gated } = desk.servers;
   await within(
     LET_GO_MS,
@@ -127,6 +158,7 @@ async function expectConverges(desk: Desk, place: Place, run: Run): Promise<void
   await desk.ok('apply');
   expect(await desk.project.remembered('shop')).toMatchObject({ generation: 1, sharp: true });
   expect(await place.generations('shop')).toEqual([1]);
+  return text;
 }
 
 async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
@@ -156,17 +188,17 @@ async function connected(url: string): Promise<Client> {
   return { client, [Symbol.asyncDispose]: async () => client.destroy() };
 }
 
-/** Our plugins below the engine's process. */
-async function providersOf(engine: number): Promise<readonly number[]> {
-  return eventually('the provider runs', async () => {
-    const all = await processes();
-    const below = (pid: number): boolean => {
-      const parent = all.get(pid)?.parent;
-      return parent !== undefined && (parent === engine || below(parent));
-    };
-    const ours = [...all].filter(([pid, { command }]) => OURS.test(command) && below(pid));
-    return ours.length > 0 ? ours.map(([pid]) => pid) : undefined;
-  });
+/** Our plugins below the engine's process, or that process where it is both. */
+async function providersOf(desk: Desk, { pid: engine }: Run): Promise<readonly number[]> {
+  if (isOneProcess(desk)) return [engine];
+  const all = await processes();
+  const below = (pid: number): boolean => {
+    const parent = all.get(pid)?.parent;
+    return parent !== undefined && (parent === engine || below(parent));
+  };
+  const ours = [...all].filter(([pid, { command }]) => OURS.test(command) && below(pid)).map(([pid]) => pid);
+  expect(ours.length).toBeGreaterThan(0);
+  return ours;
 }
 
 const OURS = /(terraform-provider|pulumi-resource)-stasis\.mjs/;
