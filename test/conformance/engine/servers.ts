@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { PausedDump } from '../../e2e/cli/paused-dump.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
@@ -6,8 +7,8 @@ import { freePort } from '../../support/server-process.ts';
 import { Gate } from './gate.ts';
 import type { Secrets } from './way.ts';
 
-/** What no output, log or file may show: the beginning of every password. */
-export const PLANTED = 'Pl4nted-somewhere';
+/** What no output, log or file may show: the beginning of every password. No other test's, whose commands are seen. */
+export const PLANTED = `Pl4nted-${randomBytes(8).toString('hex')}`;
 
 /** Real servers that all cells of a way share. */
 export interface Servers extends AsyncDisposable {

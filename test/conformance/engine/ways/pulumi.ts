@@ -86,6 +86,7 @@ class PreparedPulumi implements Prepared {
     await this.author.settle(join(folder, 'program'));
     await project.write({ resources: [] });
     await project.well('stack', 'init', STACK);
+    // On the command line, as nobody watches yet, and these passwords are thrown away with their servers.
     const given = Object.entries(secrets).flatMap(([name, value]) => ['--secret', `${name}=${value}`]);
     await project.well('config', 'set-all', ...given);
     return project;
