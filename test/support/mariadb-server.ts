@@ -163,7 +163,7 @@ class Server implements MariadbServer {
       port: this.port,
       socket: join(this.folder, 'socket'),
       datadir: join(this.folder, 'data'),
-      // Of its own: files of another server that was killed, with the same process id, would crash this one.
+      // Of its own: a server that starts removes all temporary tables that lie there, and who uses one crashes.
       tmpdir: this.folder,
       'skip-name-resolve': true,
       'log-bin': 'binlog',
