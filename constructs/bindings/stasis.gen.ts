@@ -119,6 +119,30 @@ export interface FilesMember {
   readonly exclude?: readonly string[];
 }
 
+/**
+ * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+ */
+export interface ProcessMember {
+  /** The process at the root of the tree, by its number. A restore cannot be addressed by it. */
+  readonly pid?: number;
+  /**
+   * A file that holds the number of the process at the root of the tree. A restore writes the number of the
+   * restored process into it.
+   */
+  readonly pidFile?: string;
+  /** A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it. */
+  readonly cgroup?: string;
+  /** A systemd unit whose processes are the tree: web.service. */
+  readonly unit?: string;
+  /**
+   * Folders that belong to the processes, captured at the same instant: by a snapshot where the file system
+   * can, else copied while the processes are frozen.
+   */
+  readonly files?: readonly string[];
+  /** Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set. */
+  readonly root?: string;
+}
+
 /** What a Member can be. */
 export interface MemberKinds {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
@@ -129,6 +153,10 @@ export interface MemberKinds {
   readonly redis: RedisMember;
   /** A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs. */
   readonly files: FilesMember;
+  /**
+   * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+   */
+  readonly process: ProcessMember;
 }
 
 /** A Member of this kind, and of no other. */
@@ -152,6 +180,10 @@ export const Member = {
   redis: (redis: RedisMember): MemberOf<'redis'> => ({ redis }),
   /** A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs. */
   files: (files: FilesMember): MemberOf<'files'> => ({ files }),
+  /**
+   * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+   */
+  process: (process: ProcessMember): MemberOf<'process'> => ({ process }),
 } as const;
 
 const STORE: Attributes = {
@@ -187,11 +219,21 @@ const FILES_MEMBER: Attributes = {
   exclude: { key: 'exclude' },
 };
 
+const PROCESS_MEMBER: Attributes = {
+  pid: { key: 'pid' },
+  pidFile: { key: 'pid_file' },
+  cgroup: { key: 'cgroup' },
+  unit: { key: 'unit' },
+  files: { key: 'files' },
+  root: { key: 'root' },
+};
+
 const MEMBER: Attributes = {
   postgres: { key: 'postgres', inner: { nesting: 'single', attributes: POSTGRES_MEMBER } },
   mariadb: { key: 'mariadb', inner: { nesting: 'single', attributes: MARIADB_MEMBER } },
   redis: { key: 'redis', inner: { nesting: 'single', attributes: REDIS_MEMBER } },
   files: { key: 'files', inner: { nesting: 'single', attributes: FILES_MEMBER } },
+  process: { key: 'process', inner: { nesting: 'single', attributes: PROCESS_MEMBER } },
 };
 
 /**
@@ -318,6 +360,47 @@ export class FilesMemberReference extends ComplexObject {
   }
 }
 
+/**
+ * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+ * As it is known once applied.
+ */
+export class ProcessMemberReference extends ComplexObject {
+  /** The process at the root of the tree, by its number. A restore cannot be addressed by it. */
+  get pid(): number {
+    return this.getNumberAttribute('pid');
+  }
+  /**
+   * A file that holds the number of the process at the root of the tree. A restore writes the number of the
+   * restored process into it.
+   */
+  get pidFile(): string {
+    return this.getStringAttribute('pid_file');
+  }
+  /** A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it. */
+  get cgroup(): string {
+    return this.getStringAttribute('cgroup');
+  }
+  /** A systemd unit whose processes are the tree: web.service. */
+  get unit(): string {
+    return this.getStringAttribute('unit');
+  }
+  /**
+   * Folders that belong to the processes, captured at the same instant: by a snapshot where the file system
+   * can, else copied while the processes are frozen.
+   */
+  get files(): string[] {
+    return this.getListAttribute('files');
+  }
+  /** Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set. */
+  get root(): string {
+    return this.getStringAttribute('root');
+  }
+  /** Where the member is, without user, password and options. Computed. */
+  get endpoint(): string {
+    return this.getStringAttribute('endpoint');
+  }
+}
+
 /** The stateful parts of the application, by name, each with one driver. As it is known once applied. */
 export class MemberReference extends ComplexObject {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
@@ -335,6 +418,12 @@ export class MemberReference extends ComplexObject {
   /** A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs. */
   get files(): FilesMemberReference {
     return new FilesMemberReference(this, 'files', false);
+  }
+  /**
+   * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+   */
+  get process(): ProcessMemberReference {
+    return new ProcessMemberReference(this, 'process', false);
   }
 }
 

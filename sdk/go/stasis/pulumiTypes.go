@@ -623,6 +623,8 @@ type Member struct {
 	Mariadb *MariadbMember `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres *PostgresMember `pulumi:"postgres"`
+	// A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+	Process *ProcessMember `pulumi:"process"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 	Redis *RedisMember `pulumi:"redis"`
 }
@@ -645,6 +647,8 @@ type MemberArgs struct {
 	Mariadb MariadbMemberPtrInput `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres PostgresMemberPtrInput `pulumi:"postgres"`
+	// A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+	Process ProcessMemberPtrInput `pulumi:"process"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 	Redis RedisMemberPtrInput `pulumi:"redis"`
 }
@@ -713,6 +717,11 @@ func (o MemberOutput) Mariadb() MariadbMemberPtrOutput {
 // One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 func (o MemberOutput) Postgres() PostgresMemberPtrOutput {
 	return o.ApplyT(func(v Member) *PostgresMember { return v.Postgres }).(PostgresMemberPtrOutput)
+}
+
+// A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+func (o MemberOutput) Process() ProcessMemberPtrOutput {
+	return o.ApplyT(func(v Member) *ProcessMember { return v.Process }).(ProcessMemberPtrOutput)
 }
 
 // A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -950,6 +959,238 @@ func (o PostgresMemberPtrOutput) Url() pulumi.StringPtrOutput {
 			return nil
 		}
 		return &v.Url
+	}).(pulumi.StringPtrOutput)
+}
+
+type ProcessMember struct {
+	// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+	Cgroup *string `pulumi:"cgroup"`
+	// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+	Files []string `pulumi:"files"`
+	// The process at the root of the tree, by its number. A restore cannot be addressed by it.
+	Pid *int `pulumi:"pid"`
+	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+	PidFile *string `pulumi:"pidFile"`
+	// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+	Root *string `pulumi:"root"`
+	// A systemd unit whose processes are the tree: web.service.
+	Unit *string `pulumi:"unit"`
+}
+
+// ProcessMemberInput is an input type that accepts ProcessMemberArgs and ProcessMemberOutput values.
+// You can construct a concrete instance of `ProcessMemberInput` via:
+//
+//	ProcessMemberArgs{...}
+type ProcessMemberInput interface {
+	pulumi.Input
+
+	ToProcessMemberOutput() ProcessMemberOutput
+	ToProcessMemberOutputWithContext(context.Context) ProcessMemberOutput
+}
+
+type ProcessMemberArgs struct {
+	// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+	Cgroup pulumi.StringPtrInput `pulumi:"cgroup"`
+	// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+	Files pulumi.StringArrayInput `pulumi:"files"`
+	// The process at the root of the tree, by its number. A restore cannot be addressed by it.
+	Pid pulumi.IntPtrInput `pulumi:"pid"`
+	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+	PidFile pulumi.StringPtrInput `pulumi:"pidFile"`
+	// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+	Root pulumi.StringPtrInput `pulumi:"root"`
+	// A systemd unit whose processes are the tree: web.service.
+	Unit pulumi.StringPtrInput `pulumi:"unit"`
+}
+
+func (ProcessMemberArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*ProcessMember)(nil)).Elem()
+}
+
+func (i ProcessMemberArgs) ToProcessMemberOutput() ProcessMemberOutput {
+	return i.ToProcessMemberOutputWithContext(context.Background())
+}
+
+func (i ProcessMemberArgs) ToProcessMemberOutputWithContext(ctx context.Context) ProcessMemberOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ProcessMemberOutput)
+}
+
+func (i ProcessMemberArgs) ToProcessMemberPtrOutput() ProcessMemberPtrOutput {
+	return i.ToProcessMemberPtrOutputWithContext(context.Background())
+}
+
+func (i ProcessMemberArgs) ToProcessMemberPtrOutputWithContext(ctx context.Context) ProcessMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ProcessMemberOutput).ToProcessMemberPtrOutputWithContext(ctx)
+}
+
+// ProcessMemberPtrInput is an input type that accepts ProcessMemberArgs, ProcessMemberPtr and ProcessMemberPtrOutput values.
+// You can construct a concrete instance of `ProcessMemberPtrInput` via:
+//
+//	        ProcessMemberArgs{...}
+//
+//	or:
+//
+//	        nil
+type ProcessMemberPtrInput interface {
+	pulumi.Input
+
+	ToProcessMemberPtrOutput() ProcessMemberPtrOutput
+	ToProcessMemberPtrOutputWithContext(context.Context) ProcessMemberPtrOutput
+}
+
+type processMemberPtrType ProcessMemberArgs
+
+func ProcessMemberPtr(v *ProcessMemberArgs) ProcessMemberPtrInput {
+	return (*processMemberPtrType)(v)
+}
+
+func (*processMemberPtrType) ElementType() reflect.Type {
+	return reflect.TypeOf((**ProcessMember)(nil)).Elem()
+}
+
+func (i *processMemberPtrType) ToProcessMemberPtrOutput() ProcessMemberPtrOutput {
+	return i.ToProcessMemberPtrOutputWithContext(context.Background())
+}
+
+func (i *processMemberPtrType) ToProcessMemberPtrOutputWithContext(ctx context.Context) ProcessMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ProcessMemberPtrOutput)
+}
+
+type ProcessMemberOutput struct{ *pulumi.OutputState }
+
+func (ProcessMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*ProcessMember)(nil)).Elem()
+}
+
+func (o ProcessMemberOutput) ToProcessMemberOutput() ProcessMemberOutput {
+	return o
+}
+
+func (o ProcessMemberOutput) ToProcessMemberOutputWithContext(ctx context.Context) ProcessMemberOutput {
+	return o
+}
+
+func (o ProcessMemberOutput) ToProcessMemberPtrOutput() ProcessMemberPtrOutput {
+	return o.ToProcessMemberPtrOutputWithContext(context.Background())
+}
+
+func (o ProcessMemberOutput) ToProcessMemberPtrOutputWithContext(ctx context.Context) ProcessMemberPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v ProcessMember) *ProcessMember {
+		return &v
+	}).(ProcessMemberPtrOutput)
+}
+
+// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+func (o ProcessMemberOutput) Cgroup() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ProcessMember) *string { return v.Cgroup }).(pulumi.StringPtrOutput)
+}
+
+// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+func (o ProcessMemberOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v ProcessMember) []string { return v.Files }).(pulumi.StringArrayOutput)
+}
+
+// The process at the root of the tree, by its number. A restore cannot be addressed by it.
+func (o ProcessMemberOutput) Pid() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v ProcessMember) *int { return v.Pid }).(pulumi.IntPtrOutput)
+}
+
+// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+func (o ProcessMemberOutput) PidFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ProcessMember) *string { return v.PidFile }).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+func (o ProcessMemberOutput) Root() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ProcessMember) *string { return v.Root }).(pulumi.StringPtrOutput)
+}
+
+// A systemd unit whose processes are the tree: web.service.
+func (o ProcessMemberOutput) Unit() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ProcessMember) *string { return v.Unit }).(pulumi.StringPtrOutput)
+}
+
+type ProcessMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (ProcessMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**ProcessMember)(nil)).Elem()
+}
+
+func (o ProcessMemberPtrOutput) ToProcessMemberPtrOutput() ProcessMemberPtrOutput {
+	return o
+}
+
+func (o ProcessMemberPtrOutput) ToProcessMemberPtrOutputWithContext(ctx context.Context) ProcessMemberPtrOutput {
+	return o
+}
+
+func (o ProcessMemberPtrOutput) Elem() ProcessMemberOutput {
+	return o.ApplyT(func(v *ProcessMember) ProcessMember {
+		if v != nil {
+			return *v
+		}
+		var ret ProcessMember
+		return ret
+	}).(ProcessMemberOutput)
+}
+
+// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+func (o ProcessMemberPtrOutput) Cgroup() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Cgroup
+	}).(pulumi.StringPtrOutput)
+}
+
+// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+func (o ProcessMemberPtrOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *ProcessMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Files
+	}).(pulumi.StringArrayOutput)
+}
+
+// The process at the root of the tree, by its number. A restore cannot be addressed by it.
+func (o ProcessMemberPtrOutput) Pid() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *ProcessMember) *int {
+		if v == nil {
+			return nil
+		}
+		return v.Pid
+	}).(pulumi.IntPtrOutput)
+}
+
+// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+func (o ProcessMemberPtrOutput) PidFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.PidFile
+	}).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+func (o ProcessMemberPtrOutput) Root() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Root
+	}).(pulumi.StringPtrOutput)
+}
+
+// A systemd unit whose processes are the tree: web.service.
+func (o ProcessMemberPtrOutput) Unit() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Unit
 	}).(pulumi.StringPtrOutput)
 }
 
@@ -1827,6 +2068,8 @@ type StoredMember struct {
 	Mariadb *StoredMariadbMember `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres *StoredPostgresMember `pulumi:"postgres"`
+	// A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+	Process *StoredProcessMember `pulumi:"process"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 	Redis *StoredRedisMember `pulumi:"redis"`
 }
@@ -1858,6 +2101,11 @@ func (o StoredMemberOutput) Mariadb() StoredMariadbMemberPtrOutput {
 // One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 func (o StoredMemberOutput) Postgres() StoredPostgresMemberPtrOutput {
 	return o.ApplyT(func(v StoredMember) *StoredPostgresMember { return v.Postgres }).(StoredPostgresMemberPtrOutput)
+}
+
+// A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+func (o StoredMemberOutput) Process() StoredProcessMemberPtrOutput {
+	return o.ApplyT(func(v StoredMember) *StoredProcessMember { return v.Process }).(StoredProcessMemberPtrOutput)
 }
 
 // A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -2009,6 +2257,166 @@ func (o StoredPostgresMemberPtrOutput) LockTimeoutMs() pulumi.IntPtrOutput {
 		}
 		return v.LockTimeoutMs
 	}).(pulumi.IntPtrOutput)
+}
+
+type StoredProcessMember struct {
+	// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+	Cgroup *string `pulumi:"cgroup"`
+	// Where the member is, without user, password and options. Computed.
+	Endpoint string `pulumi:"endpoint"`
+	// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+	Files []string `pulumi:"files"`
+	// The process at the root of the tree, by its number. A restore cannot be addressed by it.
+	Pid *int `pulumi:"pid"`
+	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+	PidFile *string `pulumi:"pidFile"`
+	// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+	Root *string `pulumi:"root"`
+	// A systemd unit whose processes are the tree: web.service.
+	Unit *string `pulumi:"unit"`
+}
+
+type StoredProcessMemberOutput struct{ *pulumi.OutputState }
+
+func (StoredProcessMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*StoredProcessMember)(nil)).Elem()
+}
+
+func (o StoredProcessMemberOutput) ToStoredProcessMemberOutput() StoredProcessMemberOutput {
+	return o
+}
+
+func (o StoredProcessMemberOutput) ToStoredProcessMemberOutputWithContext(ctx context.Context) StoredProcessMemberOutput {
+	return o
+}
+
+// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+func (o StoredProcessMemberOutput) Cgroup() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredProcessMember) *string { return v.Cgroup }).(pulumi.StringPtrOutput)
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredProcessMemberOutput) Endpoint() pulumi.StringOutput {
+	return o.ApplyT(func(v StoredProcessMember) string { return v.Endpoint }).(pulumi.StringOutput)
+}
+
+// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+func (o StoredProcessMemberOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v StoredProcessMember) []string { return v.Files }).(pulumi.StringArrayOutput)
+}
+
+// The process at the root of the tree, by its number. A restore cannot be addressed by it.
+func (o StoredProcessMemberOutput) Pid() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v StoredProcessMember) *int { return v.Pid }).(pulumi.IntPtrOutput)
+}
+
+// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+func (o StoredProcessMemberOutput) PidFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredProcessMember) *string { return v.PidFile }).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+func (o StoredProcessMemberOutput) Root() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredProcessMember) *string { return v.Root }).(pulumi.StringPtrOutput)
+}
+
+// A systemd unit whose processes are the tree: web.service.
+func (o StoredProcessMemberOutput) Unit() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredProcessMember) *string { return v.Unit }).(pulumi.StringPtrOutput)
+}
+
+type StoredProcessMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (StoredProcessMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**StoredProcessMember)(nil)).Elem()
+}
+
+func (o StoredProcessMemberPtrOutput) ToStoredProcessMemberPtrOutput() StoredProcessMemberPtrOutput {
+	return o
+}
+
+func (o StoredProcessMemberPtrOutput) ToStoredProcessMemberPtrOutputWithContext(ctx context.Context) StoredProcessMemberPtrOutput {
+	return o
+}
+
+func (o StoredProcessMemberPtrOutput) Elem() StoredProcessMemberOutput {
+	return o.ApplyT(func(v *StoredProcessMember) StoredProcessMember {
+		if v != nil {
+			return *v
+		}
+		var ret StoredProcessMember
+		return ret
+	}).(StoredProcessMemberOutput)
+}
+
+// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+func (o StoredProcessMemberPtrOutput) Cgroup() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Cgroup
+	}).(pulumi.StringPtrOutput)
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredProcessMemberPtrOutput) Endpoint() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return &v.Endpoint
+	}).(pulumi.StringPtrOutput)
+}
+
+// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+func (o StoredProcessMemberPtrOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *StoredProcessMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Files
+	}).(pulumi.StringArrayOutput)
+}
+
+// The process at the root of the tree, by its number. A restore cannot be addressed by it.
+func (o StoredProcessMemberPtrOutput) Pid() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *StoredProcessMember) *int {
+		if v == nil {
+			return nil
+		}
+		return v.Pid
+	}).(pulumi.IntPtrOutput)
+}
+
+// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+func (o StoredProcessMemberPtrOutput) PidFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.PidFile
+	}).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+func (o StoredProcessMemberPtrOutput) Root() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Root
+	}).(pulumi.StringPtrOutput)
+}
+
+// A systemd unit whose processes are the tree: web.service.
+func (o StoredProcessMemberPtrOutput) Unit() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Unit
+	}).(pulumi.StringPtrOutput)
 }
 
 type StoredRedisMember struct {
@@ -2163,6 +2571,8 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*MemberMapInput)(nil)).Elem(), MemberMap{})
 	pulumi.RegisterInputType(reflect.TypeOf((*PostgresMemberInput)(nil)).Elem(), PostgresMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*PostgresMemberPtrInput)(nil)).Elem(), PostgresMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*ProcessMemberInput)(nil)).Elem(), ProcessMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*ProcessMemberPtrInput)(nil)).Elem(), ProcessMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RedisMemberInput)(nil)).Elem(), RedisMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RedisMemberPtrInput)(nil)).Elem(), RedisMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RestoreToInput)(nil)).Elem(), RestoreToArgs{})
@@ -2185,6 +2595,8 @@ func init() {
 	pulumi.RegisterOutputType(MemberMapOutput{})
 	pulumi.RegisterOutputType(PostgresMemberOutput{})
 	pulumi.RegisterOutputType(PostgresMemberPtrOutput{})
+	pulumi.RegisterOutputType(ProcessMemberOutput{})
+	pulumi.RegisterOutputType(ProcessMemberPtrOutput{})
 	pulumi.RegisterOutputType(RedisMemberOutput{})
 	pulumi.RegisterOutputType(RedisMemberPtrOutput{})
 	pulumi.RegisterOutputType(RestoreToOutput{})
@@ -2201,6 +2613,8 @@ func init() {
 	pulumi.RegisterOutputType(StoredMemberMapOutput{})
 	pulumi.RegisterOutputType(StoredPostgresMemberOutput{})
 	pulumi.RegisterOutputType(StoredPostgresMemberPtrOutput{})
+	pulumi.RegisterOutputType(StoredProcessMemberOutput{})
+	pulumi.RegisterOutputType(StoredProcessMemberPtrOutput{})
 	pulumi.RegisterOutputType(StoredRedisMemberOutput{})
 	pulumi.RegisterOutputType(StoredRedisMemberPtrOutput{})
 }

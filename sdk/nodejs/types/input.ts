@@ -50,6 +50,10 @@ export interface MemberArgs {
      */
     postgres?: pulumi.Input<inputs.PostgresMemberArgs>;
     /**
+     * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+     */
+    process?: pulumi.Input<inputs.ProcessMemberArgs>;
+    /**
      * A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
      */
     redis?: pulumi.Input<inputs.RedisMemberArgs>;
@@ -76,6 +80,33 @@ export interface PostgresMemberArgs {
      * Where the server is and how to log in: `postgres://user:password@host:port/database`. libpq's `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `options` and `connect_timeout` are honoured.
      */
     url: pulumi.Input<string>;
+}
+
+export interface ProcessMemberArgs {
+    /**
+     * A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+     */
+    cgroup?: pulumi.Input<string>;
+    /**
+     * Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+     */
+    files?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * The process at the root of the tree, by its number. A restore cannot be addressed by it.
+     */
+    pid?: pulumi.Input<number>;
+    /**
+     * A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+     */
+    pidFile?: pulumi.Input<string>;
+    /**
+     * Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+     */
+    root?: pulumi.Input<string>;
+    /**
+     * A systemd unit whose processes are the tree: web.service.
+     */
+    unit?: pulumi.Input<string>;
 }
 
 export interface RedisMemberArgs {

@@ -152,6 +152,10 @@ export interface StoredMember {
      */
     postgres?: outputs.StoredPostgresMember;
     /**
+     * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+     */
+    process?: outputs.StoredProcessMember;
+    /**
      * A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
      */
     redis?: outputs.StoredRedisMember;
@@ -178,6 +182,37 @@ export interface StoredPostgresMember {
      * For how long a capture tries to get its (weak, ACCESS SHARE) locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
      */
     lockTimeoutMs?: number;
+}
+
+export interface StoredProcessMember {
+    /**
+     * A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+     */
+    cgroup?: string;
+    /**
+     * Where the member is, without user, password and options. Computed.
+     */
+    endpoint: string;
+    /**
+     * Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+     */
+    files?: string[];
+    /**
+     * The process at the root of the tree, by its number. A restore cannot be addressed by it.
+     */
+    pid?: number;
+    /**
+     * A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+     */
+    pidFile?: string;
+    /**
+     * Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+     */
+    root?: string;
+    /**
+     * A systemd unit whose processes are the tree: web.service.
+     */
+    unit?: string;
 }
 
 export interface StoredRedisMember {

@@ -25,6 +25,8 @@ __all__ = [
     'MemberArgsDict',
     'PostgresMemberArgs',
     'PostgresMemberArgsDict',
+    'ProcessMemberArgs',
+    'ProcessMemberArgsDict',
     'RedisMemberArgs',
     'RedisMemberArgsDict',
     'RestoreToArgs',
@@ -193,6 +195,10 @@ if not MYPY:
         """
         One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         """
+        process: NotRequired[pulumi.Input['ProcessMemberArgsDict']]
+        """
+        A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+        """
         redis: NotRequired[pulumi.Input['RedisMemberArgsDict']]
         """
         A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -206,11 +212,13 @@ class MemberArgs:
                  files: Optional[pulumi.Input['FilesMemberArgs']] = None,
                  mariadb: Optional[pulumi.Input['MariadbMemberArgs']] = None,
                  postgres: Optional[pulumi.Input['PostgresMemberArgs']] = None,
+                 process: Optional[pulumi.Input['ProcessMemberArgs']] = None,
                  redis: Optional[pulumi.Input['RedisMemberArgs']] = None):
         """
         :param pulumi.Input['FilesMemberArgs'] files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
         :param pulumi.Input['MariadbMemberArgs'] mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param pulumi.Input['PostgresMemberArgs'] postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
+        :param pulumi.Input['ProcessMemberArgs'] process: A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
         :param pulumi.Input['RedisMemberArgs'] redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         """
         if files is not None:
@@ -219,6 +227,8 @@ class MemberArgs:
             pulumi.set(__self__, "mariadb", mariadb)
         if postgres is not None:
             pulumi.set(__self__, "postgres", postgres)
+        if process is not None:
+            pulumi.set(__self__, "process", process)
         if redis is not None:
             pulumi.set(__self__, "redis", redis)
 
@@ -257,6 +267,18 @@ class MemberArgs:
     @postgres.setter
     def postgres(self, value: Optional[pulumi.Input['PostgresMemberArgs']]):
         pulumi.set(self, "postgres", value)
+
+    @property
+    @pulumi.getter
+    def process(self) -> Optional[pulumi.Input['ProcessMemberArgs']]:
+        """
+        A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+        """
+        return pulumi.get(self, "process")
+
+    @process.setter
+    def process(self, value: Optional[pulumi.Input['ProcessMemberArgs']]):
+        pulumi.set(self, "process", value)
 
     @property
     @pulumi.getter
@@ -380,6 +402,138 @@ class PostgresMemberArgs:
     @lock_timeout_ms.setter
     def lock_timeout_ms(self, value: Optional[pulumi.Input[builtins.int]]):
         pulumi.set(self, "lock_timeout_ms", value)
+
+
+if not MYPY:
+    class ProcessMemberArgsDict(TypedDict):
+        cgroup: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+        """
+        files: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+        """
+        pid: NotRequired[pulumi.Input[builtins.int]]
+        """
+        The process at the root of the tree, by its number. A restore cannot be addressed by it.
+        """
+        pid_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+        """
+        root: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+        """
+        unit: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A systemd unit whose processes are the tree: web.service.
+        """
+elif False:
+    ProcessMemberArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class ProcessMemberArgs:
+    def __init__(__self__, *,
+                 cgroup: Optional[pulumi.Input[builtins.str]] = None,
+                 files: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 pid: Optional[pulumi.Input[builtins.int]] = None,
+                 pid_file: Optional[pulumi.Input[builtins.str]] = None,
+                 root: Optional[pulumi.Input[builtins.str]] = None,
+                 unit: Optional[pulumi.Input[builtins.str]] = None):
+        """
+        :param pulumi.Input[builtins.str] cgroup: A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] files: Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+        :param pulumi.Input[builtins.int] pid: The process at the root of the tree, by its number. A restore cannot be addressed by it.
+        :param pulumi.Input[builtins.str] pid_file: A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+        :param pulumi.Input[builtins.str] root: Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+        :param pulumi.Input[builtins.str] unit: A systemd unit whose processes are the tree: web.service.
+        """
+        if cgroup is not None:
+            pulumi.set(__self__, "cgroup", cgroup)
+        if files is not None:
+            pulumi.set(__self__, "files", files)
+        if pid is not None:
+            pulumi.set(__self__, "pid", pid)
+        if pid_file is not None:
+            pulumi.set(__self__, "pid_file", pid_file)
+        if root is not None:
+            pulumi.set(__self__, "root", root)
+        if unit is not None:
+            pulumi.set(__self__, "unit", unit)
+
+    @property
+    @pulumi.getter
+    def cgroup(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+        """
+        return pulumi.get(self, "cgroup")
+
+    @cgroup.setter
+    def cgroup(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "cgroup", value)
+
+    @property
+    @pulumi.getter
+    def files(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+        """
+        return pulumi.get(self, "files")
+
+    @files.setter
+    def files(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "files", value)
+
+    @property
+    @pulumi.getter
+    def pid(self) -> Optional[pulumi.Input[builtins.int]]:
+        """
+        The process at the root of the tree, by its number. A restore cannot be addressed by it.
+        """
+        return pulumi.get(self, "pid")
+
+    @pid.setter
+    def pid(self, value: Optional[pulumi.Input[builtins.int]]):
+        pulumi.set(self, "pid", value)
+
+    @property
+    @pulumi.getter(name="pidFile")
+    def pid_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+        """
+        return pulumi.get(self, "pid_file")
+
+    @pid_file.setter
+    def pid_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "pid_file", value)
+
+    @property
+    @pulumi.getter
+    def root(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+        """
+        return pulumi.get(self, "root")
+
+    @root.setter
+    def root(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "root", value)
+
+    @property
+    @pulumi.getter
+    def unit(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A systemd unit whose processes are the tree: web.service.
+        """
+        return pulumi.get(self, "unit")
+
+    @unit.setter
+    def unit(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "unit", value)
 
 
 if not MYPY:

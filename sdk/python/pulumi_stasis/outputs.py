@@ -28,6 +28,7 @@ __all__ = [
     'StoredMariadbMember',
     'StoredMember',
     'StoredPostgresMember',
+    'StoredProcessMember',
     'StoredRedisMember',
 ]
 
@@ -431,11 +432,13 @@ class StoredMember(dict):
                  files: Optional['outputs.StoredFilesMember'] = None,
                  mariadb: Optional['outputs.StoredMariadbMember'] = None,
                  postgres: Optional['outputs.StoredPostgresMember'] = None,
+                 process: Optional['outputs.StoredProcessMember'] = None,
                  redis: Optional['outputs.StoredRedisMember'] = None):
         """
         :param 'StoredFilesMember' files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
         :param 'StoredMariadbMember' mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param 'StoredPostgresMember' postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
+        :param 'StoredProcessMember' process: A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
         :param 'StoredRedisMember' redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         """
         if files is not None:
@@ -444,6 +447,8 @@ class StoredMember(dict):
             pulumi.set(__self__, "mariadb", mariadb)
         if postgres is not None:
             pulumi.set(__self__, "postgres", postgres)
+        if process is not None:
+            pulumi.set(__self__, "process", process)
         if redis is not None:
             pulumi.set(__self__, "redis", redis)
 
@@ -470,6 +475,14 @@ class StoredMember(dict):
         One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         """
         return pulumi.get(self, "postgres")
+
+    @property
+    @pulumi.getter
+    def process(self) -> Optional['outputs.StoredProcessMember']:
+        """
+        A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
+        """
+        return pulumi.get(self, "process")
 
     @property
     @pulumi.getter
@@ -563,6 +576,113 @@ class StoredPostgresMember(dict):
         For how long a capture tries to get its (weak, ACCESS SHARE) locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
         """
         return pulumi.get(self, "lock_timeout_ms")
+
+
+@pulumi.output_type
+class StoredProcessMember(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "pidFile":
+            suggest = "pid_file"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in StoredProcessMember. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        StoredProcessMember.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        StoredProcessMember.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 endpoint: builtins.str,
+                 cgroup: Optional[builtins.str] = None,
+                 files: Optional[Sequence[builtins.str]] = None,
+                 pid: Optional[builtins.int] = None,
+                 pid_file: Optional[builtins.str] = None,
+                 root: Optional[builtins.str] = None,
+                 unit: Optional[builtins.str] = None):
+        """
+        :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
+        :param builtins.str cgroup: A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+        :param Sequence[builtins.str] files: Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+        :param builtins.int pid: The process at the root of the tree, by its number. A restore cannot be addressed by it.
+        :param builtins.str pid_file: A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+        :param builtins.str root: Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+        :param builtins.str unit: A systemd unit whose processes are the tree: web.service.
+        """
+        pulumi.set(__self__, "endpoint", endpoint)
+        if cgroup is not None:
+            pulumi.set(__self__, "cgroup", cgroup)
+        if files is not None:
+            pulumi.set(__self__, "files", files)
+        if pid is not None:
+            pulumi.set(__self__, "pid", pid)
+        if pid_file is not None:
+            pulumi.set(__self__, "pid_file", pid_file)
+        if root is not None:
+            pulumi.set(__self__, "root", root)
+        if unit is not None:
+            pulumi.set(__self__, "unit", unit)
+
+    @property
+    @pulumi.getter
+    def endpoint(self) -> builtins.str:
+        """
+        Where the member is, without user, password and options. Computed.
+        """
+        return pulumi.get(self, "endpoint")
+
+    @property
+    @pulumi.getter
+    def cgroup(self) -> Optional[builtins.str]:
+        """
+        A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
+        """
+        return pulumi.get(self, "cgroup")
+
+    @property
+    @pulumi.getter
+    def files(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+        """
+        return pulumi.get(self, "files")
+
+    @property
+    @pulumi.getter
+    def pid(self) -> Optional[builtins.int]:
+        """
+        The process at the root of the tree, by its number. A restore cannot be addressed by it.
+        """
+        return pulumi.get(self, "pid")
+
+    @property
+    @pulumi.getter(name="pidFile")
+    def pid_file(self) -> Optional[builtins.str]:
+        """
+        A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+        """
+        return pulumi.get(self, "pid_file")
+
+    @property
+    @pulumi.getter
+    def root(self) -> Optional[builtins.str]:
+        """
+        Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
+        """
+        return pulumi.get(self, "root")
+
+    @property
+    @pulumi.getter
+    def unit(self) -> Optional[builtins.str]:
+        """
+        A systemd unit whose processes are the tree: web.service.
+        """
+        return pulumi.get(self, "unit")
 
 
 @pulumi.output_type

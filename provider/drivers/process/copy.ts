@@ -1,0 +1,84 @@
+import type { Context } from '../../core/context.ts';
+import type { Host } from '../../core/host.ts';
+import type { Capture } from '../../core/manifest.ts';
+import type { Blobs } from '../../core/store.ts';
+import { formatBytes } from '../../core/units.ts';
+import { CONTENT_VERSION, type ProcessContent } from './content.ts';
+import { imagesIn, readPacked } from './dump.ts';
+import type { TreeFacts } from './facts.ts';
+import { readFiles } from './images/files.ts';
+import { readTree } from './images/tree.ts';
+import { outsideOf, systemOf } from './outside.ts';
+import { isWithin } from './paths.ts';
+import type { ProcessSpec } from './spec.ts';
+import { copyTree, type TreeCopy } from './trees.ts';
+
+export interface CopyInput {
+  readonly spec: ProcessSpec;
+  readonly host: Host;
+  readonly context: Context;
+  readonly facts: TreeFacts;
+  /** Where the dump was written. */
+  readonly folder: string;
+  readonly trees: readonly TreeCopy[];
+  /** Of the host at the cut. */
+  readonly uptimeS: number;
+}
+
+/** Streams the images into the store, and then the folders. */
+export async function copyCapture(
+  { spec, host, context, facts, folder, trees: copies, uptimeS }: CopyInput,
+  blobs: Blobs,
+): Promise<{ content: ProcessContent; capture: Omit<Capture, 'epoch'> }> {
+  const { signal } = context;
+  const images = await imagesIn(folder, host, signal);
+  const described = await blobs.put(readPacked(folder, host, signal), { chunking: 'content' });
+  const pages: ProcessContent['pages'] = [];
+  for (const name of images.names.filter((one) => one.startsWith('pages-')))
+    pages.push({ name, ...(await blobs.put(images.read(name), { chunking: 'pages-4k' })) });
+  const trees: ProcessContent['trees'] = [];
+  for (const tree of copies) trees.push({ path: tree.path, ...(await copyTree(tree, blobs, host, signal)) });
+
+  const processes = await readTree(images);
+  const files = [...(await readFiles(images)).values()];
+  const sockets = files.flatMap(({ socket }) => (socket ? [socket] : []));
+  const threads = processes.reduce((sum, process) => sum + process.threads.length, 0);
+  const content: ProcessContent = {
+    ...{ described, pages, trees, uptimeS: uptimeS + facts.aheadS },
+    root: processes[0]!.pid,
+    highest: Math.max(...processes.flatMap(({ pid, threads }) => [pid, ...threads])),
+    needs: files.flatMap(({ shown, sizeBytes }) =>
+      sizeBytes === undefined || isWithin(shown, spec.files) ? [] : [{ path: shown, sizeBytes }],
+    ),
+    addresses: [...new Set(sockets.map(({ local }) => local.slice(0, local.lastIndexOf(':'))))],
+    connections: [
+      ...new Set(
+        sockets
+          .filter(({ transport, state }) => transport === 'tcp' && state !== 'listening')
+          .map(({ local, peer }) => `${portOf(local)}.${portOf(peer)}`),
+      ),
+    ],
+  };
+  const count = `${processes.length} ${processes.length === 1 ? 'process' : 'processes'}`;
+  const capture = {
+    contentVersion: CONTENT_VERSION,
+    content,
+    sizeBytes: described.sizeBytes + sum(pages) + sum(trees),
+    summary: `${count}, ${threads} threads, ${formatBytes(sum(pages))} of memory`,
+    coverage: { layers: layersOf(trees.length), outside: outsideOf(facts, spec) },
+    system: systemOf(facts),
+  };
+  return { content, capture };
+}
+
+function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(':') + 1);
+}
+
+function layersOf(trees: number): ('runtime' | 'data')[] {
+  return trees > 0 ? ['runtime', 'data'] : ['runtime'];
+}
+
+function sum(blobs: readonly { readonly sizeBytes: number }[]): number {
+  return blobs.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+}

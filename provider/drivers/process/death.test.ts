@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { testContext } from '../../../test/support/context.ts';
+import { type Lab, labOrReason } from '../../../test/support/lab.ts';
+import { labHost, on, TokenApplication, until } from '../../../test/support/process/rig.ts';
+import { testUnless } from '../../../test/support/skipped.ts';
+import type { Host } from '../../core/host.ts';
+import { processDriver } from './driver.ts';
+
+const here = await labOrReason();
+const labTest = testUnless(here.reason);
+const PATIENCE_MS = 240_000;
+const LEASE_MS = 5_000;
+/** What a busy machine may add to the time after which everything has to run. */
+const MARGIN_MS = 10_000;
+const CHILD = join(import.meta.dirname, '../../../test/support/process/frozen-child.ts');
+
+describe('a capture that dies while processes are frozen', () => {
+  let lab: Lab;
+  let cloud: Host & AsyncDisposable;
+  let application: TokenApplication;
+
+  beforeAll(async () => {
+    if (here.reason !== undefined) return;
+    lab = await here.start();
+    cloud = labHost(lab, 'cloud');
+    application = await TokenApplication.start(cloud);
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await cloud?.[Symbol.asyncDispose]();
+    await lab?.[Symbol.asyncDispose]();
+  }, PATIENCE_MS);
+
+  async function childAt(step: string): Promise<ChildProcess> {
+    const ssh = {
+      ...{ address: lab.hosts.cloud.address, user: 'root' },
+      ...{ privateKeyFile: lab.keyFile, knownHostsFile: lab.knownHostsFile },
+    };
+    const argv = [CHILD, JSON.stringify({ pidFile: '/run/tokens.pid' }), JSON.stringify(ssh), step];
+    const child = spawn(process.execPath, argv, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, LEASE_MS: String(LEASE_MS) },
+    });
+    let said = '';
+    for await (const chunk of child.stdout!) {
+      said += String(chunk);
+      if (said.includes('there')) return child;
+    }
+    throw new Error('the child ended before it was there');
+  }
+
+  /** Whether the service runs, by its own account, which a frozen one cannot give. */
+  async function advances(): Promise<boolean> {
+    const { confirmed } = await application.state();
+    return (await application.state()).confirmed > confirmed;
+  }
+
+  for (const step of ['frozen', 'dumping', 'dumped'])
+    labTest(
+      `killed when it is ${step}, the service runs again within the lease, has lost nothing, and is captured by the next`,
+      async () => {
+        const before = await application.state();
+        const child = await childAt(step);
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+        await until(advances, LEASE_MS + MARGIN_MS);
+        expect(await application.state()).toMatchObject({
+          connections: 1,
+          errors: 0,
+          backwards: 0,
+          pid: before.pid,
+        });
+        await until(async () => (await on(cloud, 'ls /run/stasis | grep -c dump || true')) === '0');
+
+        const spec = processDriver.spec.parse({ pidFile: '/run/tokens.pid' });
+        const context = testContext();
+        const session = await processDriver.prepare(spec, cloud, context);
+        await session.hold!.settle!(context.signal);
+        await session.hold!.freeze(LEASE_MS, context.signal);
+        await session.mark!.take(context.signal);
+        const { conditions } = await session.hold!.evidence(context.signal);
+        await session.hold!.thaw();
+        await session[Symbol.asyncDispose]();
+        expect(conditions.filter(({ expected, observed }) => expected !== observed)).toEqual([]);
+        // Back in the group where it was before us, and nothing of ours is left.
+        expect(await on(cloud, 'ls /sys/fs/cgroup | grep stasis || true')).toBe('');
+        await until(advances);
+      },
+      PATIENCE_MS,
+    );
+
+  labTest(
+    'stopped by SIGSTOP, it is thawed when the lease is over, and knows that its cut is torn',
+    async () => {
+      const child = await childAt('frozen');
+      child.kill('SIGSTOP');
+      try {
+        await until(advances, LEASE_MS + MARGIN_MS);
+      } finally {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
+    'a watchdog that fires within a cut leaves no hold that counts',
+    async () => {
+      const context = testContext();
+      const session = await processDriver.prepare(
+        processDriver.spec.parse({ pidFile: '/run/redis.pid' }),
+        cloud,
+        context,
+      );
+      try {
+        await session.hold!.settle!(context.signal);
+        await session.hold!.freeze(700, context.signal);
+        await until(async () => (await on(cloud, 'redis-cli ping')) === 'PONG');
+        const { conditions } = await session.hold!.evidence(context.signal);
+        expect(
+          conditions.filter(({ expected, observed }) => expected !== observed).map(({ claim }) => claim),
+        ).toEqual(expect.arrayContaining(['the watchdog on the host']));
+      } finally {
+        await session.hold!.thaw();
+        await session[Symbol.asyncDispose]();
+      }
+    },
+    PATIENCE_MS,
+  );
+});

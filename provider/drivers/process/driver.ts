@@ -1,0 +1,56 @@
+import type { Context } from '../../core/context.ts';
+import type { Driver, Examination, Held } from '../../core/driver.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
+import { inspectMachine, planCapture } from './plan.ts';
+import { planRestore } from './plan-restore.ts';
+import { restoreProcess, undoProcess } from './restore.ts';
+import { ProcessSession } from './session.ts';
+import { endpointOf, type ProcessSpec, processSpec } from './spec.ts';
+
+/**
+ * A tree of processes with its memory, open files and connections, by CRIU. See README.md for what it captures, how,
+ * and what it refuses.
+ */
+export const processDriver: Driver<ProcessSpec> = {
+  name: 'process',
+  summary:
+    'A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.',
+  spec: processSpec,
+  traits: { layers: ['runtime', 'data'], fidelity: 'identical', copies: 'after-release', rank: 0 },
+  endpoint: endpointOf,
+  plan: planCapture,
+  prepare: ProcessSession.open,
+  planRestore,
+  restore: restoreProcess,
+  observe,
+  undo: (_spec, at, entry, context) => undoProcess(at, entry, context),
+  examine,
+};
+
+/** How long the tree may be frozen to be looked at. */
+const LEASE_MS = 10_000;
+
+/** As it is at one instant from now: frozen and dumped for that, and let go at once. */
+async function observe(spec: ProcessSpec, at: Host, context: Context): Promise<Held> {
+  const session = await ProcessSession.open(spec, at, context);
+  try {
+    await session.look(LEASE_MS, context.signal);
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    fingerprint: () => session.fingerprintHere(),
+    release: async () => {},
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+async function examine(at: Host, context: Context): Promise<Examination> {
+  const { found, problems } = await inspectMachine(at, context.signal).catch((error: unknown) => {
+    if (error instanceof StasisError) return { found: [], problems: [error] };
+    throw error;
+  });
+  return { found, problems };
+}

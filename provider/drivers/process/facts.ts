@@ -1,0 +1,200 @@
+import type { Host } from '../../core/host.ts';
+import { runParts } from './machine.ts';
+
+/** What /proc says of one process. */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly group: number;
+  readonly session: number;
+  readonly command: string;
+  readonly threads: number;
+  readonly uid: number;
+  /** Its number in its own namespace. */
+  readonly ownPid: number;
+  /** Of version 2, as /proc/PID/cgroup names it. */
+  readonly cgroup: string;
+  /** By kind (`mnt`, `pid`, …): equal exactly for the same. */
+  readonly namespaces: Readonly<Record<string, string>>;
+  readonly mappings: readonly Mapping[];
+  /** What a dump holds of its memory, roughly. */
+  readonly memoryBytes: number;
+  readonly open: readonly OpenFile[];
+}
+
+export interface Mapping {
+  readonly shared: boolean;
+  readonly writable: boolean;
+  readonly path: string;
+}
+
+export interface OpenFile {
+  readonly descriptor: number;
+  readonly target: string;
+  /** Of stat: `regular file`, `character special file`. */
+  readonly type: string;
+  readonly sizeBytes: number;
+  readonly mountId: string;
+  readonly writable: boolean;
+}
+
+/** An established TCP connection or a listening socket that a process of the tree has open. */
+export interface OpenSocket {
+  readonly inode: string;
+  readonly local: string;
+  readonly peer: string;
+  readonly listening: boolean;
+}
+
+export interface TreeFacts {
+  readonly processes: readonly ProcessFacts[];
+  readonly sockets: readonly OpenSocket[];
+  /** Of the namespace that the tree sees: ids of all mounts. */
+  readonly mounts: ReadonlySet<string>;
+  /** By how many seconds the tree's own clock since the start is ahead of its host's: a restored one has such a clock. */
+  readonly aheadS: number;
+}
+
+export const NAMESPACES = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user', 'time'] as const;
+
+/** Parts of what is known of each process; a process that has gone by then leaves them empty. */
+const FACTS = `
+for p in "$@"; do
+  part stat $p; cat /proc/$p/stat
+  part status $p; cat /proc/$p/status
+  part cgroup $p; sed -n 's/^0:://p' /proc/$p/cgroup
+  part namespaces $p; for n in ${NAMESPACES.join(' ')}; do printf '%s ' $n; readlink /proc/$p/ns/$n || echo none; done
+  part maps $p; cat /proc/$p/maps
+  part memory $p; cat /proc/$p/smaps_rollup
+  part open $p; find /proc/$p/fd -mindepth 1 -printf '%f %l\\n'
+  part sizes $p; stat -L -c '%n|%s|%F' /proc/$p/fd/*
+  part info $p; grep -E '^(flags|mnt_id):' /proc/$p/fdinfo/*
+done 2>/dev/null
+part tcp; cat /proc/$1/net/tcp /proc/$1/net/tcp6 2>/dev/null
+part mounts; cut -d ' ' -f 1 /proc/$1/mountinfo 2>/dev/null
+part uptime; cat /proc/uptime; nsenter --time=/proc/$1/ns/time cat /proc/uptime 2>/dev/null
+`;
+
+export async function readFacts(
+  host: Host,
+  pids: readonly number[],
+  signal: AbortSignal,
+): Promise<TreeFacts> {
+  const parts = await runParts(host, FACTS, pids.map(String), signal);
+  const part = (name: string): string => parts.get(name) ?? '';
+  const processes = pids
+    .filter((pid) => part(`stat ${pid}`).includes(')'))
+    .map((pid) => factsOf(pid, (name) => part(`${name} ${pid}`)));
+  const inodes = new Set(
+    processes.flatMap(({ open }) => open.map(({ target }) => /^socket:\[(\d+)\]$/.exec(target)?.[1])),
+  );
+  return {
+    processes,
+    sockets: socketsOf(part('tcp')).filter(({ inode }) => inodes.has(inode)),
+    mounts: new Set(part('mounts').trim().split('\n')),
+    aheadS: aheadOf(part('uptime')),
+  };
+}
+
+function aheadOf(uptimes: string): number {
+  const [host = 0, tree = host] = lines(uptimes).map((line) => Number.parseFloat(line));
+  return Math.abs(tree - host) < 1 ? 0 : tree - host;
+}
+
+function factsOf(pid: number, part: (name: string) => string): ProcessFacts {
+  const { command, fields } = parseStat(part('stat'));
+  const status = part('status');
+  const ownPid = Number(/^NSpid:\s+(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/).at(-1) ?? pid);
+  return {
+    pid,
+    command,
+    ownPid,
+    ppid: Number(fields[1]),
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    threads: Number(fields[17]),
+    uid: Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? 0),
+    cgroup: part('cgroup').trim(),
+    namespaces: namespacesOf(part('namespaces')),
+    mappings: lines(part('maps')).map(mappingOf),
+    memoryBytes: kilobytes(part('memory'), 'Anonymous') + kilobytes(part('memory'), 'Swap'),
+    open: openFilesOf(part('open'), part('sizes'), part('info')),
+  };
+}
+
+/** Of /proc/PID/stat: the command is in brackets and may hold any, so the fields are those after the last one. */
+export function parseStat(line: string): { command: string; fields: string[] } {
+  const end = line.lastIndexOf(')');
+  return {
+    command: line.slice(line.indexOf('(') + 1, end),
+    fields: line
+      .slice(end + 2)
+      .trim()
+      .split(' '),
+  };
+}
+
+export function namespacesOf(text: string): Record<string, string> {
+  return Object.fromEntries(lines(text).map((line) => line.split(' ') as [string, string]));
+}
+
+function lines(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
+function kilobytes(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
+}
+
+function mappingOf(line: string): Mapping {
+  const [, permissions = '', path = ''] = /^\S+ (\S+) \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
+  return { shared: permissions.endsWith('s'), writable: permissions[1] === 'w', path };
+}
+
+function openFilesOf(open: string, sizes: string, info: string): OpenFile[] {
+  const stats = new Map(
+    lines(sizes).map((line) => {
+      const [name = '', size = '0', type = ''] = line.split('|');
+      return [name.split('/').at(-1), { sizeBytes: Number(size), type }] as const;
+    }),
+  );
+  const about = (descriptor: string, key: string): string =>
+    new RegExp(`/fdinfo/${descriptor}:${key}:\\s*(\\S+)`).exec(info)?.[1] ?? '';
+  return lines(open).map((line) => {
+    const [descriptor = '', ...target] = line.split(' ');
+    return {
+      descriptor: Number(descriptor),
+      target: target.join(' '),
+      type: stats.get(descriptor)?.type ?? '',
+      sizeBytes: stats.get(descriptor)?.sizeBytes ?? 0,
+      mountId: about(descriptor, 'mnt_id'),
+      writable: (Number.parseInt(about(descriptor, 'flags'), 8) & 3) !== 0,
+    };
+  });
+}
+
+const ESTABLISHED = '01';
+const LISTENING = '0A';
+
+/** /proc/net/tcp: addresses as words in the machine's own order, in hexadecimal. */
+function socketsOf(table: string): OpenSocket[] {
+  return lines(table).flatMap((line) => {
+    const [, local = '', peer = '', state = '', , , , , , inode = ''] = line.trim().split(/\s+/);
+    if (state !== ESTABLISHED && state !== LISTENING) return [];
+    return [{ inode, local: addressOf(local), peer: addressOf(peer), listening: state === LISTENING }];
+  });
+}
+
+function addressOf(text: string): string {
+  const [words = '', port = ''] = text.split(':');
+  const bytes = (words.match(/.{8}/g) ?? []).flatMap((word) => [...Buffer.from(word, 'hex').reverse()]);
+  const v4 = bytes.length === 4 ? bytes : isMapped(bytes) ? bytes.slice(12) : undefined;
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    ((bytes[2 * index]! << 8) | bytes[2 * index + 1]!).toString(16),
+  );
+  return `${v4 ? v4.join('.') : `[${groups.join(':')}]`}:${Number.parseInt(port, 16)}`;
+}
+
+function isMapped(bytes: readonly number[]): boolean {
+  return bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
+}

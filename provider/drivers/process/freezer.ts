@@ -1,0 +1,173 @@
+import type { Reading } from '../../core/certificate.ts';
+import type { Clock } from '../../core/context.ts';
+import { StasisError } from '../../core/errors.ts';
+import { digestOf } from '../../core/fingerprint-digest.ts';
+import type { Host, Spawned } from '../../core/host.ts';
+import { within } from '../../core/wait.ts';
+
+/**
+ * A shell that stays for one capture, so that a freeze or a reading costs no start of a program but `cat`. It reads
+ * words from its input, answers each with lines up to a lone dot, and thaws when its input ends, however that came.
+ *
+ * schedstat has three numbers a thread: time on a processor, time waiting for one, and how often it was put on one
+ * (Documentation/scheduler/sched-stats.rst). The first and the third move with anything that it executes.
+ */
+const AGENT = `
+folder=$1
+state() { while read -r key value; do [ "$key" != frozen ] || frozen=$value; done < "$folder/cgroup.events"; }
+reading() {
+  set --
+  while read -r p; do set -- "$@" "/proc/$p/task/"*/schedstat; echo "process $p"; done < "$folder/cgroup.procs"
+  state
+  echo "frozen $frozen"
+  read -r uptime idle < /proc/uptime; echo "uptime $uptime"
+  [ $# = 0 ] || grep . /dev/null "$@"
+}
+while read -r word; do
+  case $word in
+  freeze)
+    echo 1 > "$folder/cgroup.freeze"
+    n=0; state
+    while [ "$frozen" != 1 ] && [ $n -lt 4000 ]; do n=$((n + 1)); [ $n -lt 200 ] || sleep 0.001; state; done
+    reading;;
+  read) reading;;
+  thaw)
+    echo 0 > "$folder/cgroup.freeze"
+    state; echo "frozen $frozen";;
+  esac
+  echo .
+done
+echo 0 > "$folder/cgroup.freeze"
+`;
+
+const ANSWER_MS = 5_000;
+
+/** What one look at the group saw. */
+export interface Look extends Reading {
+  readonly frozen: boolean;
+  readonly pids: readonly number[];
+  /** Seconds since the host started. */
+  readonly uptimeS: number;
+}
+
+/** Freezes and thaws one control group, and reads whether anything in it ran. */
+export class Freezer implements AsyncDisposable {
+  private readonly spawned: Spawned;
+  private readonly words: WordQueue;
+  private readonly answers: AsyncGenerator<string[]>;
+  private readonly clock: Clock;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(spawned: Spawned, words: WordQueue, clock: Clock) {
+    this.spawned = spawned;
+    this.words = words;
+    this.clock = clock;
+    this.answers = answersOf(spawned.stdout);
+  }
+
+  static async open(host: Host, folder: string, clock: Clock): Promise<Freezer> {
+    const words = new WordQueue();
+    // A thaw must not depend on anybody's signal: the agent ends with its input.
+    const { signal } = new AbortController();
+    const spawned = await host.spawn(['sh', '-c', AGENT, 'stasis-freezer', folder], { signal, stdin: words });
+    return new Freezer(spawned, words, clock);
+  }
+
+  freeze(): Promise<Look> {
+    return this.look('freeze');
+  }
+
+  read(): Promise<Look> {
+    return this.look('read');
+  }
+
+  /** Returns whether it runs again. */
+  async thaw(): Promise<boolean> {
+    return (await this.ask('thaw')).includes('frozen 0');
+  }
+
+  private async look(word: string): Promise<Look> {
+    const sentNs = this.clock.nowNs();
+    const lines = await this.ask(word);
+    const acknowledgedNs = this.clock.nowNs();
+    const pids = lines.flatMap((line) => (line.startsWith('process ') ? [Number(line.slice(8))] : []));
+    const counters = lines.flatMap((line) => {
+      const [thread, numbers] = line.split('/schedstat:');
+      const [ranNs, , timesRun] = (numbers ?? '').split(' ');
+      return timesRun === undefined ? [] : [`${thread} ${ranNs} ${timesRun}`];
+    });
+    const uptimeS = Number(lines.find((line) => line.startsWith('uptime '))?.slice(7) ?? 0);
+    const frozen = lines.includes('frozen 1');
+    return { sentNs, acknowledgedNs, value: digestOf(...counters), frozen, pids, uptimeS };
+  }
+
+  /** One word at a time: answers carry no name. */
+  private ask(word: string): Promise<string[]> {
+    const answer = this.turn.then(() =>
+      within(ANSWER_MS, 'an answer of the freezer', undefined, async () => {
+        this.words.push(`${word}\n`);
+        const { value, done } = await this.answers.next();
+        if (done) throw gone();
+        return value;
+      }),
+    );
+    this.turn = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.words.end();
+    await within(ANSWER_MS, 'the end of the freezer', undefined, () => this.spawned.ended).catch(() =>
+      this.spawned.kill(),
+    );
+  }
+}
+
+function gone(): StasisError {
+  return new StasisError('process.freezer-gone', 'What freezes the processes on their host has gone.');
+}
+
+async function* answersOf(stdout: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
+  let rest = '';
+  let lines: string[] = [];
+  for await (const chunk of stdout) {
+    const pieces = (rest + Buffer.from(chunk).toString('utf8')).split('\n');
+    rest = pieces.pop() ?? '';
+    for (const line of pieces) {
+      if (line !== '.') lines.push(line);
+      else {
+        yield lines;
+        lines = [];
+      }
+    }
+  }
+}
+
+/** An input that is written as time goes on. */
+export class WordQueue implements AsyncIterable<Uint8Array> {
+  private readonly waiting: Uint8Array[] = [];
+  private wake: () => void = () => {};
+  private ended = false;
+
+  push(word: string): void {
+    this.waiting.push(Buffer.from(word));
+    this.wake();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const next = this.waiting.shift();
+      if (next) yield next;
+      else if (this.ended) return;
+      else
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
+    }
+  }
+}

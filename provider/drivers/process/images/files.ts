@@ -1,0 +1,110 @@
+import { digestOf } from '../../../core/fingerprint-digest.ts';
+import { type Images, readEntries, readFirst } from './image.ts';
+import type { Message } from './wire.ts';
+
+/** An open file of a dump, whatever kind it is, without the numbers that the dumping kernel gave it. */
+export interface DumpedFile {
+  readonly kind: string;
+  /** For people: a path, or addresses. */
+  readonly shown: string;
+  /** Equal exactly for the same. */
+  readonly digest: string;
+  /** Of a regular file. */
+  readonly sizeBytes?: number;
+  readonly socket?: DumpedSocket;
+}
+
+export interface DumpedSocket {
+  readonly transport: 'tcp' | 'udp' | 'other';
+  readonly state: string;
+  readonly local: string;
+  readonly peer: string;
+}
+
+/** CRIU's fd_types, by number. */
+const KINDS: Readonly<Record<number, string>> = {
+  1: 'file',
+  2: 'pipe',
+  3: 'fifo',
+  4: 'socket',
+  5: 'unix-socket',
+  6: 'eventfd',
+  7: 'epoll',
+  8: 'inotify',
+  9: 'signalfd',
+  11: 'terminal',
+  13: 'netlink',
+  17: 'timerfd',
+  18: 'memfd',
+};
+/** Linux's TCP states, by number. */
+const STATES: Readonly<Record<number, string>> = {
+  1: 'established',
+  2: 'connecting',
+  4: 'closing',
+  5: 'closing',
+  7: 'closed',
+  8: 'closing',
+  10: 'listening',
+};
+const REGULAR = 3;
+const INET_SOCKET = 4;
+const UNIX_SOCKET = 16;
+const EVENTFD = 8;
+const TIMERFD = 12;
+
+/** files.img, by the number that descriptors and mappings refer to. */
+export async function readFiles(images: Images): Promise<ReadonlyMap<number, DumpedFile>> {
+  const files = new Map<number, DumpedFile>();
+  for (const entry of await readEntries(images, 'files.img'))
+    files.set(entry.number(2), await fileOf(entry, images));
+  return files;
+}
+
+async function fileOf(entry: Message, images: Images): Promise<DumpedFile> {
+  const kind = KINDS[entry.number(1)] ?? `kind ${entry.number(1)}`;
+  const regular = entry.message(REGULAR);
+  if (regular) {
+    const shown = regular.text(6);
+    const digest = digestOf(kind, shown, regular.number(2), regular.big(3));
+    return { kind, shown, digest, ...(regular.has(8) ? { sizeBytes: regular.number(8) } : {}) };
+  }
+  const inet = entry.message(INET_SOCKET);
+  if (inet) return socketOf(inet, images);
+  const unix = entry.message(UNIX_SOCKET);
+  if (unix) {
+    const shown = unix.text(8).replaceAll('\0', '@');
+    return { kind, shown, digest: digestOf(kind, shown, unix.number(3), unix.number(4)) };
+  }
+  // A counter, and a timer's setting; of others the kind is what counts.
+  const counted = entry.message(EVENTFD)?.big(4) ?? entry.message(TIMERFD)?.number(4) ?? 0;
+  return { kind, shown: kind, digest: digestOf(kind, counted) };
+}
+
+async function socketOf(inet: Message, images: Images): Promise<DumpedFile> {
+  const transport = inet.number(5) === 6 ? 'tcp' : inet.number(5) === 17 ? 'udp' : 'other';
+  const state = STATES[inet.number(6)] ?? `state ${inet.number(6)}`;
+  const local = `${addressOf(inet.numbers(11))}:${inet.number(7)}`;
+  const peer = `${addressOf(inet.numbers(12))}:${inet.number(8)}`;
+  const queues = await queuesOf(images, inet.number(2));
+  const shown = state === 'listening' ? `${transport} ${local}` : `${transport} ${local} ${peer}`;
+  const digest = digestOf('socket', shown, state, inet.number(3), inet.number(10), queues);
+  return { kind: 'socket', shown, digest, socket: { transport, state, local, peer } };
+}
+
+/** What was sent and not acknowledged, and what was received and not read: it is part of the connection. */
+async function queuesOf(images: Images, inode: number): Promise<string> {
+  const name = `tcp-stream-${inode.toString(16)}.img`;
+  if (!images.names.includes(name)) return '';
+  const { entry, rest } = await readFirst(images, name);
+  return digestOf(entry.number(1), entry.number(2), entry.number(3), entry.number(4), rest);
+}
+
+/** Words as they lie in memory: one for IPv4, four for IPv6. */
+function addressOf(words: readonly number[]): string {
+  const bytes = Buffer.alloc(words.length * 4);
+  for (const [index, word] of words.entries()) bytes.writeUInt32LE(word >>> 0, index * 4);
+  if (bytes.length === 4) return bytes.join('.');
+  const groups = Array.from({ length: bytes.length / 2 }, (_, index) => bytes.readUInt16BE(index * 2));
+  return `[${groups.map((group) => group.toString(16)).join(':')}]`;
+}

@@ -1,0 +1,76 @@
+import type { OutsideItem } from '../../core/manifest.ts';
+import type { OpenFile, TreeFacts } from './facts.ts';
+import { isWithin } from './paths.ts';
+import type { ProcessSpec } from './spec.ts';
+
+/** How many names are listed; the rest is counted. */
+const NAMED = 3;
+
+/** What is known to be outside of a capture of this tree. */
+export function outsideOf(facts: TreeFacts, spec: ProcessSpec): OutsideItem[] {
+  const open = facts.processes.flatMap((process) => process.open);
+  const item = (code: string, names: readonly string[], what: string): OutsideItem[] => {
+    const unique = [...new Set(names)].sort();
+    return unique.length === 0 ? [] : [{ code: `process.${code}`, message: `${what}: ${some(unique)}` }];
+  };
+  return [
+    ...item(
+      'peer',
+      peersOf(facts),
+      'connections to others, which live on only where they are restored with this member',
+    ),
+    ...item('open-file', writtenOutside(open, spec), 'files that are written and lie outside of files'),
+    ...item('pipe', halfPipes(open), 'pipes with the other end in a process that is no part of the tree'),
+    ...item(
+      'shared-file',
+      sharedOutside(facts, spec),
+      'files mapped by all who write them, outside of files',
+    ),
+  ];
+}
+
+function some(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  return names.slice(0, NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+function peersOf({ sockets }: TreeFacts): string[] {
+  const own = new Set(sockets.map(({ local }) => local));
+  return sockets.filter(({ listening, peer }) => !listening && !own.has(peer)).map(({ peer }) => peer);
+}
+
+function writtenOutside(open: readonly OpenFile[], spec: ProcessSpec): string[] {
+  return open
+    .filter(
+      ({ type, writable, target }) =>
+        type.startsWith('regular') &&
+        writable &&
+        !target.endsWith(' (deleted)') &&
+        !target.startsWith('/memfd:'),
+    )
+    .map(({ target }) => target)
+    .filter((target) => !isWithin(target, spec.files));
+}
+
+/** A pipe of which the tree has one end only. */
+function halfPipes(open: readonly OpenFile[]): string[] {
+  const pipes = new Map<string, Set<boolean>>();
+  for (const { target, writable } of open)
+    if (target.startsWith('pipe:')) pipes.set(target, (pipes.get(target) ?? new Set()).add(writable));
+  return [...pipes].filter(([, ends]) => ends.size === 1).map(([pipe]) => pipe);
+}
+
+function sharedOutside({ processes }: TreeFacts, spec: ProcessSpec): string[] {
+  return processes
+    .flatMap(({ mappings }) => mappings)
+    .filter(
+      ({ shared, writable, path }) =>
+        shared && writable && path.startsWith('/') && !path.endsWith(' (deleted)'),
+    )
+    .map(({ path }) => path)
+    .filter((path) => !isWithin(path, spec.files));
+}
+
+export function systemOf({ processes }: TreeFacts): Record<string, string> {
+  return { product: 'processes', command: processes[0]?.command ?? '', processes: String(processes.length) };
+}

@@ -1,0 +1,144 @@
+import type { Context } from '../../core/context.ts';
+import type { RestoreOptions, RestorePlan } from '../../core/driver.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
+import type { MemberCapture } from '../../core/manifest.ts';
+import { imagesBytes, type ProcessContent, readContent } from './content.ts';
+import { locate } from './locate.ts';
+import { runParts } from './machine.ts';
+import { placeOf } from './place.ts';
+import type { ProcessSpec } from './spec.ts';
+
+const TARGET = `
+part record; cat -- "$1" 2>/dev/null
+shift
+for program in criu nsenter unshare ip nft ss tar flock; do part tool $program; command -v $program; done
+part sizes; stat -L -c '%s %n' -- "$@" 2>/dev/null
+`;
+
+interface Target {
+  readonly problems: readonly StasisError[];
+  readonly empty: boolean;
+  readonly restoredBy: string | undefined;
+  readonly identity: string;
+}
+
+async function look(
+  spec: ProcessSpec,
+  host: Host,
+  content: ProcessContent,
+  signal: AbortSignal,
+): Promise<Target> {
+  const place = placeOf(spec, '');
+  const [{ surroundings, tree }, parts] = await Promise.all([
+    locate(spec, host, signal),
+    runParts(host, TARGET, [place.record, ...content.needs.map(({ path }) => path)], signal),
+  ]);
+  const problems: StasisError[] = [];
+  if (surroundings.uid !== 0)
+    problems.push(
+      new StasisError('process.not-root', `Commands on ${host.name} do not run as root.`, {
+        hint: 'Restoring processes needs root.',
+      }),
+    );
+  if (surroundings.groups === undefined)
+    problems.push(
+      new StasisError('process.no-control-groups', `${host.name} has no control groups of version 2.`, {
+        hint: 'Mount cgroup2.',
+      }),
+    );
+  for (const [name, where] of parts)
+    if (name.startsWith('tool ') && where.trim() === '')
+      problems.push(
+        new StasisError(`process.no-${name.slice(5)}`, `There is no ${name.slice(5)} on ${host.name}.`, {
+          hint: 'Install it: a restore needs criu, util-linux, iproute2, nftables and tar.',
+        }),
+      );
+  problems.push(...missingFiles(content, parts.get('sizes') ?? '', host));
+  return {
+    problems,
+    empty: tree === undefined,
+    restoredBy: tree && rememberedBy(parts.get('record') ?? '', tree.root),
+    identity: `process:${surroundings.bootId}/${place.pidFile}`,
+  };
+}
+
+/** Programs, libraries and other files that the tree has open are not in the snapshot: they have to be as they were. */
+function missingFiles(content: ProcessContent, sizes: string, host: Host): StasisError[] {
+  const found = new Map(
+    sizes
+      .split('\n')
+      .map((line) => [line.slice(line.indexOf(' ') + 1), Number(line.slice(0, line.indexOf(' ')))]),
+  );
+  const wrong = content.needs.filter(
+    ({ path, sizeBytes }) =>
+      path !== '/dev/null' && found.get(path) !== sizeBytes && !path.startsWith('/dev/'),
+  );
+  if (wrong.length === 0) return [];
+  const [first] = wrong;
+  const has = found.get(first!.path);
+  return [
+    new StasisError(
+      'process.file-differs',
+      `${first!.path} is ${has === undefined ? 'missing' : `${has} bytes and not ${first!.sizeBytes}`} on ${host.name}${wrong.length > 1 ? `, as are ${wrong.length - 1} more files` : ''}.`,
+      {
+        hint: 'The host needs the same programs and libraries, and folders that are written belong into the member’s files.',
+        details: { paths: wrong.map(({ path }) => path) },
+      },
+    ),
+  ];
+}
+
+function rememberedBy(record: string, root: number): string | undefined {
+  try {
+    const { restoreId, pid } = JSON.parse(record) as { restoreId?: unknown; pid?: unknown };
+    return typeof restoreId === 'string' && pid === root ? restoreId : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function planRestore(
+  spec: ProcessSpec,
+  host: Host,
+  from: MemberCapture,
+  context: Context,
+): Promise<RestorePlan> {
+  const content = readContent(from);
+  const sizeBytes = content.trees.reduce((sum, tree) => sum + tree.sizeBytes, imagesBytes(content));
+  if (spec.pidFile === undefined) {
+    const problem = await Promise.resolve()
+      .then(() => placeOf(spec, ''))
+      .then(
+        () => undefined,
+        (error: StasisError) => error,
+      );
+    return { problems: problem ? [problem] : [], identities: [], empty: true, sizeBytes };
+  }
+  const { problems, empty, restoredBy, identity } = await look(spec, host, content, context.signal);
+  return {
+    problems,
+    identities: [identity],
+    empty,
+    sizeBytes,
+    ...(restoredBy === undefined ? {} : { restoredBy }),
+  };
+}
+
+/** @throws StasisError what the plan says, and `process.target-running` */
+export async function insistOnTarget(
+  spec: ProcessSpec,
+  host: Host,
+  content: ProcessContent,
+  options: RestoreOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { problems, empty } = await look(spec, host, content, signal);
+  if (problems[0]) throw problems[0];
+  if (empty) return;
+  if (!options.overwrite)
+    throw new StasisError('process.target-running', `The process that ${spec.pidFile} names is running.`, {
+      hint: 'Restore to another pid file, or set overwrite to end that process.',
+      at: ['pidFile'],
+    });
+}

@@ -1,0 +1,167 @@
+import type { Context } from '../../core/context.ts';
+import type { CapturePlan } from '../../core/driver.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
+import { readFacts, type TreeFacts } from './facts.ts';
+import { locate, type Surroundings, surroundingsOn } from './locate.ts';
+import { runParts } from './machine.ts';
+import { obstaclesOf } from './obstacles.ts';
+import { outsideOf, systemOf } from './outside.ts';
+import type { ProcessSpec } from './spec.ts';
+
+/** A dump takes about 60 ms, 0.9 ms a MB of memory and 20 ms a further process (CRIU 4.2.1, two cores). */
+const DUMP_MS = 60;
+const DUMP_MS_PER_MB = 0.9;
+const DUMP_MS_PER_PROCESS = 20;
+/** What the images hold besides pages, and what the tree may grow until the dump. */
+const SLACK_BYTES = 16 * 1024 * 1024;
+const SLACK_FACTOR = 1.25;
+/** A folder that has to be copied while all is frozen: a disk of today, in MB a second. */
+const COPY_MB_PER_S = 400;
+const OLDEST_CRIU = 4;
+
+export interface Inspection {
+  readonly surroundings: Surroundings;
+  /** Absent where there is no tree. */
+  readonly facts: TreeFacts | undefined;
+  readonly problems: readonly StasisError[];
+  readonly treesMs: number;
+  readonly treesBytes: number;
+}
+
+const TOOLS = `
+part criu; command -v criu
+part kind; head -c 2 -- "$(command -v criu)" 2>/dev/null
+part version; criu --version
+part check; criu check 2>&1; echo "status $?"
+part nsenter; command -v nsenter
+part tar; command -v tar
+`;
+const FOLDERS = `
+for path in "$@"; do
+  part folder $path; [ -d "$path" ] && du -sb -- "$path" | cut -f 1
+  part system $path; stat -f -c %T -- "$path" 2>/dev/null
+done
+`;
+
+/** All that plan and prepare have to know. Reads only. */
+export async function inspect(spec: ProcessSpec, host: Host, signal: AbortSignal): Promise<Inspection> {
+  const [located, tools, folders] = await Promise.all([
+    locate(spec, host, signal),
+    runParts(host, TOOLS, [], signal),
+    runParts(host, FOLDERS, spec.files ?? [], signal),
+  ]);
+  const { surroundings, tree } = located;
+  const facts = tree && (await readFacts(host, tree.pids, signal));
+  const problems = [...machineProblems(surroundings, tools, host), ...folderProblems(spec, folders)];
+  if (located.problem) problems.push(located.problem);
+  if (facts) problems.push(...obstaclesOf(facts, surroundings, tools.get('kind') === '#!'));
+  const copied = (spec.files ?? []).filter(
+    (path) => !['btrfs', 'xfs'].includes(folders.get(`system ${path}`)?.trim() ?? ''),
+  );
+  const bytes = (paths: readonly string[]): number =>
+    paths.reduce((sum, path) => sum + (Number(folders.get(`folder ${path}`)) || 0), 0);
+  return {
+    ...{ surroundings, facts, problems },
+    treesMs: bytes(copied) / (COPY_MB_PER_S * 1e3),
+    treesBytes: bytes(spec.files ?? []),
+  };
+}
+
+/** What a machine has and lacks, whatever the tree. */
+export async function inspectMachine(
+  host: Host,
+  signal: AbortSignal,
+): Promise<{ found: { what: string; where: string }[]; problems: readonly StasisError[] }> {
+  const [surroundings, tools] = await Promise.all([
+    surroundingsOn(host, signal),
+    runParts(host, TOOLS, [], signal),
+  ]);
+  const where = tools.get('criu')?.trim() ?? '';
+  const version = /Version: (\S+)/.exec(tools.get('version') ?? '')?.[1] ?? '';
+  return {
+    found: where === '' ? [] : [{ what: `criu ${version}`.trim(), where }],
+    problems: machineProblems(surroundings, tools, host),
+  };
+}
+
+export function estimateBytes({ processes }: TreeFacts): number {
+  return SLACK_BYTES + SLACK_FACTOR * processes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+}
+
+export async function planCapture(spec: ProcessSpec, host: Host, context: Context): Promise<CapturePlan> {
+  const { surroundings, facts, problems, treesMs, treesBytes } = await inspect(spec, host, context.signal);
+  if (facts === undefined || facts.processes.length === 0)
+    return { problems, identities: [], folders: [], sizeBytes: 0, pauseMs: 0, outside: [], system: {} };
+  const memoryBytes = facts.processes.reduce((sum, process) => sum + process.memoryBytes, 0);
+  const dumpMs =
+    DUMP_MS + (memoryBytes / 1e6) * DUMP_MS_PER_MB + (facts.processes.length - 1) * DUMP_MS_PER_PROCESS;
+  return {
+    problems,
+    identities: facts.processes.map(({ pid }) => `process:${surroundings.bootId}/${pid}`),
+    folders: spec.files ?? [],
+    sizeBytes: memoryBytes + treesBytes,
+    pauseMs: Math.max(dumpMs, treesMs),
+    outside: outsideOf(facts, spec),
+    system: systemOf(facts),
+  };
+}
+
+function machineProblems(
+  surroundings: Surroundings,
+  tools: ReadonlyMap<string, string>,
+  host: Host,
+): StasisError[] {
+  const problems: StasisError[] = [];
+  const missing = (code: string, message: string, hint: string): void => {
+    problems.push(new StasisError(`process.${code}`, message, { hint }));
+  };
+  if (surroundings.uid !== 0)
+    missing(
+      'not-root',
+      `Commands on ${host.name} do not run as root.`,
+      'Freezing and dumping processes needs root.',
+    );
+  if (surroundings.groups === undefined)
+    missing(
+      'no-control-groups',
+      `${host.name} has no control groups of version 2.`,
+      'Mount cgroup2; Linux 5.2 or newer can freeze a group.',
+    );
+  for (const program of ['criu', 'nsenter', 'tar'])
+    if (tools.get(program)?.trim() === '')
+      missing(
+        `no-${program}`,
+        `There is no ${program} on ${host.name}.`,
+        program === 'criu' ? 'Install CRIU 4.2 or newer: apt-get install criu.' : `Install ${program}.`,
+      );
+  if (tools.get('criu')?.trim() === '') return problems;
+  const version = /Version: (\d+)(\S*)/.exec(tools.get('version') ?? '');
+  if (version && Number(version[1]) < OLDEST_CRIU)
+    missing(
+      'old-criu',
+      `CRIU ${version[1]}${version[2]} on ${host.name} is too old.`,
+      'Install CRIU 4.2 or newer.',
+    );
+  const check = tools.get('check') ?? '';
+  if (surroundings.uid === 0 && !check.includes('status 0'))
+    missing('criu-check', `CRIU cannot work on ${host.name}: ${reasonOf(check)}.`, 'Run "criu check" there.');
+  return problems;
+}
+
+function reasonOf(check: string): string {
+  return /Error \([^)]*\): (.*)/.exec(check)?.[1]?.replace(/\.$/, '') ?? 'its check fails';
+}
+
+function folderProblems(spec: ProcessSpec, folders: ReadonlyMap<string, string>): StasisError[] {
+  return (spec.files ?? []).flatMap((path, index) =>
+    folders.get(`folder ${path}`)?.trim()
+      ? []
+      : [
+          new StasisError('process.no-folder', `There is no folder ${path}.`, {
+            hint: 'Name folders only.',
+            at: ['files', String(index)],
+          }),
+        ],
+  );
+}

@@ -1,0 +1,144 @@
+/**
+ * The scripts of a restore. Each runs on the target's host; what varies comes as arguments.
+ *
+ * The network of a restore is a fresh namespace with the addresses that the processes knew, and a gate that drops what
+ * belongs to the connections that are being restored: one whose other end is not there yet would be reset by the kernel.
+ * Nothing else is dropped, as CRIU connects to itself to learn what the kernel can.
+ *   NETWORK, then addresses, and pairs of ports as pair:PORT.PORT
+ */
+export const MAKE_NETWORK = `
+network=$1; shift
+mkdir -p /run/stasis
+exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
+if [ ! -e "/run/netns/$network" ]; then
+  ip netns add "$network" && ip -n "$network" link set lo up || exit 1
+  printf 'table inet stasis {\\nset held {\\ntype inet_service . inet_service\\n}\\nchain input {\\ntype filter hook input priority -300; policy accept;\\ntcp sport . tcp dport @held drop\\n}\\n}\\n' |
+    ip netns exec "$network" nft -f - || exit 1
+fi
+for address in "$@"; do
+  case $address in pair:*)
+    pair=\${address#pair:}
+    ip netns exec "$network" nft add element inet stasis held \
+      "{ \${pair%.*} . \${pair#*.}, \${pair#*.} . \${pair%.*} }" || exit 1
+    continue ;;
+  esac
+  case $address in 127.* | 0.0.0.0 | '[0:0:0:0:0:0:0:0]' | '[0:0:0:0:0:0:0:1]' | '') continue ;; esac
+  address=\${address#[}; address=\${address%]}
+  ip -n "$network" address replace "$address" dev lo || exit 1
+done
+`;
+
+/**
+ * Called by CRIU when everything is restored and every task still stopped: puts them into their group, which is frozen,
+ * so that none executes anything once CRIU lets go.
+ */
+export const HOOK = `#!/bin/sh
+[ "$CRTOOLS_SCRIPT_ACTION" = pre-resume ] || exit 0
+for p in /proc/[0-9]*; do
+  p=\${p#/proc/}
+  case $p in 1 | $$ | $PPID) continue ;; esac
+  echo "$p" > "$STASIS_GROUP/cgroup.procs" || exit 1
+done
+`;
+
+/**
+ * The first process of the fresh namespaces: restores, then waits, takes in what is orphaned, and ends with the tree.
+ *   FOLDER GROUP HIGHEST HOOK [SOURCE TARGET]...
+ * Numbers up to HIGHEST belong to the tree, so that our own helpers get higher ones.
+ */
+const INIT = `
+folder=$1 group=$2 highest=$3 hook=$4; shift 4
+fail() { echo "$1" >> "$folder/said"; echo 1 > "$folder/status"; exit 1; }
+mount -t proc proc /proc || fail 'proc cannot be mounted'
+while [ $# -gt 1 ]; do
+  mkdir -p -- "$2" && mount --bind -- "$1" "$2" || fail "$2 cannot be mounted"
+  shift 2
+done
+echo $((highest + 1000)) > /proc/sys/kernel/ns_last_pid
+export STASIS_GROUP="$group"
+criu restore --restore-detached --images-dir "$folder" --log-file restore.log -v2 --pidfile "$folder/restored.pid" \\
+  --tcp-established --ext-unix-sk --file-locks --manage-cgroups=ignore --action-script "$hook" >> "$folder/said" 2>&1
+status=$?
+echo $status > "$folder/status.new"
+mv "$folder/status.new" "$folder/status"
+[ $status = 0 ] || exit 1
+read -r root < "$folder/restored.pid"
+cd /
+exec < /dev/null > /dev/null 2>&1
+while kill -0 "$root"; do sleep 2 & wait $!; done
+`;
+
+/** FOLDER NETWORK GROUP UPTIME HIGHEST HOOK [SOURCE TARGET]...: prints the number of the first process, then how it went. */
+export const START = `
+folder=$1 network=$2 group=$3 uptime=$4 highest=$5 hook=$6; shift 6
+mkdir -p "$group" && echo 1 > "$group/cgroup.freeze" || exit 1
+read -r now rest < /proc/uptime
+offset=$((\${uptime%.*} + 1 - \${now%.*}))
+setsid nsenter --net="/run/netns/$network" unshare --mount --pid --uts --ipc --time \\
+  --monotonic "$offset" --boottime "$offset" --fork \\
+  sh -c '${INIT.replaceAll("'", `'\\''`)}' stasis-restored "$folder" "$group" "$highest" "$hook" "$@" \\
+  < /dev/null > "$folder/said" 2>&1 &
+keeper=$!
+while [ ! -f "$folder/status" ] && kill -0 $keeper 2> /dev/null; do sleep 0.01; done
+[ -f "$folder/status" ] && read -r status < "$folder/status" || status=1
+echo "keeper $keeper"
+echo "status $status"
+[ "$status" = 0 ] || { cat "$folder/said"; grep Error "$folder/restore.log" | grep -v RLIMIT_NOFILE; }
+exit 0
+`;
+
+/** GROUP OWNPID: the tree's root as the host numbers it. */
+export const FIND_ROOT = `
+while read -r p; do
+  while read -r key numbers; do
+    [ "$key" = NSpid: ] && [ "\${numbers##*[!0-9]}" = "$2" ] && echo "$p" && exit 0
+  done < "/proc/$p/status"
+done < "$1/cgroup.procs"
+exit 1
+`;
+
+/**
+ * Lets a tree go: NETWORK GROUP PID PIDFILE RECORD REMEMBERED. The gate opens for all members at once; what was
+ * connected to others than members is reset, as its other end is not here.
+ */
+export const RELEASE = `
+network=$1 group=$2 pid=$3 file=$4 record=$5 remembered=$6
+mkdir -p "$(dirname "$file")" || exit 1
+printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
+printf '%s\\n' "$pid" > "$file.new" && mv "$file.new" "$file" || exit 1
+exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
+if ip netns exec "$network" nft list table inet stasis > /dev/null 2>&1; then
+  locals=$(ip netns exec "$network" ss -Htna | while read -r state r s local peer; do echo " $local "; done)
+  ip netns exec "$network" ss -Htn state established | while read -r r s local peer rest; do
+    case $locals in *" $peer "*) ;; *) ip netns exec "$network" ss -K src "$local" dst "$peer" > /dev/null 2>&1 ;; esac
+  done
+  ip netns exec "$network" nft delete table inet stasis || exit 1
+fi
+echo 0 > "$group/cgroup.freeze"
+`;
+
+/** Ends a tree: RECORD PID... A restored one takes its group with it. */
+export const END = `
+record=$1; shift
+for p in "$@"; do kill -9 "$p" 2> /dev/null; done
+n=0
+for p in "$@"; do while [ -d "/proc/$p" ] && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.01; done; done
+rm -f -- "$record"
+`;
+
+/** Undoes all of it: GROUP KEEPER FOLDER NETWORK. Idempotent. The network goes with the last that lives in it. */
+export const DROP = `
+group=$1 keeper=$2 folder=$3 network=$4
+if [ -d "$group" ]; then echo 1 > "$group/cgroup.kill"; echo 0 > "$group/cgroup.freeze"; fi
+for p in $(cat "/proc/$keeper/task/$keeper/children" 2> /dev/null); do
+  grep -q stasis-restored "/proc/$p/cmdline" && kill -9 "$p"
+done
+n=0
+while [ -d "$group" ] && ! rmdir "$group" 2> /dev/null && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.01; done
+rm -rf -- "$folder"
+mkdir -p /run/stasis
+exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
+[ -e "/run/netns/$network" ] || exit 0
+[ -n "$(ip netns pids "$network")" ] || ip netns delete "$network"
+exit 0
+`;

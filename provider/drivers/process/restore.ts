@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import type { Context } from '../../core/context.ts';
+import type { Held, RestoreOptions } from '../../core/driver.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
+import type { MemberCapture } from '../../core/manifest.ts';
+import type { BlobReader } from '../../core/store.ts';
+import { imagesBytes, type ProcessContent, readContent } from './content.ts';
+import { makeMemoryFolder, removeFolder } from './dump.ts';
+import { surroundingsOn } from './locate.ts';
+import { feed, runScript } from './machine.ts';
+import { type Place, placeOf } from './place.ts';
+import { insistOnTarget } from './plan-restore.ts';
+import { DROP, FIND_ROOT, HOOK, MAKE_NETWORK, START } from './restore-scripts.ts';
+import { RestoredTree } from './restored.ts';
+import type { ProcessSpec } from './spec.ts';
+import { loadTree } from './trees.ts';
+
+const START_MS = 60_000;
+const DROP_MS = 30_000;
+
+/** Restores a tree into fresh namespaces, frozen from the first instruction on. */
+export async function restoreProcess(
+  spec: ProcessSpec,
+  host: Host,
+  from: MemberCapture,
+  blobs: BlobReader,
+  options: RestoreOptions,
+  context: Context,
+): Promise<Held> {
+  const { signal } = context;
+  const content = readContent(from);
+  const place = placeOf(spec, options.restoreId);
+  await insistOnTarget(spec, host, content, options, signal);
+  const surroundings = await surroundingsOn(host, signal);
+  const group = `${surroundings.groups}/${place.group}`;
+  await options.journal({ ...place, group, restoreId: options.restoreId });
+  let keeper = 0;
+  const drop = (): Promise<void> => dropRestored({ ...place, group }, keeper, host);
+  try {
+    const folder = await makeMemoryFolder(host, imagesBytes(content), signal);
+    try {
+      await writeImages(folder, content, blobs, host, signal);
+      const binds = await loadTrees(place, content, blobs, host, signal);
+      const pairs = content.connections.map((connection) => `pair:${connection}`);
+      await runScript(host, MAKE_NETWORK, [place.network, ...content.addresses, ...pairs], { signal });
+      keeper = await start({ folder, group, place, content, binds }, host, signal);
+    } finally {
+      await removeFolder(host, folder, new AbortController().signal);
+    }
+    const pid = Number(await runScript(host, FIND_ROOT, [group, String(content.root)], { signal }));
+    return new RestoredTree({ spec, host, context, content, place, group, pid, options, drop });
+  } catch (error) {
+    await drop();
+    throw error;
+  }
+}
+
+async function writeImages(
+  folder: string,
+  content: ProcessContent,
+  blobs: BlobReader,
+  host: Host,
+  signal: AbortSignal,
+): Promise<void> {
+  const unpack = ['tar', '--extract', '--file=-', '--directory', folder];
+  await feed(host, unpack, blobs.get(content.described.digest), signal);
+  for (const { name, digest } of content.pages)
+    await feed(host, ['sh', '-c', 'cat > "$1"', 'stasis', `${folder}/${name}`], blobs.get(digest), signal);
+}
+
+/** Returns what is to be mounted where. */
+async function loadTrees(
+  place: Place,
+  content: ProcessContent,
+  blobs: BlobReader,
+  host: Host,
+  signal: AbortSignal,
+): Promise<string[]> {
+  await runScript(host, 'mkdir -p -m 700 -- "$1"', [place.folder], { signal });
+  const writeHook = 'printf %s "$2" > "$1" && chmod 700 "$1"';
+  await runScript(host, writeHook, [`${place.folder}/hook`, HOOK], { signal });
+  const binds: string[] = [];
+  for (const [index, { path, digest }] of content.trees.entries()) {
+    const folder = `${place.folder}/files-${index}`;
+    await loadTree(folder, blobs.get(digest), host, signal);
+    binds.push(folder, path);
+  }
+  return binds;
+}
+
+async function start(
+  input: {
+    readonly folder: string;
+    readonly group: string;
+    readonly place: Place;
+    readonly content: ProcessContent;
+    readonly binds: readonly string[];
+  },
+  host: Host,
+  signal: AbortSignal,
+): Promise<number> {
+  const { folder, group, place, content, binds } = input;
+  const printed = await runScript(
+    host,
+    START,
+    [
+      folder,
+      place.network,
+      group,
+      String(content.uptimeS),
+      String(content.highest),
+      `${place.folder}/hook`,
+      ...binds,
+    ],
+    { signal, timeoutMs: START_MS },
+  );
+  const keeper = Number(/^keeper (\d+)$/m.exec(printed)?.[1] ?? 0);
+  if (/^status 0$/m.test(printed)) return keeper;
+  const said = printed.split('\n').slice(2).join('\n').trim();
+  const why = /Error \([^)]*\): (.*)/.exec(said)?.[1] ?? said.split('\n')[0];
+  await dropRestored({ ...place, group }, keeper, host);
+  throw new StasisError(
+    'process.restore-failed',
+    `The processes could not be brought back: ${why?.replace(/\.$/, '')}.`,
+    {
+      hint: 'The host needs the same programs and libraries; the details have what CRIU said.',
+      details: { said },
+    },
+  );
+}
+
+/** Leaves nothing of a restore that was not released. */
+export async function dropRestored(
+  made: Pick<Place, 'folder' | 'network'> & { readonly group: string },
+  keeper: number,
+  host: Host,
+): Promise<void> {
+  const { signal } = new AbortController();
+  await runScript(host, DROP, [made.group, String(keeper), made.folder, made.network], {
+    signal,
+    timeoutMs: DROP_MS,
+  });
+}
+
+const journalSchema = z.object({
+  folder: z.string(),
+  network: z.string(),
+  group: z.string(),
+  record: z.string(),
+  restoreId: z.string(),
+});
+
+/** What a restore that died has left goes, unless it was released: then it lives. */
+export async function undoProcess(host: Host, entry: unknown, context: Context): Promise<void> {
+  const parsed = journalSchema.safeParse(entry);
+  if (!parsed.success)
+    throw new StasisError('process.malformed-journal', 'The journal of an earlier restore cannot be read.');
+  const { record, restoreId } = parsed.data;
+  const remembered = await runScript(host, 'cat -- "$1" 2>/dev/null || true', [record], {
+    signal: context.signal,
+  });
+  if (remembered.includes(JSON.stringify(restoreId))) return;
+  await dropRestored(parsed.data, 0, host);
+}

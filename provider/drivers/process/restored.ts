@@ -1,0 +1,89 @@
+import type { Context } from '../../core/context.ts';
+import type { Held, RestoreOptions } from '../../core/driver.ts';
+import type { Fingerprint } from '../../core/fingerprint.ts';
+import type { Host } from '../../core/host.ts';
+import { imagesBytes, type ProcessContent } from './content.ts';
+import { Dump, imagesIn, makeMemoryFolder, removeFolder } from './dump.ts';
+import { readFacts } from './facts.ts';
+import { fingerprintImages } from './images/fingerprint.ts';
+import { locate, surroundingsOn } from './locate.ts';
+import { runScript } from './machine.ts';
+import type { Place } from './place.ts';
+import { END, RELEASE } from './restore-scripts.ts';
+import type { ProcessSpec } from './spec.ts';
+import { fingerprintTree } from './trees.ts';
+
+interface Parts {
+  readonly spec: ProcessSpec;
+  readonly host: Host;
+  readonly context: Context;
+  readonly content: ProcessContent;
+  readonly place: Place;
+  readonly group: string;
+  /** Of the tree's root, as the host numbers it. */
+  readonly pid: number;
+  readonly options: RestoreOptions;
+  readonly drop: () => Promise<void>;
+}
+
+/** A tree that was brought back and is frozen still. */
+export class RestoredTree implements Held {
+  private readonly parts: Parts;
+  private released = false;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+  }
+
+  /** Of what CRIU dumps of the restored tree: what came back, and not what was written to be restored. */
+  async *fingerprint(): Fingerprint {
+    const { host, context, content, place, group, pid } = this.parts;
+    const { signal } = context;
+    const surroundings = await surroundingsOn(host, signal);
+    const facts = await readFacts(host, [pid], signal);
+    const folder = await makeMemoryFolder(host, 2 * imagesBytes(content), signal);
+    try {
+      const dump = await Dump.ready({ folder, group, root: facts.processes[0]!, surroundings }, host);
+      await dump.run(signal);
+      const files = await Promise.all(
+        content.trees.map(({ path }, index) =>
+          fingerprintTree(path, `${place.folder}/files-${index}`, host, signal),
+        ),
+      );
+      const entries = [...files.flat(), ...(await fingerprintImages(await imagesIn(folder, host, signal)))];
+      yield* entries.toSorted((a, b) => (a.object < b.object ? -1 : 1));
+    } finally {
+      await removeFolder(host, folder, new AbortController().signal);
+    }
+  }
+
+  async release(): Promise<void> {
+    if (this.released) return;
+    const { host, place, group, pid, options } = this.parts;
+    const { signal } = new AbortController();
+    await this.endPredecessor();
+    const remembered = JSON.stringify({ restoreId: options.restoreId, pid, group, folder: place.folder });
+    await runScript(
+      host,
+      RELEASE,
+      [place.network, group, String(pid), place.pidFile, place.record, remembered],
+      {
+        signal,
+      },
+    );
+    this.released = true;
+  }
+
+  /** What overwrite has allowed: the tree that the pid file names ends when this one takes its place. */
+  private async endPredecessor(): Promise<void> {
+    const { spec, host, place, options } = this.parts;
+    if (!options.overwrite) return;
+    const { signal } = new AbortController();
+    const { tree } = await locate(spec, host, signal);
+    if (tree) await runScript(host, END, [place.record, ...tree.pids.map(String)], { signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.released) await this.parts.drop();
+  }
+}
