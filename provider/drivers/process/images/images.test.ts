@@ -1,0 +1,259 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { StasisError } from '../../../core/errors.ts';
+import type { FingerprintEntry } from '../../../core/fingerprint.ts';
+import { fingerprintImages } from './fingerprint.ts';
+import { imagesOf } from './image.ts';
+import { unpackImages } from './packed.ts';
+import { Message } from './wire.ts';
+
+type Fields = readonly (readonly [number, number | bigint | string | Fields])[];
+
+function varint(value: bigint): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  do {
+    bytes.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
+    rest >>= 7n;
+  } while (rest > 0n);
+  return bytes;
+}
+
+function encode(fields: Fields): Buffer {
+  return Buffer.concat(
+    fields.map(([field, value]) => {
+      if (typeof value === 'number' || typeof value === 'bigint')
+        return Buffer.from([...varint(BigInt(field << 3)), ...varint(BigInt(value))]);
+      const bytes = typeof value === 'string' ? Buffer.from(value) : encode(value);
+      return Buffer.concat([
+        Buffer.from([...varint(BigInt((field << 3) | 2)), ...varint(BigInt(bytes.length))]),
+        bytes,
+      ]);
+    }),
+  );
+}
+
+function image(...entries: Fields[]): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(0x54564319, 0);
+  const parts = entries.map(encode).flatMap((bytes) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(bytes.length);
+    return [length, bytes];
+  });
+  return Buffer.concat([header, ...parts]);
+}
+
+const START = 0x10000n;
+const PAGE = 4096;
+const RSEQ = 0x10100n;
+
+/** One process with one thread, one log file, and one mapping of which these pages were dumped. */
+function dump(pages: readonly Buffer[], position = 7) {
+  const described = new Map([
+    [
+      'pstree.img',
+      image([
+        [1, 42],
+        [2, 0],
+        [3, 42],
+        [4, 42],
+        [5, 42],
+      ]),
+    ],
+    [
+      'files.img',
+      image([
+        [1, 1],
+        [2, 5],
+        [
+          3,
+          [
+            [1, 5],
+            [2, 1],
+            [3, position],
+            [6, '/srv/log'],
+            [8, 7],
+          ],
+        ],
+      ]),
+    ],
+    [
+      'ids-42.img',
+      image([
+        [1, 1],
+        [2, 2],
+      ]),
+    ],
+    [
+      'fdinfo-2.img',
+      image([
+        [1, 5],
+        [2, 0],
+        [3, 1],
+        [4, 1],
+      ]),
+    ],
+    [
+      'core-42.img',
+      image([
+        [1, 1],
+        [
+          2,
+          [
+            [
+              2,
+              [
+                [11, 1],
+                [16, 2],
+                [17, 3],
+              ],
+            ],
+          ],
+        ],
+        [
+          3,
+          [
+            [1, 1],
+            [6, 'node'],
+          ],
+        ],
+        [
+          5,
+          [
+            [
+              15,
+              [
+                [1, RSEQ],
+                [2, 32],
+              ],
+            ],
+          ],
+        ],
+      ]),
+    ],
+    [
+      'mm-42.img',
+      image([
+        [
+          14,
+          [
+            [1, START],
+            [2, START + 0x4000n],
+            [5, 3],
+            [6, 34],
+            [7, 513],
+          ],
+        ],
+      ]),
+    ],
+    [
+      'pagemap-42.img',
+      image(
+        [[1, 1]],
+        [
+          [1, START],
+          [2, 0],
+          [4, 4],
+          [5, pages.length],
+        ],
+      ),
+    ],
+  ]);
+  return imagesOf(described, ['pages-1.img'], async function* () {
+    // In pieces that fit no page, as a stream comes.
+    const all = Buffer.concat(pages);
+    for (let at = 0; at < all.length; at += 1000) yield all.subarray(at, at + 1000);
+  });
+}
+
+async function differing(a: ReturnType<typeof dump>, b: ReturnType<typeof dump>): Promise<string[]> {
+  const [left, right] = [await fingerprintImages(a), await fingerprintImages(b)];
+  const digests = (entries: FingerprintEntry[]) =>
+    new Map(entries.map(({ object, digest }) => [object, digest]));
+  const [of, others] = [digests(left), digests(right)];
+  return [...new Set([...of.keys(), ...others.keys()])].filter(
+    (object) => of.get(object) !== others.get(object),
+  );
+}
+
+const content = Buffer.alloc(PAGE, 'memory');
+const changed = (at: number): Buffer => {
+  const page = Buffer.from(content);
+  page[at] = page[at]! ^ 1;
+  return page;
+};
+
+describe('the fingerprint of a dump', () => {
+  test('names processes, threads, what is open, and memory, sorted and each once', async () => {
+    const objects = (await fingerprintImages(dump([content]))).map(({ object }) => object);
+    expect(objects).toEqual([
+      'process/42',
+      'process/42/memory/0000000000010000',
+      'process/42/open/1',
+      'process/42/thread/42',
+    ]);
+  });
+
+  test('a changed byte is found in its mapping, a moved position in its descriptor', async () => {
+    expect(await differing(dump([content]), dump([changed(4000)]))).toEqual([
+      'process/42/memory/0000000000010000',
+    ]);
+    expect(await differing(dump([content]), dump([content], 8))).toEqual(['process/42/open/1']);
+  });
+
+  test('a page of zeros is as one that was never touched; content at another address is other content', async () => {
+    const zeros = Buffer.alloc(PAGE);
+    expect(await differing(dump([content]), dump([content, zeros]))).toEqual([]);
+    expect(await differing(dump([content]), dump([zeros, content]))).toHaveLength(1);
+  });
+
+  test('of what a thread shares with the kernel, the processor is noise, and the critical section is not', async () => {
+    const rseq = Number(RSEQ - START);
+    for (const at of [0, 7, 20, 27])
+      expect(await differing(dump([content]), dump([changed(rseq + at)]))).toEqual([]);
+    for (const at of [8, 15, 16, 28])
+      expect(await differing(dump([content]), dump([changed(rseq + at)]))).toHaveLength(1);
+  });
+
+  test('pages that end too early are damage, not equality', async () => {
+    await expect(fingerprintImages(dump([content.subarray(0, 4000)]))).rejects.toMatchObject({
+      code: 'process.damaged-image',
+    });
+  });
+});
+
+describe('messages', () => {
+  test('repeated numbers are read packed and one by one', () => {
+    expect(
+      new Message(
+        encode([
+          [5, 1],
+          [5, 300],
+          [5, 2],
+        ]),
+      ).numbers(5),
+    ).toEqual([1, 300, 2]);
+    expect(new Message(Buffer.from([0x2a, 4, 1, 0xac, 2, 2])).numbers(5)).toEqual([1, 300, 2]);
+  });
+
+  test('any bytes are read or refused, with one error', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+        try {
+          for (const message of new Message(bytes).messages(1)) message.text(1);
+        } catch (error) {
+          expect(error).toBeInstanceOf(StasisError);
+        }
+      }),
+    );
+  });
+
+  test('an archive that is no archive is refused', async () => {
+    async function* stream(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+      yield bytes;
+    }
+    for (const bytes of [Buffer.alloc(0), Buffer.alloc(1024), Buffer.alloc(512, 'x')])
+      await expect(unpackImages(stream(bytes))).rejects.toMatchObject({ code: 'process.damaged-image' });
+  });
+});
