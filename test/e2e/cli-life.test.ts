@@ -218,7 +218,13 @@ describe('the command line on real Postgres, Redis and a folder', () => {
     const ran = await shop.run(['doctor', '--json']);
     expectStatus(ran, 0);
     const { drivers, store } = ran.json() as { drivers: { name: string; problems: [] }[]; store: object };
-    expect(drivers.map(({ name }) => name).sort()).toEqual(['files', 'mariadb', 'postgres', 'redis']);
+    expect(drivers.map(({ name }) => name).sort()).toEqual([
+      'files',
+      'mariadb',
+      'postgres',
+      'process',
+      'redis',
+    ]);
     expect(store).toMatchObject({ location: shop.workspace.path('snapshots'), problems: [] });
     expect((await shop.run(['doctor'])).stdout).toMatch(/^ {4}pg_dump, pg_restore and psql \d+/m);
   });
