@@ -68,7 +68,6 @@ export class Place {
 export interface Created {
   readonly place: Place;
   readonly planned: Outcome;
-  readonly applied: Outcome;
 }
 
 /**
@@ -138,9 +137,10 @@ export class Desk implements AsyncDisposable {
     await this.project.write({ resources: [place.snapshot(), place.restore()] });
     const planned = await this.run('plan');
     const applied = await this.run('apply');
+    if (!applied.succeeded) throw new Error(`the first apply failed\n${applied.text}`);
     await this.keep('created');
     await cp(place.store.path, join(this.root, 'kept/store'), { recursive: true, preserveTimestamps: true });
-    return { place, planned, applied };
+    return { place, planned };
   }
 
   /** The engine remembers nothing any more; what it had done stays. */

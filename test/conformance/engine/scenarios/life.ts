@@ -9,9 +9,8 @@ import { type ScenarioName, whyImpossible } from '../table.ts';
 /** What happens to a snapshot and its twin from their beginning to their end. */
 export const LIFE = {
   async create(desk) {
-    const { place, planned, applied } = await desk.create();
-    expect([planned.succeeded, planned.succeeded ? '' : planned.text]).toEqual([true, '']);
-    expect([applied.succeeded, applied.succeeded ? '' : applied.text]).toEqual([true, '']);
+    const { place, planned } = await desk.create();
+    expect(planned.succeeded ? '' : planned.text).toBe('');
     expect(planned.actions.shop).toBe('create');
     const shop = await desk.project.remembered('shop');
     expect(shop).toMatchObject({ generation: 1, sharp: true, blurMs: 0 });
