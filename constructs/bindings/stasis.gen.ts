@@ -35,6 +35,74 @@ export interface Store {
   readonly path?: string;
 }
 
+/** Another machine, by way of which this one is reached. */
+export interface Jump {
+  /** Name or address of the machine. */
+  readonly address: string;
+  /** Port of its sshd. Default: 22. */
+  readonly port?: number;
+  /** Who logs in. Default: the user who runs Stasis. */
+  readonly user?: string;
+  /**
+   * The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only.
+   * Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+   */
+  readonly privateKey?: string;
+  /** File of the private key. */
+  readonly privateKeyFile?: string;
+  /**
+   * The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and
+   * `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+   */
+  readonly hostKey?: string;
+  /** File of known hosts, instead of those of the user. */
+  readonly knownHostsFile?: string;
+  /**
+   * Take whatever key the machine shows. Whoever sits in between can then read and change everything.
+   * Default: false.
+   */
+  readonly acceptAnyHostKey?: boolean | IResolvable;
+}
+
+/** By OpenSSH, whose client must be on PATH where Stasis runs. */
+export interface Ssh {
+  /** Name or address of the machine. */
+  readonly address: string;
+  /** Port of its sshd. Default: 22. */
+  readonly port?: number;
+  /** Who logs in. Default: the user who runs Stasis. */
+  readonly user?: string;
+  /**
+   * The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only.
+   * Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+   */
+  readonly privateKey?: string;
+  /** File of the private key. */
+  readonly privateKeyFile?: string;
+  /**
+   * The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and
+   * `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+   */
+  readonly hostKey?: string;
+  /** File of known hosts, instead of those of the user. */
+  readonly knownHostsFile?: string;
+  /**
+   * Take whatever key the machine shows. Whoever sits in between can then read and change everything.
+   * Default: false.
+   */
+  readonly acceptAnyHostKey?: boolean | IResolvable;
+  /** Another machine, by way of which this one is reached. */
+  readonly jump?: Jump;
+}
+
+/**
+ * Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+ */
+export interface Host {
+  /** By OpenSSH, whose client must be on PATH where Stasis runs. */
+  readonly ssh: Ssh;
+}
+
 /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
 export interface PostgresMember {
   /**
@@ -59,6 +127,11 @@ export interface PostgresMember {
    * given.
    */
   readonly clientPath?: string;
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  readonly host?: string;
 }
 
 /** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
@@ -81,6 +154,11 @@ export interface MariadbMember {
   readonly lockTimeoutMs?: number;
   /** How many connections copy or load tables at once. 4 unless given. */
   readonly jobs?: number;
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  readonly host?: string;
 }
 
 /** A Redis or Valkey server, reached by its URL: all databases, functions and ACL users. */
@@ -103,6 +181,11 @@ export interface RedisMember {
    * with the data. Default: true.
    */
   readonly acl?: boolean | IResolvable;
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  readonly host?: string;
 }
 
 /** A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs. */
@@ -117,6 +200,11 @@ export interface FilesMember {
    * depth; what lies below an excluded folder is left out with it.
    */
   readonly exclude?: readonly string[];
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  readonly host?: string;
 }
 
 /**
@@ -190,12 +278,40 @@ const STORE: Attributes = {
   path: { key: 'path' },
 };
 
+const JUMP: Attributes = {
+  address: { key: 'address', required: true },
+  port: { key: 'port' },
+  user: { key: 'user' },
+  privateKey: { key: 'private_key' },
+  privateKeyFile: { key: 'private_key_file' },
+  hostKey: { key: 'host_key' },
+  knownHostsFile: { key: 'known_hosts_file' },
+  acceptAnyHostKey: { key: 'accept_any_host_key' },
+};
+
+const SSH: Attributes = {
+  address: { key: 'address', required: true },
+  port: { key: 'port' },
+  user: { key: 'user' },
+  privateKey: { key: 'private_key' },
+  privateKeyFile: { key: 'private_key_file' },
+  hostKey: { key: 'host_key' },
+  knownHostsFile: { key: 'known_hosts_file' },
+  acceptAnyHostKey: { key: 'accept_any_host_key' },
+  jump: { key: 'jump', inner: { nesting: 'single', attributes: JUMP } },
+};
+
+const HOST: Attributes = {
+  ssh: { key: 'ssh', required: true, inner: { nesting: 'single', attributes: SSH } },
+};
+
 const POSTGRES_MEMBER: Attributes = {
   url: { key: 'url', required: true, writeOnly: true },
   databases: { key: 'databases' },
   lockTimeoutMs: { key: 'lock_timeout_ms' },
   jobs: { key: 'jobs' },
   clientPath: { key: 'client_path' },
+  host: { key: 'host' },
 };
 
 const MARIADB_MEMBER: Attributes = {
@@ -203,6 +319,7 @@ const MARIADB_MEMBER: Attributes = {
   databases: { key: 'databases' },
   lockTimeoutMs: { key: 'lock_timeout_ms' },
   jobs: { key: 'jobs' },
+  host: { key: 'host' },
 };
 
 const REDIS_MEMBER: Attributes = {
@@ -212,11 +329,13 @@ const REDIS_MEMBER: Attributes = {
   keyFile: { key: 'key_file' },
   serverName: { key: 'server_name' },
   acl: { key: 'acl' },
+  host: { key: 'host' },
 };
 
 const FILES_MEMBER: Attributes = {
   path: { key: 'path', required: true },
   exclude: { key: 'exclude' },
+  host: { key: 'host' },
 };
 
 const PROCESS_MEMBER: Attributes = {
@@ -266,6 +385,13 @@ export class PostgresMemberReference extends ComplexObject {
   get clientPath(): string {
     return this.getStringAttribute('client_path');
   }
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  get host(): string {
+    return this.getStringAttribute('host');
+  }
   /** Where the member is, without user, password and options. Computed. */
   get endpoint(): string {
     return this.getStringAttribute('endpoint');
@@ -294,6 +420,13 @@ export class MariadbMemberReference extends ComplexObject {
   /** How many connections copy or load tables at once. 4 unless given. */
   get jobs(): number {
     return this.getNumberAttribute('jobs');
+  }
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  get host(): string {
+    return this.getStringAttribute('host');
   }
   /** Where the member is, without user, password and options. Computed. */
   get endpoint(): string {
@@ -329,6 +462,13 @@ export class RedisMemberReference extends ComplexObject {
   get acl(): IResolvable {
     return this.getBooleanAttribute('acl');
   }
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  get host(): string {
+    return this.getStringAttribute('host');
+  }
   /** Where the member is, without user, password and options. Computed. */
   get endpoint(): string {
     return this.getStringAttribute('endpoint');
@@ -353,6 +493,13 @@ export class FilesMemberReference extends ComplexObject {
    */
   get exclude(): string[] {
     return this.getListAttribute('exclude');
+  }
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  get host(): string {
+    return this.getStringAttribute('host');
   }
   /** Where the member is, without user, password and options. Computed. */
   get endpoint(): string {
@@ -541,6 +688,11 @@ export interface StasisProviderConfig {
   readonly maxPauseMs?: number;
   /** How much blur is accepted, in milliseconds, unless a resource says otherwise. */
   readonly maxBlurMs?: number;
+  /**
+   * Machines that members are on, by names of your own. A member says `host`; without it, it is seen from
+   * here.
+   */
+  readonly hosts?: Readonly<Record<string, Host>>;
   /** The name under which resources ask for this provider in place of the default one. */
   readonly alias?: string;
 }
@@ -549,6 +701,7 @@ const STASIS_PROVIDER_INPUTS: Attributes = {
   store: { key: 'store', inner: { nesting: 'single', attributes: STORE } },
   maxPauseMs: { key: 'max_pause_ms' },
   maxBlurMs: { key: 'max_blur_ms' },
+  hosts: { key: 'hosts', inner: { nesting: 'map', attributes: HOST } },
 };
 
 /** The provider. A stack with a resource or a look-up of ours needs one. */
@@ -571,6 +724,13 @@ export class StasisProvider extends BoundProvider {
   get maxBlurMs(): number | undefined {
     return this.inputs.get('maxBlurMs') as number | undefined;
   }
+  /**
+   * Machines that members are on, by names of your own. A member says `host`; without it, it is seen from
+   * here.
+   */
+  get hosts(): Readonly<Record<string, Host>> | undefined {
+    return this.inputs.get('hosts') as Readonly<Record<string, Host>> | undefined;
+  }
   set store(value: Store | undefined) {
     this.inputs.set('store', value);
   }
@@ -579,6 +739,9 @@ export class StasisProvider extends BoundProvider {
   }
   set maxBlurMs(value: number | undefined) {
     this.inputs.set('maxBlurMs', value);
+  }
+  set hosts(value: Readonly<Record<string, Host>> | undefined) {
+    this.inputs.set('hosts', value);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Driver, Session } from '../core/driver.ts';
-import { type StasisError, toStasisError } from '../core/errors.ts';
+import { StasisError, toStasisError } from '../core/errors.ts';
 import type { Host } from '../core/host.ts';
 
 /** A member as the coordinator works with it: its driver, its validated spec, and where its commands run. */
@@ -14,7 +14,11 @@ export interface Member {
 export function atMember(member: Member, thrown: unknown): StasisError {
   const error = toStasisError(thrown, `${member.driver.name}.failed`);
   if (error.at[0] === 'members' || error.code === 'cancelled') return error;
-  return error.within('members', member.name, member.driver.name);
+  const at = ['members', member.name, member.driver.name];
+  if (member.host.reach === undefined || !error.code.startsWith('host.')) return error.within(...at);
+  // What is wrong with the machine itself belongs to the attribute that names it.
+  const { code, message, hint, severity, details, cause } = error;
+  return new StasisError(code, message, { hint, severity, details, cause, at: [...at, 'host'] });
 }
 
 /** A member with its capture in progress. */

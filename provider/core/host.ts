@@ -34,10 +34,13 @@ export interface Host {
   lease(rescue: readonly string[], ttlMs: number, options: FileOptions): Promise<Lease>;
   /**
    * How this process connects to a server that the host reaches under this name and port (or under the path of a Unix
-   * socket, then without a port). It stays for as long as the host does.
+   * socket, then without a port). It stays for as long as the host does. Absent on the machine that we are on
+   * ourselves: there is nothing in between.
    */
-  reach(address: string, port: number | undefined, options: FileOptions): Promise<Reached>;
+  readonly reach?: Reach;
 }
+
+export type Reach = (address: string, port: number | undefined, options: FileOptions) => Promise<Reached>;
 
 export interface SpawnOptions {
   readonly signal: AbortSignal;
@@ -87,8 +90,10 @@ export interface TemporaryFolder extends AsyncDisposable {
   readonly path: string;
 }
 
-/** Either what `net.connect` takes for TCP, or the path of a Unix socket of this machine. */
-export type Reached = { readonly host: string; readonly port: number } | { readonly path: string };
+/** The path of a Unix socket of this machine: what is written to it arrives at the server, and back. */
+export interface Reached {
+  readonly path: string;
+}
 
 /** A watchdog that is armed. Disposal disarms it. */
 export interface Lease extends AsyncDisposable {

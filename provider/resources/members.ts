@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { Member } from '../coordinator/member.ts';
 import type { Driver } from '../core/driver.ts';
 import { StasisError } from '../core/errors.ts';
-import { hasUnknown, type ResourceState, UNKNOWN, type Values } from '../core/resource.ts';
+import type { Host } from '../core/host.ts';
+import { hasUnknown, type ResourceState, UNKNOWN, type Unknown, type Values } from '../core/resource.ts';
 import { metaOf, problemsOf } from '../core/schema.ts';
 import { sameness } from './difference.ts';
 import type { Services } from './services.ts';
@@ -20,12 +21,20 @@ const ENDPOINT = z
   .describe('Where the member is, without user, password and options. Computed.')
   .meta({ computed: true });
 
+const HOST = z
+  .string()
+  .optional()
+  .describe(
+    "Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.",
+  )
+  .meta({ role: 'access' });
+
 /** Members by name, each with exactly one driver by its key. */
 export function membersSchema(drivers: readonly Driver[], summary: string): z.ZodType {
   const fields: Record<string, z.ZodType> = {};
   for (const driver of drivers)
     fields[driver.name] = z
-      .strictObject({ ...driver.spec.shape, endpoint: ENDPOINT })
+      .strictObject({ ...driver.spec.shape, host: HOST, endpoint: ENDPOINT })
       .meta({ typeName: `${driver.name.replace(/^./, (first) => first.toUpperCase())}Member` })
       .optional()
       .describe(driver.summary);
@@ -55,20 +64,45 @@ export function resolveMembers(
     }
     const chosen = chooseDriver(services.drivers, name, value);
     if (chosen instanceof StasisError) problems.push(chosen);
-    else if (hasUnknown(chosen.spec)) complete = false;
     else {
-      const faults = problemsOf(chosen.driver.spec, chosen.spec);
-      problems.push(...faults.map((fault) => fault.within('members', name, chosen.driver.name)));
-      if (faults.length === 0)
-        found.push({
-          name,
-          driver: chosen.driver,
-          spec: chosen.driver.spec.parse(chosen.spec),
-          host: services.host,
-        });
+      const at = ['members', name, chosen.driver.name];
+      const host = hostOf(services, chosen.host);
+      if (host instanceof StasisError) problems.push(host.within(...at));
+      if (hasUnknown(chosen.spec) || host === UNKNOWN) complete = false;
+      else {
+        const faults = problemsOf(chosen.driver.spec, chosen.spec);
+        problems.push(...faults.map((fault) => fault.within(...at)));
+        if (faults.length === 0 && !(host instanceof StasisError))
+          found.push({
+            name,
+            driver: chosen.driver,
+            spec: chosen.driver.spec.parse(chosen.spec),
+            host,
+          });
+      }
     }
   }
   return { members: found, problems, complete: complete && members !== UNKNOWN };
+}
+
+/** The host that a member names; ours where it names none. */
+function hostOf(services: Services, name: unknown): Host | StasisError | Unknown {
+  if (name === undefined || name === null) return services.host;
+  if (name === UNKNOWN) return UNKNOWN;
+  const said = Object.hasOwn(services.hosts, String(name)) ? services.hosts[String(name)] : undefined;
+  if (said === undefined) return noSuchHost(services, String(name));
+  return hasUnknown(said) ? UNKNOWN : services.hostType.open(String(name), said);
+}
+
+function noSuchHost(services: Services, name: string): StasisError {
+  const names = Object.keys(services.hosts);
+  return new StasisError('member.no-host', `There is no host "${name}".`, {
+    hint:
+      names.length === 0
+        ? "Say under hosts in the provider's configuration how it is reached."
+        : `The provider's configuration has ${names.join(', ')}.`,
+    at: ['host'],
+  });
 }
 
 /** What is wrong with a resource's inputs that shows in them alone. */
@@ -88,7 +122,7 @@ function chooseDriver(
   drivers: readonly Driver[],
   name: string,
   value: unknown,
-): { readonly driver: Driver; readonly spec: Values } | StasisError {
+): { readonly driver: Driver; readonly spec: Values; readonly host: unknown } | StasisError {
   const given = entriesOf(value).filter(([, spec]) => spec !== undefined && spec !== null);
   const named = drivers.filter((driver) => given.some(([key]) => key === driver.name));
   const all = drivers.map((driver) => driver.name).join(', ');
@@ -108,7 +142,9 @@ function chooseDriver(
     );
   const driver = named[0]!;
   const spec = given.find(([key]) => key === driver.name)![1];
-  return { driver, spec: spec === UNKNOWN ? { unknown: UNKNOWN } : withoutComputed(driver, spec as Values) };
+  if (spec === UNKNOWN) return { driver, spec: { unknown: UNKNOWN }, host: UNKNOWN };
+  const { host, ...rest } = spec as Values;
+  return { driver, spec: withoutComputed(driver, rest), host };
 }
 
 /** Only what the user wrote: absent stays absent, nulls and computed fields go. */
@@ -135,14 +171,25 @@ function storedMember(services: Services, name: string, value: unknown): unknown
   if (value === UNKNOWN) return UNKNOWN;
   const chosen = chooseDriver(services.drivers, name, value);
   if (chosen instanceof StasisError) return value;
-  const { driver, spec } = chosen;
+  const { driver, spec, host } = chosen;
   if ('unknown' in spec) return { [driver.name]: UNKNOWN };
   // What the driver does not know may be a misspelt secret.
   const kept = Object.entries(spec).filter(([key]) => {
     const field = driver.spec.shape[key];
     return field !== undefined && !metaOf(field).secret;
   });
-  return { [driver.name]: { ...Object.fromEntries(kept), endpoint: endpointOf(driver, spec) } };
+  const named = host === undefined || host === null ? {} : { host };
+  const endpoint = endpointFrom(services, host, endpointOf(driver, spec));
+  return { [driver.name]: { ...Object.fromEntries(kept), ...named, endpoint } };
+}
+
+/** Seen from another machine, the same URL is another place. How that machine is logged in to does not count. */
+function endpointFrom(services: Services, host: unknown, endpoint: unknown): unknown {
+  if (host === undefined || host === null) return endpoint;
+  const said =
+    typeof host === 'string' && Object.hasOwn(services.hosts, host) ? services.hosts[host] : UNKNOWN;
+  const place = services.hostType.locate(said);
+  return endpoint === UNKNOWN || place === UNKNOWN ? UNKNOWN : `${endpoint} from ${String(place)}`;
 }
 
 /** The endpoint follows from the fields that say how to reach the member; while one of them is unknown, so is it. */

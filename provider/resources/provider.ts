@@ -4,9 +4,11 @@ import { problemsOf } from '../core/schema.ts';
 import { applicationDefinition } from './application.ts';
 import { getSnapshotDefinition, getSnapshotsDefinition } from './get-snapshot.ts';
 import { restoreDefinition } from './restore.ts';
-import type { Defaults, Services } from './services.ts';
+import { type Defaults, type Services, withHosts } from './services.ts';
 import { snapshotDefinition } from './snapshot.ts';
 import { storeSchema } from './stores.ts';
+
+const HOST_NAME = 'A host name has up to 63 letters, digits, "-" and "_", and starts with a letter or digit';
 
 /** The provider that every engine serves. */
 export function makeProvider(services: Services): ProviderDefinition {
@@ -26,14 +28,22 @@ export function makeProvider(services: Services): ProviderDefinition {
       .optional()
       .describe('How much blur is accepted, in milliseconds, unless a resource says otherwise.'),
   });
+  const hosts = z
+    .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, HOST_NAME), services.hostType.spec)
+    .optional()
+    .describe(
+      'Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.',
+    );
+  const configured = configuration.extend({ hosts });
   return {
     version: services.version,
-    configuration,
-    check: (values) => problemsOf(configuration, values),
+    configuration: configured,
+    check: (values) => problemsOf(configured, values),
     catalog: (values) => {
       const defaults = defaultsOf(values);
-      const snapshot = snapshotDefinition(services, defaults);
-      const restore = restoreDefinition(services, defaults);
+      const known = withHosts(services, values);
+      const snapshot = snapshotDefinition(known, defaults);
+      const restore = restoreDefinition(known, defaults);
       return {
         resources: [snapshot, restore],
         components: [applicationDefinition(snapshot, restore)],

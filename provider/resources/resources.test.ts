@@ -14,6 +14,7 @@ import {
   type Values,
 } from '../core/resource.ts';
 import { localHost } from '../hosts/local/host.ts';
+import { hostSpec, locateHost, openHost } from '../hosts/registry.ts';
 import { STORE_TYPES } from '../stores/registry.ts';
 import { makeProvider } from './provider.ts';
 
@@ -26,11 +27,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const MACHINES = {
+  host: localHost(),
+  hostType: { spec: hostSpec, open: openHost, locate: locateHost },
+  hosts: {},
+};
+
 function definitions(owner = 'test'): Record<'Snapshot' | 'Restore', ResourceDefinition> {
   const services = {
     drivers: [simulatedDriver({ system, mark: true, watch: true })],
     storeTypes: STORE_TYPES,
-    host: localHost(),
+    ...MACHINES,
     version: '0.0.0',
     owner,
   };
@@ -429,7 +436,7 @@ describe('a Restore', () => {
     const services = {
       drivers: [broken],
       storeTypes: STORE_TYPES,
-      host: localHost(),
+      ...MACHINES,
       version: '0.0.0',
       owner: 'test',
     };
@@ -470,7 +477,7 @@ describe('a Restore', () => {
       },
     };
     const services = {
-      ...{ drivers: [driver], storeTypes: STORE_TYPES, host: localHost() },
+      ...{ drivers: [driver], storeTypes: STORE_TYPES, ...MACHINES },
       ...{ version: '0.0.0', owner: 'test' },
     };
     const [, definition] = makeProvider(services).catalog({

@@ -37,6 +37,7 @@ export class Provider extends pulumi.ProviderResource {
         let resourceInputs: pulumi.Inputs = {};
         opts = opts || {};
         {
+            resourceInputs["hosts"] = pulumi.output(args?.hosts ? pulumi.secret(args.hosts) : undefined).apply(JSON.stringify);
             resourceInputs["maxBlurMs"] = pulumi.output(args ? args.maxBlurMs : undefined).apply(JSON.stringify);
             resourceInputs["maxPauseMs"] = pulumi.output(args ? args.maxPauseMs : undefined).apply(JSON.stringify);
             resourceInputs["store"] = pulumi.output(args ? args.store : undefined).apply(JSON.stringify);
@@ -50,6 +51,10 @@ export class Provider extends pulumi.ProviderResource {
  * The set of arguments for constructing a Provider resource.
  */
 export interface ProviderArgs {
+    /**
+     * Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+     */
+    hosts?: pulumi.Input<{[key: string]: pulumi.Input<inputs.HostArgs>}>;
     /**
      * How much blur is accepted, in milliseconds, unless a resource says otherwise.
      */

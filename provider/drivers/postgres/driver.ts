@@ -28,7 +28,7 @@ export const postgresDriver: Driver<PostgresSpec> = {
   observe,
   undo: async (spec, at, entry, context) => {
     const known = parseJournalEntry(entry);
-    if (known) await undoEntry(parsePlace(spec.url), at, known, context.logger);
+    if (known) await undoEntry(parsePlace(spec.url, at), at, known, context.logger);
   },
   examine,
 };

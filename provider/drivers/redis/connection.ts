@@ -2,7 +2,7 @@ import type { RedisClientType } from '@redis/client';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import { within } from '../../core/wait.ts';
 import { connectionProblem, replyProblem } from './problems.ts';
-import { parseTarget, type RedisSpec, readTls } from './spec.ts';
+import { addressOf, parseTarget, type RedisSpec, readTls } from './spec.ts';
 
 /** What a command answers: blob strings as Buffers, simple strings as text. */
 export type Reply = string | number | null | Buffer | readonly Reply[];
@@ -46,8 +46,7 @@ export class Connection implements AsyncDisposable {
     // Loaded when it is used: the plugin's start does not need it.
     const { createClient, RESP_TYPES } = await import('./client-library.ts');
     const socket = {
-      host: target.host,
-      port: target.port,
+      ...(await addressOf(spec, target, signal)),
       connectTimeout: CONNECT_MS,
       reconnectStrategy: false,
     } as const;

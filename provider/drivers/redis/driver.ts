@@ -1,4 +1,5 @@
 import type { Driver, Held } from '../../core/driver.ts';
+import type { Host } from '../../core/host.ts';
 import { Connection } from './connection.ts';
 import { readContent } from './content.ts';
 import { fingerprintOfServer } from './fingerprint-live.ts';
@@ -21,12 +22,13 @@ export const redisDriver: Driver<RedisSpec> = {
   spec: redisSpec,
   traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
   endpoint: endpointOf,
-  plan: (spec, _at, context) => planCapture(spec, context),
-  prepare: (spec, _at, context) => RedisSession.open(spec, context),
-  planRestore: (spec, _at, from, context) => planRestore(spec, from, context),
-  restore: (spec, _at, from, blobs, options, context) =>
-    RestoredTarget.load(spec, readContent(from), blobs, options, context),
-  async observe(spec, _at, context): Promise<Held> {
+  plan: (spec, at, context) => planCapture(seenFrom(at, spec), context),
+  prepare: (spec, at, context) => RedisSession.open(seenFrom(at, spec), context),
+  planRestore: (spec, at, from, context) => planRestore(seenFrom(at, spec), from, context),
+  restore: (spec, at, from, blobs, options, context) =>
+    RestoredTarget.load(seenFrom(at, spec), readContent(from), blobs, options, context),
+  async observe(given, at, context): Promise<Held> {
+    const spec = seenFrom(at, given);
     await using connection = await Connection.open(spec, context.signal);
     refuseKind(await readInfo(connection, context.signal));
     return {
@@ -35,10 +37,15 @@ export const redisDriver: Driver<RedisSpec> = {
       [Symbol.asyncDispose]: async () => {},
     };
   },
-  async undo(spec, _at, entry, context): Promise<void> {
-    await using connection = await Connection.open(spec, context.signal);
+  async undo(spec, at, entry, context): Promise<void> {
+    await using connection = await Connection.open(seenFrom(at, spec), context.signal);
     const read = readEntry(entry);
     if (read.kind === 'follow') await stopFollowing(connection, read, context.signal);
     else await rollBack(connection, read, context.signal);
   },
 };
+
+/** The URL is resolved on the member's host, and connections go by way of it. */
+function seenFrom(at: Host, spec: RedisSpec): RedisSpec {
+  return at.reach === undefined ? spec : { ...spec, reach: at.reach };
+}

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { StasisError } from '../../core/errors.ts';
+import type { Reach, Reached } from '../../core/host.ts';
 
 const DEFAULT_PORT = 6379;
 /** Schemes of URLs, and whether they ask for TLS; Valkey's clients have their own. */
@@ -54,7 +55,19 @@ export const redisSpec = z.strictObject({
     .meta({ role: 'selection' }),
 });
 
-export type RedisSpec = z.infer<typeof redisSpec>;
+export type RedisSpec = z.infer<typeof redisSpec> & {
+  /** Set where the server is seen from another machine than ours. */
+  readonly reach?: Reach;
+};
+
+/** How a socket is connected to the server. */
+export async function addressOf(
+  spec: RedisSpec,
+  { host, port }: Target,
+  signal: AbortSignal,
+): Promise<{ readonly host: string; readonly port: number } | Reached> {
+  return (await spec.reach?.(host, port, { signal })) ?? { host, port };
+}
 
 /** A server to talk to: what the URL says, taken apart. Holds the password; never log it. */
 export interface Target {

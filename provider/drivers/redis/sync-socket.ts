@@ -4,7 +4,7 @@ import { StasisError } from '../../core/errors.ts';
 import { within } from '../../core/wait.ts';
 import { CONNECT_MS, ReplyError } from './connection.ts';
 import { connectionProblem, replyProblem } from './problems.ts';
-import { parseTarget, type RedisSpec, readTls } from './spec.ts';
+import { addressOf, parseTarget, type RedisSpec, readTls } from './spec.ts';
 import { Spool } from './spool.ts';
 
 /** While its child writes, the server sends a newline every second; silence for longer than this is a dead server. */
@@ -39,7 +39,7 @@ export class SyncSocket implements AsyncDisposable {
   static async open(spec: RedisSpec, name: string, signal: AbortSignal): Promise<SyncSocket> {
     const target = parseTarget(spec);
     const tls = await readTls(spec, target);
-    const address = { host: target.host, port: target.port };
+    const address = await addressOf(spec, target, signal);
     const socket = tls ? connectTls({ ...address, ...tls }) : connectTcp({ ...address, noDelay: true });
     try {
       const sync = await within(CONNECT_MS, 'connecting', signal, async () => {

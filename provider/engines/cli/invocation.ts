@@ -63,12 +63,17 @@ function storeSpecAt(types: readonly StoreType[], text: string, cwd: string): De
   );
 }
 
-export function catalogOf(invocation: Invocation): Catalog {
-  return invocation.provider.catalog(defaultsOf(invocation));
+/** @param configuration what a user's file says besides inputs */
+export function catalogOf(invocation: Invocation, configuration: Values = {}): Catalog {
+  return invocation.provider.catalog({ ...defaultsOf(invocation), ...configuration });
 }
 
-export function resourceOf(invocation: Invocation, name: string): ResourceDefinition {
-  const found = catalogOf(invocation).resources.find((resource) => resource.name === name);
+export function resourceOf(
+  invocation: Invocation,
+  name: string,
+  configuration: Values = {},
+): ResourceDefinition {
+  const found = catalogOf(invocation, configuration).resources.find((resource) => resource.name === name);
   if (found === undefined) throw new RangeError(`no resource ${name}`);
   return found;
 }
@@ -76,6 +81,8 @@ export function resourceOf(invocation: Invocation, name: string): ResourceDefini
 /** A user's file as inputs of a resource: what the command line says too takes the place of what the file says. */
 export interface GivenInputs {
   readonly values: Values;
+  /** What other engines have in the provider's configuration: the hosts. */
+  readonly configuration: Values;
   /** The error at the user's line. */
   place(error: StasisError): StasisError;
 }
@@ -88,11 +95,15 @@ export async function readInputs(
 ): Promise<GivenInputs> {
   const document: InputDocument = await refusing(() => readDocument(file, invocation.source));
   invocation.hide(secretsIn(schema, document.values));
-  const { store, ...rest } = document.values;
+  const { store, hosts, ...rest } = document.values;
+  const configuration = hosts === undefined || hosts === null ? {} : { hosts };
+  invocation.hide(secretsIn(invocation.provider.configuration, configuration));
+  const wrong = invocation.provider.check(configuration);
+  if (wrong.length > 0) throw new Refusal(wrong.map((error) => placed(error, document, new Set())));
   const isStoreGiven = invocation.options.store !== undefined || store === undefined || store === null;
   const values = { ...rest, ...(isStoreGiven ? {} : { store }), ...fromArguments };
   const elsewhere = new Set([...Object.keys(fromArguments), ...(isStoreGiven ? ['store'] : [])]);
-  return { values, place: (error) => placed(error, document, elsewhere) };
+  return { values, configuration, place: (error) => placed(error, document, elsewhere) };
 }
 
 /** What fails in here is wrong use or input: nothing was touched yet. */

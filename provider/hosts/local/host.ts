@@ -27,7 +27,6 @@ export function localHost(): Host {
     write: (path, content, options) => writeFile(commands, path, content, options),
     temporaryFolder: (options) => temporaryFolder(commands, options),
     lease: (rescue, ttlMs, options) => takeLease(commands, rescue, ttlMs, options),
-    reach: async (address, port) => (port === undefined ? { path: address } : { host: address, port }),
   };
 }
 

@@ -107,7 +107,8 @@ class Logins {
     const login = await this.take(signal);
     try {
       this.lastNumber += 1;
-      const path = join(await this.privateFolder(), `f${this.lastNumber}`);
+      const name = `f${this.lastNumber}`;
+      const path = join(await this.privateFolder(), name);
       await login.forward(path, address, port, signal);
       this.forwards.set(target, { login, path });
       return { path };

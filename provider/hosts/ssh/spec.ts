@@ -1,21 +1,57 @@
+import { z } from 'zod';
+
+/** What is said of a machine that is logged in to; the same for the host itself and for one on the way to it. */
+const LOGIN = {
+  address: z
+    .string()
+    .regex(/^[^\s-]\S*$/, 'Give a name or an address')
+    .describe('Name or address of the machine.'),
+  port: z.number().int().min(1).max(65_535).optional().describe('Port of its sshd. Default: 22.'),
+  user: z
+    .string()
+    .regex(/^[^\s-]\S*$/, 'Give the name of a user')
+    .optional()
+    .describe('Who logs in. Default: the user who runs Stasis.'),
+  privateKey: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.',
+    )
+    .meta({ secret: true }),
+  privateKeyFile: z.string().min(1).optional().describe('File of the private key.'),
+  hostKey: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.',
+    ),
+  knownHostsFile: z.string().min(1).optional().describe('File of known hosts, instead of those of the user.'),
+  acceptAnyHostKey: z
+    .boolean()
+    .optional()
+    .describe(
+      'Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.',
+    ),
+};
+
 /** How a host is reached by SSH. */
-export interface SshSpec {
-  /** A name or an address. */
-  readonly address: string;
-  /** 22 unless given. */
-  readonly port?: number;
-  /** Whoever runs us, unless given. */
-  readonly user?: string;
-  /** The private key itself (PEM or OpenSSH's format, without a passphrase). A secret. */
-  readonly privateKey?: string;
-  /** A file with the private key. Without either, the agent and the usual files of the user are tried. */
-  readonly privateKeyFile?: string;
-  /** The host's public key (`ssh-ed25519 AAAA…`), or several, a line each. */
-  readonly hostKey?: string;
-  /** A file of known hosts, instead of the user's own. */
-  readonly knownHostsFile?: string;
-  /** Take whatever key the host shows: whoever sits in between can then read and change everything. */
-  readonly acceptAnyHostKey?: boolean;
-  /** Another host, by way of which this one is reached. */
+export const sshSpec = z
+  .strictObject({
+    ...LOGIN,
+    jump: z
+      .strictObject(LOGIN)
+      .meta({ typeName: 'Jump' })
+      .optional()
+      .describe('Another machine, by way of which this one is reached.'),
+  })
+  .meta({ typeName: 'Ssh' });
+
+type Login = Omit<z.infer<typeof sshSpec>, 'jump'>;
+
+export interface SshSpec extends Login {
+  /** As deep as it has to be. */
   readonly jump?: SshSpec;
 }

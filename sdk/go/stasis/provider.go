@@ -23,6 +23,9 @@ func NewProvider(ctx *pulumi.Context,
 		args = &ProviderArgs{}
 	}
 
+	if args.Hosts != nil {
+		args.Hosts = pulumi.ToSecret(args.Hosts).(HostMapInput)
+	}
 	opts = internal.PkgResourceDefaultOpts(opts)
 	var resource Provider
 	err := ctx.RegisterResource("pulumi:providers:stasis", name, args, &resource, opts...)
@@ -33,6 +36,8 @@ func NewProvider(ctx *pulumi.Context,
 }
 
 type providerArgs struct {
+	// Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+	Hosts map[string]Host `pulumi:"hosts"`
 	// How much blur is accepted, in milliseconds, unless a resource says otherwise.
 	MaxBlurMs *float64 `pulumi:"maxBlurMs"`
 	// How long members may be paused, in milliseconds, unless a resource says otherwise.
@@ -43,6 +48,8 @@ type providerArgs struct {
 
 // The set of arguments for constructing a Provider resource.
 type ProviderArgs struct {
+	// Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+	Hosts HostMapInput
 	// How much blur is accepted, in milliseconds, unless a resource says otherwise.
 	MaxBlurMs pulumi.Float64PtrInput
 	// How long members may be paused, in milliseconds, unless a resource says otherwise.

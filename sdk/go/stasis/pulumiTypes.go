@@ -204,6 +204,8 @@ func (o DifferenceArrayOutput) Index(i pulumi.IntInput) DifferenceOutput {
 type FilesMember struct {
 	// Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
 	Exclude []string `pulumi:"exclude"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
 	Path string `pulumi:"path"`
 }
@@ -222,6 +224,8 @@ type FilesMemberInput interface {
 type FilesMemberArgs struct {
 	// Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
 	Exclude pulumi.StringArrayInput `pulumi:"exclude"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host pulumi.StringPtrInput `pulumi:"host"`
 	// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
 	Path pulumi.StringInput `pulumi:"path"`
 }
@@ -308,6 +312,11 @@ func (o FilesMemberOutput) Exclude() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v FilesMember) []string { return v.Exclude }).(pulumi.StringArrayOutput)
 }
 
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o FilesMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v FilesMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
 // The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
 func (o FilesMemberOutput) Path() pulumi.StringOutput {
 	return o.ApplyT(func(v FilesMember) string { return v.Path }).(pulumi.StringOutput)
@@ -345,6 +354,16 @@ func (o FilesMemberPtrOutput) Exclude() pulumi.StringArrayOutput {
 		}
 		return v.Exclude
 	}).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o FilesMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *FilesMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
 }
 
 // The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
@@ -422,9 +441,378 @@ func (o GenerationArrayOutput) Index(i pulumi.IntInput) GenerationOutput {
 	}).(GenerationOutput)
 }
 
+type Host struct {
+	// By OpenSSH, whose client must be on PATH where Stasis runs.
+	Ssh Ssh `pulumi:"ssh"`
+}
+
+// HostInput is an input type that accepts HostArgs and HostOutput values.
+// You can construct a concrete instance of `HostInput` via:
+//
+//	HostArgs{...}
+type HostInput interface {
+	pulumi.Input
+
+	ToHostOutput() HostOutput
+	ToHostOutputWithContext(context.Context) HostOutput
+}
+
+type HostArgs struct {
+	// By OpenSSH, whose client must be on PATH where Stasis runs.
+	Ssh SshInput `pulumi:"ssh"`
+}
+
+func (HostArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*Host)(nil)).Elem()
+}
+
+func (i HostArgs) ToHostOutput() HostOutput {
+	return i.ToHostOutputWithContext(context.Background())
+}
+
+func (i HostArgs) ToHostOutputWithContext(ctx context.Context) HostOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(HostOutput)
+}
+
+// HostMapInput is an input type that accepts HostMap and HostMapOutput values.
+// You can construct a concrete instance of `HostMapInput` via:
+//
+//	HostMap{ "key": HostArgs{...} }
+type HostMapInput interface {
+	pulumi.Input
+
+	ToHostMapOutput() HostMapOutput
+	ToHostMapOutputWithContext(context.Context) HostMapOutput
+}
+
+type HostMap map[string]HostInput
+
+func (HostMap) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Host)(nil)).Elem()
+}
+
+func (i HostMap) ToHostMapOutput() HostMapOutput {
+	return i.ToHostMapOutputWithContext(context.Background())
+}
+
+func (i HostMap) ToHostMapOutputWithContext(ctx context.Context) HostMapOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(HostMapOutput)
+}
+
+type HostOutput struct{ *pulumi.OutputState }
+
+func (HostOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Host)(nil)).Elem()
+}
+
+func (o HostOutput) ToHostOutput() HostOutput {
+	return o
+}
+
+func (o HostOutput) ToHostOutputWithContext(ctx context.Context) HostOutput {
+	return o
+}
+
+// By OpenSSH, whose client must be on PATH where Stasis runs.
+func (o HostOutput) Ssh() SshOutput {
+	return o.ApplyT(func(v Host) Ssh { return v.Ssh }).(SshOutput)
+}
+
+type HostMapOutput struct{ *pulumi.OutputState }
+
+func (HostMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Host)(nil)).Elem()
+}
+
+func (o HostMapOutput) ToHostMapOutput() HostMapOutput {
+	return o
+}
+
+func (o HostMapOutput) ToHostMapOutputWithContext(ctx context.Context) HostMapOutput {
+	return o
+}
+
+func (o HostMapOutput) MapIndex(k pulumi.StringInput) HostOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) Host {
+		return vs[0].(map[string]Host)[vs[1].(string)]
+	}).(HostOutput)
+}
+
+type Jump struct {
+	// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+	AcceptAnyHostKey *bool `pulumi:"acceptAnyHostKey"`
+	// Name or address of the machine.
+	Address string `pulumi:"address"`
+	// The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+	HostKey *string `pulumi:"hostKey"`
+	// File of known hosts, instead of those of the user.
+	KnownHostsFile *string `pulumi:"knownHostsFile"`
+	// Port of its sshd. Default: 22.
+	Port *int `pulumi:"port"`
+	// The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+	PrivateKey *string `pulumi:"privateKey"`
+	// File of the private key.
+	PrivateKeyFile *string `pulumi:"privateKeyFile"`
+	// Who logs in. Default: the user who runs Stasis.
+	User *string `pulumi:"user"`
+}
+
+// JumpInput is an input type that accepts JumpArgs and JumpOutput values.
+// You can construct a concrete instance of `JumpInput` via:
+//
+//	JumpArgs{...}
+type JumpInput interface {
+	pulumi.Input
+
+	ToJumpOutput() JumpOutput
+	ToJumpOutputWithContext(context.Context) JumpOutput
+}
+
+type JumpArgs struct {
+	// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+	AcceptAnyHostKey pulumi.BoolPtrInput `pulumi:"acceptAnyHostKey"`
+	// Name or address of the machine.
+	Address pulumi.StringInput `pulumi:"address"`
+	// The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+	HostKey pulumi.StringPtrInput `pulumi:"hostKey"`
+	// File of known hosts, instead of those of the user.
+	KnownHostsFile pulumi.StringPtrInput `pulumi:"knownHostsFile"`
+	// Port of its sshd. Default: 22.
+	Port pulumi.IntPtrInput `pulumi:"port"`
+	// The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+	PrivateKey pulumi.StringPtrInput `pulumi:"privateKey"`
+	// File of the private key.
+	PrivateKeyFile pulumi.StringPtrInput `pulumi:"privateKeyFile"`
+	// Who logs in. Default: the user who runs Stasis.
+	User pulumi.StringPtrInput `pulumi:"user"`
+}
+
+func (JumpArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*Jump)(nil)).Elem()
+}
+
+func (i JumpArgs) ToJumpOutput() JumpOutput {
+	return i.ToJumpOutputWithContext(context.Background())
+}
+
+func (i JumpArgs) ToJumpOutputWithContext(ctx context.Context) JumpOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(JumpOutput)
+}
+
+func (i JumpArgs) ToJumpPtrOutput() JumpPtrOutput {
+	return i.ToJumpPtrOutputWithContext(context.Background())
+}
+
+func (i JumpArgs) ToJumpPtrOutputWithContext(ctx context.Context) JumpPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(JumpOutput).ToJumpPtrOutputWithContext(ctx)
+}
+
+// JumpPtrInput is an input type that accepts JumpArgs, JumpPtr and JumpPtrOutput values.
+// You can construct a concrete instance of `JumpPtrInput` via:
+//
+//	        JumpArgs{...}
+//
+//	or:
+//
+//	        nil
+type JumpPtrInput interface {
+	pulumi.Input
+
+	ToJumpPtrOutput() JumpPtrOutput
+	ToJumpPtrOutputWithContext(context.Context) JumpPtrOutput
+}
+
+type jumpPtrType JumpArgs
+
+func JumpPtr(v *JumpArgs) JumpPtrInput {
+	return (*jumpPtrType)(v)
+}
+
+func (*jumpPtrType) ElementType() reflect.Type {
+	return reflect.TypeOf((**Jump)(nil)).Elem()
+}
+
+func (i *jumpPtrType) ToJumpPtrOutput() JumpPtrOutput {
+	return i.ToJumpPtrOutputWithContext(context.Background())
+}
+
+func (i *jumpPtrType) ToJumpPtrOutputWithContext(ctx context.Context) JumpPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(JumpPtrOutput)
+}
+
+type JumpOutput struct{ *pulumi.OutputState }
+
+func (JumpOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Jump)(nil)).Elem()
+}
+
+func (o JumpOutput) ToJumpOutput() JumpOutput {
+	return o
+}
+
+func (o JumpOutput) ToJumpOutputWithContext(ctx context.Context) JumpOutput {
+	return o
+}
+
+func (o JumpOutput) ToJumpPtrOutput() JumpPtrOutput {
+	return o.ToJumpPtrOutputWithContext(context.Background())
+}
+
+func (o JumpOutput) ToJumpPtrOutputWithContext(ctx context.Context) JumpPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v Jump) *Jump {
+		return &v
+	}).(JumpPtrOutput)
+}
+
+// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+func (o JumpOutput) AcceptAnyHostKey() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v Jump) *bool { return v.AcceptAnyHostKey }).(pulumi.BoolPtrOutput)
+}
+
+// Name or address of the machine.
+func (o JumpOutput) Address() pulumi.StringOutput {
+	return o.ApplyT(func(v Jump) string { return v.Address }).(pulumi.StringOutput)
+}
+
+// The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+func (o JumpOutput) HostKey() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Jump) *string { return v.HostKey }).(pulumi.StringPtrOutput)
+}
+
+// File of known hosts, instead of those of the user.
+func (o JumpOutput) KnownHostsFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Jump) *string { return v.KnownHostsFile }).(pulumi.StringPtrOutput)
+}
+
+// Port of its sshd. Default: 22.
+func (o JumpOutput) Port() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v Jump) *int { return v.Port }).(pulumi.IntPtrOutput)
+}
+
+// The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+func (o JumpOutput) PrivateKey() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Jump) *string { return v.PrivateKey }).(pulumi.StringPtrOutput)
+}
+
+// File of the private key.
+func (o JumpOutput) PrivateKeyFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Jump) *string { return v.PrivateKeyFile }).(pulumi.StringPtrOutput)
+}
+
+// Who logs in. Default: the user who runs Stasis.
+func (o JumpOutput) User() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Jump) *string { return v.User }).(pulumi.StringPtrOutput)
+}
+
+type JumpPtrOutput struct{ *pulumi.OutputState }
+
+func (JumpPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**Jump)(nil)).Elem()
+}
+
+func (o JumpPtrOutput) ToJumpPtrOutput() JumpPtrOutput {
+	return o
+}
+
+func (o JumpPtrOutput) ToJumpPtrOutputWithContext(ctx context.Context) JumpPtrOutput {
+	return o
+}
+
+func (o JumpPtrOutput) Elem() JumpOutput {
+	return o.ApplyT(func(v *Jump) Jump {
+		if v != nil {
+			return *v
+		}
+		var ret Jump
+		return ret
+	}).(JumpOutput)
+}
+
+// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+func (o JumpPtrOutput) AcceptAnyHostKey() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *Jump) *bool {
+		if v == nil {
+			return nil
+		}
+		return v.AcceptAnyHostKey
+	}).(pulumi.BoolPtrOutput)
+}
+
+// Name or address of the machine.
+func (o JumpPtrOutput) Address() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Jump) *string {
+		if v == nil {
+			return nil
+		}
+		return &v.Address
+	}).(pulumi.StringPtrOutput)
+}
+
+// The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+func (o JumpPtrOutput) HostKey() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Jump) *string {
+		if v == nil {
+			return nil
+		}
+		return v.HostKey
+	}).(pulumi.StringPtrOutput)
+}
+
+// File of known hosts, instead of those of the user.
+func (o JumpPtrOutput) KnownHostsFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Jump) *string {
+		if v == nil {
+			return nil
+		}
+		return v.KnownHostsFile
+	}).(pulumi.StringPtrOutput)
+}
+
+// Port of its sshd. Default: 22.
+func (o JumpPtrOutput) Port() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *Jump) *int {
+		if v == nil {
+			return nil
+		}
+		return v.Port
+	}).(pulumi.IntPtrOutput)
+}
+
+// The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+func (o JumpPtrOutput) PrivateKey() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Jump) *string {
+		if v == nil {
+			return nil
+		}
+		return v.PrivateKey
+	}).(pulumi.StringPtrOutput)
+}
+
+// File of the private key.
+func (o JumpPtrOutput) PrivateKeyFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Jump) *string {
+		if v == nil {
+			return nil
+		}
+		return v.PrivateKeyFile
+	}).(pulumi.StringPtrOutput)
+}
+
+// Who logs in. Default: the user who runs Stasis.
+func (o JumpPtrOutput) User() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Jump) *string {
+		if v == nil {
+			return nil
+		}
+		return v.User
+	}).(pulumi.StringPtrOutput)
+}
+
 type MariadbMember struct {
 	// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
 	Databases []string `pulumi:"databases"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// How many connections copy or load tables at once. 4 unless given.
 	Jobs *int `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
@@ -447,6 +835,8 @@ type MariadbMemberInput interface {
 type MariadbMemberArgs struct {
 	// Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
 	Databases pulumi.StringArrayInput `pulumi:"databases"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host pulumi.StringPtrInput `pulumi:"host"`
 	// How many connections copy or load tables at once. 4 unless given.
 	Jobs pulumi.IntPtrInput `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
@@ -537,6 +927,11 @@ func (o MariadbMemberOutput) Databases() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v MariadbMember) []string { return v.Databases }).(pulumi.StringArrayOutput)
 }
 
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o MariadbMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v MariadbMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
 // How many connections copy or load tables at once. 4 unless given.
 func (o MariadbMemberOutput) Jobs() pulumi.IntPtrOutput {
 	return o.ApplyT(func(v MariadbMember) *int { return v.Jobs }).(pulumi.IntPtrOutput)
@@ -584,6 +979,16 @@ func (o MariadbMemberPtrOutput) Databases() pulumi.StringArrayOutput {
 		}
 		return v.Databases
 	}).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o MariadbMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *MariadbMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
 }
 
 // How many connections copy or load tables at once. 4 unless given.
@@ -754,6 +1159,8 @@ type PostgresMember struct {
 	ClientPath *string `pulumi:"clientPath"`
 	// Names of the databases to capture, all at one instant; `["*"]` is every database of the server. The URL's database unless given.
 	Databases []string `pulumi:"databases"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// How many connections copy or load tables at once. 4 unless given.
 	Jobs *int `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak, ACCESS SHARE) locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
@@ -778,6 +1185,8 @@ type PostgresMemberArgs struct {
 	ClientPath pulumi.StringPtrInput `pulumi:"clientPath"`
 	// Names of the databases to capture, all at one instant; `["*"]` is every database of the server. The URL's database unless given.
 	Databases pulumi.StringArrayInput `pulumi:"databases"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host pulumi.StringPtrInput `pulumi:"host"`
 	// How many connections copy or load tables at once. 4 unless given.
 	Jobs pulumi.IntPtrInput `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak, ACCESS SHARE) locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
@@ -873,6 +1282,11 @@ func (o PostgresMemberOutput) Databases() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v PostgresMember) []string { return v.Databases }).(pulumi.StringArrayOutput)
 }
 
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o PostgresMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v PostgresMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
 // How many connections copy or load tables at once. 4 unless given.
 func (o PostgresMemberOutput) Jobs() pulumi.IntPtrOutput {
 	return o.ApplyT(func(v PostgresMember) *int { return v.Jobs }).(pulumi.IntPtrOutput)
@@ -930,6 +1344,16 @@ func (o PostgresMemberPtrOutput) Databases() pulumi.StringArrayOutput {
 		}
 		return v.Databases
 	}).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o PostgresMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *PostgresMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
 }
 
 // How many connections copy or load tables at once. 4 unless given.
@@ -1201,6 +1625,8 @@ type RedisMember struct {
 	CaFile *string `pulumi:"caFile"`
 	// PEM file of the client certificate, where the server asks for one.
 	CertFile *string `pulumi:"certFile"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// PEM file of the key of the client certificate.
 	KeyFile *string `pulumi:"keyFile"`
 	// Host name that the server certificate is for, where it is not the one in the URL.
@@ -1227,6 +1653,8 @@ type RedisMemberArgs struct {
 	CaFile pulumi.StringPtrInput `pulumi:"caFile"`
 	// PEM file of the client certificate, where the server asks for one.
 	CertFile pulumi.StringPtrInput `pulumi:"certFile"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host pulumi.StringPtrInput `pulumi:"host"`
 	// PEM file of the key of the client certificate.
 	KeyFile pulumi.StringPtrInput `pulumi:"keyFile"`
 	// Host name that the server certificate is for, where it is not the one in the URL.
@@ -1327,6 +1755,11 @@ func (o RedisMemberOutput) CertFile() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v RedisMember) *string { return v.CertFile }).(pulumi.StringPtrOutput)
 }
 
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o RedisMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v RedisMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
 // PEM file of the key of the client certificate.
 func (o RedisMemberOutput) KeyFile() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v RedisMember) *string { return v.KeyFile }).(pulumi.StringPtrOutput)
@@ -1393,6 +1826,16 @@ func (o RedisMemberPtrOutput) CertFile() pulumi.StringPtrOutput {
 			return nil
 		}
 		return v.CertFile
+	}).(pulumi.StringPtrOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o RedisMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *RedisMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
 	}).(pulumi.StringPtrOutput)
 }
 
@@ -1723,6 +2166,130 @@ func (o RestoredMemberMapOutput) MapIndex(k pulumi.StringInput) RestoredMemberOu
 	}).(RestoredMemberOutput)
 }
 
+type Ssh struct {
+	// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+	AcceptAnyHostKey *bool `pulumi:"acceptAnyHostKey"`
+	// Name or address of the machine.
+	Address string `pulumi:"address"`
+	// The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+	HostKey *string `pulumi:"hostKey"`
+	// Another machine, by way of which this one is reached.
+	Jump *Jump `pulumi:"jump"`
+	// File of known hosts, instead of those of the user.
+	KnownHostsFile *string `pulumi:"knownHostsFile"`
+	// Port of its sshd. Default: 22.
+	Port *int `pulumi:"port"`
+	// The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+	PrivateKey *string `pulumi:"privateKey"`
+	// File of the private key.
+	PrivateKeyFile *string `pulumi:"privateKeyFile"`
+	// Who logs in. Default: the user who runs Stasis.
+	User *string `pulumi:"user"`
+}
+
+// SshInput is an input type that accepts SshArgs and SshOutput values.
+// You can construct a concrete instance of `SshInput` via:
+//
+//	SshArgs{...}
+type SshInput interface {
+	pulumi.Input
+
+	ToSshOutput() SshOutput
+	ToSshOutputWithContext(context.Context) SshOutput
+}
+
+type SshArgs struct {
+	// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+	AcceptAnyHostKey pulumi.BoolPtrInput `pulumi:"acceptAnyHostKey"`
+	// Name or address of the machine.
+	Address pulumi.StringInput `pulumi:"address"`
+	// The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+	HostKey pulumi.StringPtrInput `pulumi:"hostKey"`
+	// Another machine, by way of which this one is reached.
+	Jump JumpPtrInput `pulumi:"jump"`
+	// File of known hosts, instead of those of the user.
+	KnownHostsFile pulumi.StringPtrInput `pulumi:"knownHostsFile"`
+	// Port of its sshd. Default: 22.
+	Port pulumi.IntPtrInput `pulumi:"port"`
+	// The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+	PrivateKey pulumi.StringPtrInput `pulumi:"privateKey"`
+	// File of the private key.
+	PrivateKeyFile pulumi.StringPtrInput `pulumi:"privateKeyFile"`
+	// Who logs in. Default: the user who runs Stasis.
+	User pulumi.StringPtrInput `pulumi:"user"`
+}
+
+func (SshArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*Ssh)(nil)).Elem()
+}
+
+func (i SshArgs) ToSshOutput() SshOutput {
+	return i.ToSshOutputWithContext(context.Background())
+}
+
+func (i SshArgs) ToSshOutputWithContext(ctx context.Context) SshOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(SshOutput)
+}
+
+type SshOutput struct{ *pulumi.OutputState }
+
+func (SshOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Ssh)(nil)).Elem()
+}
+
+func (o SshOutput) ToSshOutput() SshOutput {
+	return o
+}
+
+func (o SshOutput) ToSshOutputWithContext(ctx context.Context) SshOutput {
+	return o
+}
+
+// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+func (o SshOutput) AcceptAnyHostKey() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v Ssh) *bool { return v.AcceptAnyHostKey }).(pulumi.BoolPtrOutput)
+}
+
+// Name or address of the machine.
+func (o SshOutput) Address() pulumi.StringOutput {
+	return o.ApplyT(func(v Ssh) string { return v.Address }).(pulumi.StringOutput)
+}
+
+// The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+func (o SshOutput) HostKey() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Ssh) *string { return v.HostKey }).(pulumi.StringPtrOutput)
+}
+
+// Another machine, by way of which this one is reached.
+func (o SshOutput) Jump() JumpPtrOutput {
+	return o.ApplyT(func(v Ssh) *Jump { return v.Jump }).(JumpPtrOutput)
+}
+
+// File of known hosts, instead of those of the user.
+func (o SshOutput) KnownHostsFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Ssh) *string { return v.KnownHostsFile }).(pulumi.StringPtrOutput)
+}
+
+// Port of its sshd. Default: 22.
+func (o SshOutput) Port() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v Ssh) *int { return v.Port }).(pulumi.IntPtrOutput)
+}
+
+// The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+func (o SshOutput) PrivateKey() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Ssh) *string { return v.PrivateKey }).(pulumi.StringPtrOutput)
+}
+
+// File of the private key.
+func (o SshOutput) PrivateKeyFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Ssh) *string { return v.PrivateKeyFile }).(pulumi.StringPtrOutput)
+}
+
+// Who logs in. Default: the user who runs Stasis.
+func (o SshOutput) User() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Ssh) *string { return v.User }).(pulumi.StringPtrOutput)
+}
+
 type Store struct {
 	// Folder of the store, an OCI image layout that skopeo and oras can copy. It is made when it is missing.
 	Path *string `pulumi:"path"`
@@ -1865,6 +2432,8 @@ type StoredFilesMember struct {
 	Endpoint string `pulumi:"endpoint"`
 	// Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
 	Exclude []string `pulumi:"exclude"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
 	Path string `pulumi:"path"`
 }
@@ -1891,6 +2460,11 @@ func (o StoredFilesMemberOutput) Endpoint() pulumi.StringOutput {
 // Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
 func (o StoredFilesMemberOutput) Exclude() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v StoredFilesMember) []string { return v.Exclude }).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredFilesMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredFilesMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
 // The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
@@ -1942,6 +2516,16 @@ func (o StoredFilesMemberPtrOutput) Exclude() pulumi.StringArrayOutput {
 	}).(pulumi.StringArrayOutput)
 }
 
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredFilesMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredFilesMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
+}
+
 // The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
 func (o StoredFilesMemberPtrOutput) Path() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *StoredFilesMember) *string {
@@ -1957,6 +2541,8 @@ type StoredMariadbMember struct {
 	Databases []string `pulumi:"databases"`
 	// Where the member is, without user, password and options. Computed.
 	Endpoint string `pulumi:"endpoint"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// How many connections copy or load tables at once. 4 unless given.
 	Jobs *int `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
@@ -1985,6 +2571,11 @@ func (o StoredMariadbMemberOutput) Databases() pulumi.StringArrayOutput {
 // Where the member is, without user, password and options. Computed.
 func (o StoredMariadbMemberOutput) Endpoint() pulumi.StringOutput {
 	return o.ApplyT(func(v StoredMariadbMember) string { return v.Endpoint }).(pulumi.StringOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredMariadbMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredMariadbMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
 // How many connections copy or load tables at once. 4 unless given.
@@ -2038,6 +2629,16 @@ func (o StoredMariadbMemberPtrOutput) Endpoint() pulumi.StringPtrOutput {
 			return nil
 		}
 		return &v.Endpoint
+	}).(pulumi.StringPtrOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredMariadbMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredMariadbMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
 	}).(pulumi.StringPtrOutput)
 }
 
@@ -2140,6 +2741,8 @@ type StoredPostgresMember struct {
 	Databases []string `pulumi:"databases"`
 	// Where the member is, without user, password and options. Computed.
 	Endpoint string `pulumi:"endpoint"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// How many connections copy or load tables at once. 4 unless given.
 	Jobs *int `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak, ACCESS SHARE) locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
@@ -2173,6 +2776,11 @@ func (o StoredPostgresMemberOutput) Databases() pulumi.StringArrayOutput {
 // Where the member is, without user, password and options. Computed.
 func (o StoredPostgresMemberOutput) Endpoint() pulumi.StringOutput {
 	return o.ApplyT(func(v StoredPostgresMember) string { return v.Endpoint }).(pulumi.StringOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredPostgresMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredPostgresMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
 // How many connections copy or load tables at once. 4 unless given.
@@ -2236,6 +2844,16 @@ func (o StoredPostgresMemberPtrOutput) Endpoint() pulumi.StringPtrOutput {
 			return nil
 		}
 		return &v.Endpoint
+	}).(pulumi.StringPtrOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredPostgresMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredPostgresMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
 	}).(pulumi.StringPtrOutput)
 }
 
@@ -2428,6 +3046,8 @@ type StoredRedisMember struct {
 	CertFile *string `pulumi:"certFile"`
 	// Where the member is, without user, password and options. Computed.
 	Endpoint string `pulumi:"endpoint"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// PEM file of the key of the client certificate.
 	KeyFile *string `pulumi:"keyFile"`
 	// Host name that the server certificate is for, where it is not the one in the URL.
@@ -2466,6 +3086,11 @@ func (o StoredRedisMemberOutput) CertFile() pulumi.StringPtrOutput {
 // Where the member is, without user, password and options. Computed.
 func (o StoredRedisMemberOutput) Endpoint() pulumi.StringOutput {
 	return o.ApplyT(func(v StoredRedisMember) string { return v.Endpoint }).(pulumi.StringOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredRedisMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredRedisMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
 // PEM file of the key of the client certificate.
@@ -2542,6 +3167,16 @@ func (o StoredRedisMemberPtrOutput) Endpoint() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredRedisMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredRedisMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
+}
+
 // PEM file of the key of the client certificate.
 func (o StoredRedisMemberPtrOutput) KeyFile() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *StoredRedisMember) *string {
@@ -2565,6 +3200,10 @@ func (o StoredRedisMemberPtrOutput) ServerName() pulumi.StringPtrOutput {
 func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberInput)(nil)).Elem(), FilesMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberPtrInput)(nil)).Elem(), FilesMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*HostInput)(nil)).Elem(), HostArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*HostMapInput)(nil)).Elem(), HostMap{})
+	pulumi.RegisterInputType(reflect.TypeOf((*JumpInput)(nil)).Elem(), JumpArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*JumpPtrInput)(nil)).Elem(), JumpArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*MariadbMemberInput)(nil)).Elem(), MariadbMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*MariadbMemberPtrInput)(nil)).Elem(), MariadbMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*MemberInput)(nil)).Elem(), MemberArgs{})
@@ -2577,6 +3216,7 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*RedisMemberPtrInput)(nil)).Elem(), RedisMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RestoreToInput)(nil)).Elem(), RestoreToArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RestoreToPtrInput)(nil)).Elem(), RestoreToArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*SshInput)(nil)).Elem(), SshArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*StoreInput)(nil)).Elem(), StoreArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*StorePtrInput)(nil)).Elem(), StoreArgs{})
 	pulumi.RegisterOutputType(CapturedMemberOutput{})
@@ -2589,6 +3229,10 @@ func init() {
 	pulumi.RegisterOutputType(FilesMemberPtrOutput{})
 	pulumi.RegisterOutputType(GenerationOutput{})
 	pulumi.RegisterOutputType(GenerationArrayOutput{})
+	pulumi.RegisterOutputType(HostOutput{})
+	pulumi.RegisterOutputType(HostMapOutput{})
+	pulumi.RegisterOutputType(JumpOutput{})
+	pulumi.RegisterOutputType(JumpPtrOutput{})
 	pulumi.RegisterOutputType(MariadbMemberOutput{})
 	pulumi.RegisterOutputType(MariadbMemberPtrOutput{})
 	pulumi.RegisterOutputType(MemberOutput{})
@@ -2603,6 +3247,7 @@ func init() {
 	pulumi.RegisterOutputType(RestoreToPtrOutput{})
 	pulumi.RegisterOutputType(RestoredMemberOutput{})
 	pulumi.RegisterOutputType(RestoredMemberMapOutput{})
+	pulumi.RegisterOutputType(SshOutput{})
 	pulumi.RegisterOutputType(StoreOutput{})
 	pulumi.RegisterOutputType(StorePtrOutput{})
 	pulumi.RegisterOutputType(StoredFilesMemberOutput{})

@@ -11,6 +11,17 @@ declare var exports: any;
 const __config = new pulumi.Config("stasis");
 
 /**
+ * Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+ */
+export declare const hosts: {[key: string]: outputs.Host} | undefined;
+Object.defineProperty(exports, "hosts", {
+    get() {
+        return __config.getObject<{[key: string]: outputs.Host}>("hosts");
+    },
+    enumerable: true,
+});
+
+/**
  * How much blur is accepted, in milliseconds, unless a resource says otherwise.
  */
 export declare const maxBlurMs: number | undefined;

@@ -12,9 +12,55 @@ export interface FilesMemberArgs {
      */
     exclude?: pulumi.Input<pulumi.Input<string>[]>;
     /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: pulumi.Input<string>;
+    /**
      * The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
      */
     path: pulumi.Input<string>;
+}
+
+export interface HostArgs {
+    /**
+     * By OpenSSH, whose client must be on PATH where Stasis runs.
+     */
+    ssh: pulumi.Input<inputs.SshArgs>;
+}
+
+export interface JumpArgs {
+    /**
+     * Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+     */
+    acceptAnyHostKey?: pulumi.Input<boolean>;
+    /**
+     * Name or address of the machine.
+     */
+    address: pulumi.Input<string>;
+    /**
+     * The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+     */
+    hostKey?: pulumi.Input<string>;
+    /**
+     * File of known hosts, instead of those of the user.
+     */
+    knownHostsFile?: pulumi.Input<string>;
+    /**
+     * Port of its sshd. Default: 22.
+     */
+    port?: pulumi.Input<number>;
+    /**
+     * The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+     */
+    privateKey?: pulumi.Input<string>;
+    /**
+     * File of the private key.
+     */
+    privateKeyFile?: pulumi.Input<string>;
+    /**
+     * Who logs in. Default: the user who runs Stasis.
+     */
+    user?: pulumi.Input<string>;
 }
 
 export interface MariadbMemberArgs {
@@ -22,6 +68,10 @@ export interface MariadbMemberArgs {
      * Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
      */
     databases?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: pulumi.Input<string>;
     /**
      * How many connections copy or load tables at once. 4 unless given.
      */
@@ -68,6 +118,10 @@ export interface PostgresMemberArgs {
      * Names of the databases to capture, all at one instant; `["*"]` is every database of the server. The URL's database unless given.
      */
     databases?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: pulumi.Input<string>;
     /**
      * How many connections copy or load tables at once. 4 unless given.
      */
@@ -123,6 +177,10 @@ export interface RedisMemberArgs {
      */
     certFile?: pulumi.Input<string>;
     /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: pulumi.Input<string>;
+    /**
      * PEM file of the key of the client certificate.
      */
     keyFile?: pulumi.Input<string>;
@@ -161,6 +219,45 @@ export interface RestoreToArgs {
      * The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
      */
     verify?: pulumi.Input<enums.Verification>;
+}
+
+export interface SshArgs {
+    /**
+     * Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+     */
+    acceptAnyHostKey?: pulumi.Input<boolean>;
+    /**
+     * Name or address of the machine.
+     */
+    address: pulumi.Input<string>;
+    /**
+     * The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+     */
+    hostKey?: pulumi.Input<string>;
+    /**
+     * Another machine, by way of which this one is reached.
+     */
+    jump?: pulumi.Input<inputs.JumpArgs>;
+    /**
+     * File of known hosts, instead of those of the user.
+     */
+    knownHostsFile?: pulumi.Input<string>;
+    /**
+     * Port of its sshd. Default: 22.
+     */
+    port?: pulumi.Input<number>;
+    /**
+     * The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+     */
+    privateKey?: pulumi.Input<string>;
+    /**
+     * File of the private key.
+     */
+    privateKeyFile?: pulumi.Input<string>;
+    /**
+     * Who logs in. Default: the user who runs Stasis.
+     */
+    user?: pulumi.Input<string>;
 }
 
 export interface Store {

@@ -78,6 +78,48 @@ export interface Generation {
     reference: string;
 }
 
+export interface Host {
+    /**
+     * By OpenSSH, whose client must be on PATH where Stasis runs.
+     */
+    ssh: outputs.Ssh;
+}
+
+export interface Jump {
+    /**
+     * Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+     */
+    acceptAnyHostKey?: boolean;
+    /**
+     * Name or address of the machine.
+     */
+    address: string;
+    /**
+     * The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+     */
+    hostKey?: string;
+    /**
+     * File of known hosts, instead of those of the user.
+     */
+    knownHostsFile?: string;
+    /**
+     * Port of its sshd. Default: 22.
+     */
+    port?: number;
+    /**
+     * The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+     */
+    privateKey?: string;
+    /**
+     * File of the private key.
+     */
+    privateKeyFile?: string;
+    /**
+     * Who logs in. Default: the user who runs Stasis.
+     */
+    user?: string;
+}
+
 export interface RestoredMember {
     /**
      * How many differed.
@@ -97,6 +139,45 @@ export interface RestoredMember {
     verdict: enums.Verdict;
 }
 
+export interface Ssh {
+    /**
+     * Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+     */
+    acceptAnyHostKey?: boolean;
+    /**
+     * Name or address of the machine.
+     */
+    address: string;
+    /**
+     * The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+     */
+    hostKey?: string;
+    /**
+     * Another machine, by way of which this one is reached.
+     */
+    jump?: outputs.Jump;
+    /**
+     * File of known hosts, instead of those of the user.
+     */
+    knownHostsFile?: string;
+    /**
+     * Port of its sshd. Default: 22.
+     */
+    port?: number;
+    /**
+     * The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+     */
+    privateKey?: string;
+    /**
+     * File of the private key.
+     */
+    privateKeyFile?: string;
+    /**
+     * Who logs in. Default: the user who runs Stasis.
+     */
+    user?: string;
+}
+
 export interface Store {
     /**
      * Folder of the store, an OCI image layout that skopeo and oras can copy. It is made when it is missing.
@@ -114,6 +195,10 @@ export interface StoredFilesMember {
      */
     exclude?: string[];
     /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: string;
+    /**
      * The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
      */
     path: string;
@@ -128,6 +213,10 @@ export interface StoredMariadbMember {
      * Where the member is, without user, password and options. Computed.
      */
     endpoint: string;
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: string;
     /**
      * How many connections copy or load tables at once. 4 unless given.
      */
@@ -174,6 +263,10 @@ export interface StoredPostgresMember {
      * Where the member is, without user, password and options. Computed.
      */
     endpoint: string;
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: string;
     /**
      * How many connections copy or load tables at once. 4 unless given.
      */
@@ -232,6 +325,10 @@ export interface StoredRedisMember {
      * Where the member is, without user, password and options. Computed.
      */
     endpoint: string;
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: string;
     /**
      * PEM file of the key of the client certificate.
      */

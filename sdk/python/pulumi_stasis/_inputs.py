@@ -19,6 +19,10 @@ from ._enums import *
 __all__ = [
     'FilesMemberArgs',
     'FilesMemberArgsDict',
+    'HostArgs',
+    'HostArgsDict',
+    'JumpArgs',
+    'JumpArgsDict',
     'MariadbMemberArgs',
     'MariadbMemberArgsDict',
     'MemberArgs',
@@ -31,6 +35,8 @@ __all__ = [
     'RedisMemberArgsDict',
     'RestoreToArgs',
     'RestoreToArgsDict',
+    'SshArgs',
+    'SshArgsDict',
     'Store',
     'StoreDict',
     'StoreArgs',
@@ -49,6 +55,10 @@ if not MYPY:
         """
         Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
         """
+        host: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
 elif False:
     FilesMemberArgsDict: TypeAlias = Mapping[str, Any]
 
@@ -56,14 +66,18 @@ elif False:
 class FilesMemberArgs:
     def __init__(__self__, *,
                  path: pulumi.Input[builtins.str],
-                 exclude: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None):
+                 exclude: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 host: Optional[pulumi.Input[builtins.str]] = None):
         """
         :param pulumi.Input[builtins.str] path: The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
         :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] exclude: Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
+        :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         """
         pulumi.set(__self__, "path", path)
         if exclude is not None:
             pulumi.set(__self__, "exclude", exclude)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
 
     @property
     @pulumi.getter
@@ -89,6 +103,220 @@ class FilesMemberArgs:
     def exclude(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
         pulumi.set(self, "exclude", value)
 
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @host.setter
+    def host(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host", value)
+
+
+if not MYPY:
+    class HostArgsDict(TypedDict):
+        ssh: pulumi.Input['SshArgsDict']
+        """
+        By OpenSSH, whose client must be on PATH where Stasis runs.
+        """
+elif False:
+    HostArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class HostArgs:
+    def __init__(__self__, *,
+                 ssh: pulumi.Input['SshArgs']):
+        """
+        :param pulumi.Input['SshArgs'] ssh: By OpenSSH, whose client must be on PATH where Stasis runs.
+        """
+        pulumi.set(__self__, "ssh", ssh)
+
+    @property
+    @pulumi.getter
+    def ssh(self) -> pulumi.Input['SshArgs']:
+        """
+        By OpenSSH, whose client must be on PATH where Stasis runs.
+        """
+        return pulumi.get(self, "ssh")
+
+    @ssh.setter
+    def ssh(self, value: pulumi.Input['SshArgs']):
+        pulumi.set(self, "ssh", value)
+
+
+if not MYPY:
+    class JumpArgsDict(TypedDict):
+        address: pulumi.Input[builtins.str]
+        """
+        Name or address of the machine.
+        """
+        accept_any_host_key: NotRequired[pulumi.Input[builtins.bool]]
+        """
+        Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        """
+        host_key: NotRequired[pulumi.Input[builtins.str]]
+        """
+        The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        """
+        known_hosts_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        File of known hosts, instead of those of the user.
+        """
+        port: NotRequired[pulumi.Input[builtins.int]]
+        """
+        Port of its sshd. Default: 22.
+        """
+        private_key: NotRequired[pulumi.Input[builtins.str]]
+        """
+        The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        """
+        private_key_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        File of the private key.
+        """
+        user: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Who logs in. Default: the user who runs Stasis.
+        """
+elif False:
+    JumpArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class JumpArgs:
+    def __init__(__self__, *,
+                 address: pulumi.Input[builtins.str],
+                 accept_any_host_key: Optional[pulumi.Input[builtins.bool]] = None,
+                 host_key: Optional[pulumi.Input[builtins.str]] = None,
+                 known_hosts_file: Optional[pulumi.Input[builtins.str]] = None,
+                 port: Optional[pulumi.Input[builtins.int]] = None,
+                 private_key: Optional[pulumi.Input[builtins.str]] = None,
+                 private_key_file: Optional[pulumi.Input[builtins.str]] = None,
+                 user: Optional[pulumi.Input[builtins.str]] = None):
+        """
+        :param pulumi.Input[builtins.str] address: Name or address of the machine.
+        :param pulumi.Input[builtins.bool] accept_any_host_key: Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        :param pulumi.Input[builtins.str] host_key: The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        :param pulumi.Input[builtins.str] known_hosts_file: File of known hosts, instead of those of the user.
+        :param pulumi.Input[builtins.int] port: Port of its sshd. Default: 22.
+        :param pulumi.Input[builtins.str] private_key: The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        :param pulumi.Input[builtins.str] private_key_file: File of the private key.
+        :param pulumi.Input[builtins.str] user: Who logs in. Default: the user who runs Stasis.
+        """
+        pulumi.set(__self__, "address", address)
+        if accept_any_host_key is not None:
+            pulumi.set(__self__, "accept_any_host_key", accept_any_host_key)
+        if host_key is not None:
+            pulumi.set(__self__, "host_key", host_key)
+        if known_hosts_file is not None:
+            pulumi.set(__self__, "known_hosts_file", known_hosts_file)
+        if port is not None:
+            pulumi.set(__self__, "port", port)
+        if private_key is not None:
+            pulumi.set(__self__, "private_key", private_key)
+        if private_key_file is not None:
+            pulumi.set(__self__, "private_key_file", private_key_file)
+        if user is not None:
+            pulumi.set(__self__, "user", user)
+
+    @property
+    @pulumi.getter
+    def address(self) -> pulumi.Input[builtins.str]:
+        """
+        Name or address of the machine.
+        """
+        return pulumi.get(self, "address")
+
+    @address.setter
+    def address(self, value: pulumi.Input[builtins.str]):
+        pulumi.set(self, "address", value)
+
+    @property
+    @pulumi.getter(name="acceptAnyHostKey")
+    def accept_any_host_key(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        """
+        return pulumi.get(self, "accept_any_host_key")
+
+    @accept_any_host_key.setter
+    def accept_any_host_key(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "accept_any_host_key", value)
+
+    @property
+    @pulumi.getter(name="hostKey")
+    def host_key(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        """
+        return pulumi.get(self, "host_key")
+
+    @host_key.setter
+    def host_key(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host_key", value)
+
+    @property
+    @pulumi.getter(name="knownHostsFile")
+    def known_hosts_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        File of known hosts, instead of those of the user.
+        """
+        return pulumi.get(self, "known_hosts_file")
+
+    @known_hosts_file.setter
+    def known_hosts_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "known_hosts_file", value)
+
+    @property
+    @pulumi.getter
+    def port(self) -> Optional[pulumi.Input[builtins.int]]:
+        """
+        Port of its sshd. Default: 22.
+        """
+        return pulumi.get(self, "port")
+
+    @port.setter
+    def port(self, value: Optional[pulumi.Input[builtins.int]]):
+        pulumi.set(self, "port", value)
+
+    @property
+    @pulumi.getter(name="privateKey")
+    def private_key(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        """
+        return pulumi.get(self, "private_key")
+
+    @private_key.setter
+    def private_key(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "private_key", value)
+
+    @property
+    @pulumi.getter(name="privateKeyFile")
+    def private_key_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        File of the private key.
+        """
+        return pulumi.get(self, "private_key_file")
+
+    @private_key_file.setter
+    def private_key_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "private_key_file", value)
+
+    @property
+    @pulumi.getter
+    def user(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Who logs in. Default: the user who runs Stasis.
+        """
+        return pulumi.get(self, "user")
+
+    @user.setter
+    def user(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "user", value)
+
 
 if not MYPY:
     class MariadbMemberArgsDict(TypedDict):
@@ -99,6 +327,10 @@ if not MYPY:
         databases: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
         """
         Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        """
+        host: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         """
         jobs: NotRequired[pulumi.Input[builtins.int]]
         """
@@ -116,17 +348,21 @@ class MariadbMemberArgs:
     def __init__(__self__, *,
                  url: pulumi.Input[builtins.str],
                  databases: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 host: Optional[pulumi.Input[builtins.str]] = None,
                  jobs: Optional[pulumi.Input[builtins.int]] = None,
                  lock_timeout_ms: Optional[pulumi.Input[builtins.int]] = None):
         """
         :param pulumi.Input[builtins.str] url: Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
         :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] databases: Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param pulumi.Input[builtins.int] jobs: How many connections copy or load tables at once. 4 unless given.
         :param pulumi.Input[builtins.int] lock_timeout_ms: For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
         """
         pulumi.set(__self__, "url", url)
         if databases is not None:
             pulumi.set(__self__, "databases", databases)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if jobs is not None:
             pulumi.set(__self__, "jobs", jobs)
         if lock_timeout_ms is not None:
@@ -155,6 +391,18 @@ class MariadbMemberArgs:
     @databases.setter
     def databases(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
         pulumi.set(self, "databases", value)
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @host.setter
+    def host(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host", value)
 
     @property
     @pulumi.getter
@@ -307,6 +555,10 @@ if not MYPY:
         """
         Names of the databases to capture, all at one instant; `["*"]` is every database of the server. The URL's database unless given.
         """
+        host: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
         jobs: NotRequired[pulumi.Input[builtins.int]]
         """
         How many connections copy or load tables at once. 4 unless given.
@@ -324,12 +576,14 @@ class PostgresMemberArgs:
                  url: pulumi.Input[builtins.str],
                  client_path: Optional[pulumi.Input[builtins.str]] = None,
                  databases: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 host: Optional[pulumi.Input[builtins.str]] = None,
                  jobs: Optional[pulumi.Input[builtins.int]] = None,
                  lock_timeout_ms: Optional[pulumi.Input[builtins.int]] = None):
         """
         :param pulumi.Input[builtins.str] url: Where the server is and how to log in: `postgres://user:password@host:port/database`. libpq's `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `options` and `connect_timeout` are honoured.
         :param pulumi.Input[builtins.str] client_path: Folder of `pg_dump`, `pg_restore` and `psql` to use. Looked for on PATH and in the usual places unless given.
         :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] databases: Names of the databases to capture, all at one instant; `["*"]` is every database of the server. The URL's database unless given.
+        :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param pulumi.Input[builtins.int] jobs: How many connections copy or load tables at once. 4 unless given.
         :param pulumi.Input[builtins.int] lock_timeout_ms: For how long a capture tries to get its (weak, ACCESS SHARE) locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
         """
@@ -338,6 +592,8 @@ class PostgresMemberArgs:
             pulumi.set(__self__, "client_path", client_path)
         if databases is not None:
             pulumi.set(__self__, "databases", databases)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if jobs is not None:
             pulumi.set(__self__, "jobs", jobs)
         if lock_timeout_ms is not None:
@@ -378,6 +634,18 @@ class PostgresMemberArgs:
     @databases.setter
     def databases(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
         pulumi.set(self, "databases", value)
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @host.setter
+    def host(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host", value)
 
     @property
     @pulumi.getter
@@ -554,6 +822,10 @@ if not MYPY:
         """
         PEM file of the client certificate, where the server asks for one.
         """
+        host: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
         key_file: NotRequired[pulumi.Input[builtins.str]]
         """
         PEM file of the key of the client certificate.
@@ -572,6 +844,7 @@ class RedisMemberArgs:
                  acl: Optional[pulumi.Input[builtins.bool]] = None,
                  ca_file: Optional[pulumi.Input[builtins.str]] = None,
                  cert_file: Optional[pulumi.Input[builtins.str]] = None,
+                 host: Optional[pulumi.Input[builtins.str]] = None,
                  key_file: Optional[pulumi.Input[builtins.str]] = None,
                  server_name: Optional[pulumi.Input[builtins.str]] = None):
         """
@@ -579,6 +852,7 @@ class RedisMemberArgs:
         :param pulumi.Input[builtins.bool] acl: Whether ACL users are captured, where the login may read them. Their password hashes go into the store with the data. Default: true.
         :param pulumi.Input[builtins.str] ca_file: PEM file of the authority that signed the server certificate, where the system does not know it.
         :param pulumi.Input[builtins.str] cert_file: PEM file of the client certificate, where the server asks for one.
+        :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param pulumi.Input[builtins.str] key_file: PEM file of the key of the client certificate.
         :param pulumi.Input[builtins.str] server_name: Host name that the server certificate is for, where it is not the one in the URL.
         """
@@ -589,6 +863,8 @@ class RedisMemberArgs:
             pulumi.set(__self__, "ca_file", ca_file)
         if cert_file is not None:
             pulumi.set(__self__, "cert_file", cert_file)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if key_file is not None:
             pulumi.set(__self__, "key_file", key_file)
         if server_name is not None:
@@ -641,6 +917,18 @@ class RedisMemberArgs:
     @cert_file.setter
     def cert_file(self, value: Optional[pulumi.Input[builtins.str]]):
         pulumi.set(self, "cert_file", value)
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @host.setter
+    def host(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host", value)
 
     @property
     @pulumi.getter(name="keyFile")
@@ -796,6 +1084,197 @@ class RestoreToArgs:
     @verify.setter
     def verify(self, value: Optional[pulumi.Input['Verification']]):
         pulumi.set(self, "verify", value)
+
+
+if not MYPY:
+    class SshArgsDict(TypedDict):
+        address: pulumi.Input[builtins.str]
+        """
+        Name or address of the machine.
+        """
+        accept_any_host_key: NotRequired[pulumi.Input[builtins.bool]]
+        """
+        Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        """
+        host_key: NotRequired[pulumi.Input[builtins.str]]
+        """
+        The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        """
+        jump: NotRequired[pulumi.Input['JumpArgsDict']]
+        """
+        Another machine, by way of which this one is reached.
+        """
+        known_hosts_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        File of known hosts, instead of those of the user.
+        """
+        port: NotRequired[pulumi.Input[builtins.int]]
+        """
+        Port of its sshd. Default: 22.
+        """
+        private_key: NotRequired[pulumi.Input[builtins.str]]
+        """
+        The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        """
+        private_key_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        File of the private key.
+        """
+        user: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Who logs in. Default: the user who runs Stasis.
+        """
+elif False:
+    SshArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class SshArgs:
+    def __init__(__self__, *,
+                 address: pulumi.Input[builtins.str],
+                 accept_any_host_key: Optional[pulumi.Input[builtins.bool]] = None,
+                 host_key: Optional[pulumi.Input[builtins.str]] = None,
+                 jump: Optional[pulumi.Input['JumpArgs']] = None,
+                 known_hosts_file: Optional[pulumi.Input[builtins.str]] = None,
+                 port: Optional[pulumi.Input[builtins.int]] = None,
+                 private_key: Optional[pulumi.Input[builtins.str]] = None,
+                 private_key_file: Optional[pulumi.Input[builtins.str]] = None,
+                 user: Optional[pulumi.Input[builtins.str]] = None):
+        """
+        :param pulumi.Input[builtins.str] address: Name or address of the machine.
+        :param pulumi.Input[builtins.bool] accept_any_host_key: Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        :param pulumi.Input[builtins.str] host_key: The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        :param pulumi.Input['JumpArgs'] jump: Another machine, by way of which this one is reached.
+        :param pulumi.Input[builtins.str] known_hosts_file: File of known hosts, instead of those of the user.
+        :param pulumi.Input[builtins.int] port: Port of its sshd. Default: 22.
+        :param pulumi.Input[builtins.str] private_key: The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        :param pulumi.Input[builtins.str] private_key_file: File of the private key.
+        :param pulumi.Input[builtins.str] user: Who logs in. Default: the user who runs Stasis.
+        """
+        pulumi.set(__self__, "address", address)
+        if accept_any_host_key is not None:
+            pulumi.set(__self__, "accept_any_host_key", accept_any_host_key)
+        if host_key is not None:
+            pulumi.set(__self__, "host_key", host_key)
+        if jump is not None:
+            pulumi.set(__self__, "jump", jump)
+        if known_hosts_file is not None:
+            pulumi.set(__self__, "known_hosts_file", known_hosts_file)
+        if port is not None:
+            pulumi.set(__self__, "port", port)
+        if private_key is not None:
+            pulumi.set(__self__, "private_key", private_key)
+        if private_key_file is not None:
+            pulumi.set(__self__, "private_key_file", private_key_file)
+        if user is not None:
+            pulumi.set(__self__, "user", user)
+
+    @property
+    @pulumi.getter
+    def address(self) -> pulumi.Input[builtins.str]:
+        """
+        Name or address of the machine.
+        """
+        return pulumi.get(self, "address")
+
+    @address.setter
+    def address(self, value: pulumi.Input[builtins.str]):
+        pulumi.set(self, "address", value)
+
+    @property
+    @pulumi.getter(name="acceptAnyHostKey")
+    def accept_any_host_key(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        """
+        return pulumi.get(self, "accept_any_host_key")
+
+    @accept_any_host_key.setter
+    def accept_any_host_key(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "accept_any_host_key", value)
+
+    @property
+    @pulumi.getter(name="hostKey")
+    def host_key(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        """
+        return pulumi.get(self, "host_key")
+
+    @host_key.setter
+    def host_key(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host_key", value)
+
+    @property
+    @pulumi.getter
+    def jump(self) -> Optional[pulumi.Input['JumpArgs']]:
+        """
+        Another machine, by way of which this one is reached.
+        """
+        return pulumi.get(self, "jump")
+
+    @jump.setter
+    def jump(self, value: Optional[pulumi.Input['JumpArgs']]):
+        pulumi.set(self, "jump", value)
+
+    @property
+    @pulumi.getter(name="knownHostsFile")
+    def known_hosts_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        File of known hosts, instead of those of the user.
+        """
+        return pulumi.get(self, "known_hosts_file")
+
+    @known_hosts_file.setter
+    def known_hosts_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "known_hosts_file", value)
+
+    @property
+    @pulumi.getter
+    def port(self) -> Optional[pulumi.Input[builtins.int]]:
+        """
+        Port of its sshd. Default: 22.
+        """
+        return pulumi.get(self, "port")
+
+    @port.setter
+    def port(self, value: Optional[pulumi.Input[builtins.int]]):
+        pulumi.set(self, "port", value)
+
+    @property
+    @pulumi.getter(name="privateKey")
+    def private_key(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        """
+        return pulumi.get(self, "private_key")
+
+    @private_key.setter
+    def private_key(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "private_key", value)
+
+    @property
+    @pulumi.getter(name="privateKeyFile")
+    def private_key_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        File of the private key.
+        """
+        return pulumi.get(self, "private_key_file")
+
+    @private_key_file.setter
+    def private_key_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "private_key_file", value)
+
+    @property
+    @pulumi.getter
+    def user(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Who logs in. Default: the user who runs Stasis.
+        """
+        return pulumi.get(self, "user")
+
+    @user.setter
+    def user(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "user", value)
 
 
 if not MYPY:

@@ -22,7 +22,10 @@ __all__ = [
     'Coverage',
     'Difference',
     'Generation',
+    'Host',
+    'Jump',
     'RestoredMember',
+    'Ssh',
     'Store',
     'StoredFilesMember',
     'StoredMariadbMember',
@@ -226,6 +229,126 @@ class Generation(dict):
 
 
 @pulumi.output_type
+class Host(dict):
+    def __init__(__self__, *,
+                 ssh: 'outputs.Ssh'):
+        """
+        :param 'Ssh' ssh: By OpenSSH, whose client must be on PATH where Stasis runs.
+        """
+        pulumi.set(__self__, "ssh", ssh)
+
+    @property
+    @pulumi.getter
+    def ssh(self) -> 'outputs.Ssh':
+        """
+        By OpenSSH, whose client must be on PATH where Stasis runs.
+        """
+        return pulumi.get(self, "ssh")
+
+
+@pulumi.output_type
+class Jump(dict):
+    def __init__(__self__, *,
+                 address: builtins.str,
+                 accept_any_host_key: Optional[builtins.bool] = None,
+                 host_key: Optional[builtins.str] = None,
+                 known_hosts_file: Optional[builtins.str] = None,
+                 port: Optional[builtins.int] = None,
+                 private_key: Optional[builtins.str] = None,
+                 private_key_file: Optional[builtins.str] = None,
+                 user: Optional[builtins.str] = None):
+        """
+        :param builtins.str address: Name or address of the machine.
+        :param builtins.bool accept_any_host_key: Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        :param builtins.str host_key: The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        :param builtins.str known_hosts_file: File of known hosts, instead of those of the user.
+        :param builtins.int port: Port of its sshd. Default: 22.
+        :param builtins.str private_key: The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        :param builtins.str private_key_file: File of the private key.
+        :param builtins.str user: Who logs in. Default: the user who runs Stasis.
+        """
+        pulumi.set(__self__, "address", address)
+        if accept_any_host_key is not None:
+            pulumi.set(__self__, "accept_any_host_key", accept_any_host_key)
+        if host_key is not None:
+            pulumi.set(__self__, "host_key", host_key)
+        if known_hosts_file is not None:
+            pulumi.set(__self__, "known_hosts_file", known_hosts_file)
+        if port is not None:
+            pulumi.set(__self__, "port", port)
+        if private_key is not None:
+            pulumi.set(__self__, "private_key", private_key)
+        if private_key_file is not None:
+            pulumi.set(__self__, "private_key_file", private_key_file)
+        if user is not None:
+            pulumi.set(__self__, "user", user)
+
+    @property
+    @pulumi.getter
+    def address(self) -> builtins.str:
+        """
+        Name or address of the machine.
+        """
+        return pulumi.get(self, "address")
+
+    @property
+    @pulumi.getter(name="acceptAnyHostKey")
+    def accept_any_host_key(self) -> Optional[builtins.bool]:
+        """
+        Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        """
+        return pulumi.get(self, "accept_any_host_key")
+
+    @property
+    @pulumi.getter(name="hostKey")
+    def host_key(self) -> Optional[builtins.str]:
+        """
+        The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        """
+        return pulumi.get(self, "host_key")
+
+    @property
+    @pulumi.getter(name="knownHostsFile")
+    def known_hosts_file(self) -> Optional[builtins.str]:
+        """
+        File of known hosts, instead of those of the user.
+        """
+        return pulumi.get(self, "known_hosts_file")
+
+    @property
+    @pulumi.getter
+    def port(self) -> Optional[builtins.int]:
+        """
+        Port of its sshd. Default: 22.
+        """
+        return pulumi.get(self, "port")
+
+    @property
+    @pulumi.getter(name="privateKey")
+    def private_key(self) -> Optional[builtins.str]:
+        """
+        The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        """
+        return pulumi.get(self, "private_key")
+
+    @property
+    @pulumi.getter(name="privateKeyFile")
+    def private_key_file(self) -> Optional[builtins.str]:
+        """
+        File of the private key.
+        """
+        return pulumi.get(self, "private_key_file")
+
+    @property
+    @pulumi.getter
+    def user(self) -> Optional[builtins.str]:
+        """
+        Who logs in. Default: the user who runs Stasis.
+        """
+        return pulumi.get(self, "user")
+
+
+@pulumi.output_type
 class RestoredMember(dict):
     @staticmethod
     def __key_warning(key: str):
@@ -296,6 +419,120 @@ class RestoredMember(dict):
 
 
 @pulumi.output_type
+class Ssh(dict):
+    def __init__(__self__, *,
+                 address: builtins.str,
+                 accept_any_host_key: Optional[builtins.bool] = None,
+                 host_key: Optional[builtins.str] = None,
+                 jump: Optional['outputs.Jump'] = None,
+                 known_hosts_file: Optional[builtins.str] = None,
+                 port: Optional[builtins.int] = None,
+                 private_key: Optional[builtins.str] = None,
+                 private_key_file: Optional[builtins.str] = None,
+                 user: Optional[builtins.str] = None):
+        """
+        :param builtins.str address: Name or address of the machine.
+        :param builtins.bool accept_any_host_key: Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        :param builtins.str host_key: The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        :param 'Jump' jump: Another machine, by way of which this one is reached.
+        :param builtins.str known_hosts_file: File of known hosts, instead of those of the user.
+        :param builtins.int port: Port of its sshd. Default: 22.
+        :param builtins.str private_key: The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        :param builtins.str private_key_file: File of the private key.
+        :param builtins.str user: Who logs in. Default: the user who runs Stasis.
+        """
+        pulumi.set(__self__, "address", address)
+        if accept_any_host_key is not None:
+            pulumi.set(__self__, "accept_any_host_key", accept_any_host_key)
+        if host_key is not None:
+            pulumi.set(__self__, "host_key", host_key)
+        if jump is not None:
+            pulumi.set(__self__, "jump", jump)
+        if known_hosts_file is not None:
+            pulumi.set(__self__, "known_hosts_file", known_hosts_file)
+        if port is not None:
+            pulumi.set(__self__, "port", port)
+        if private_key is not None:
+            pulumi.set(__self__, "private_key", private_key)
+        if private_key_file is not None:
+            pulumi.set(__self__, "private_key_file", private_key_file)
+        if user is not None:
+            pulumi.set(__self__, "user", user)
+
+    @property
+    @pulumi.getter
+    def address(self) -> builtins.str:
+        """
+        Name or address of the machine.
+        """
+        return pulumi.get(self, "address")
+
+    @property
+    @pulumi.getter(name="acceptAnyHostKey")
+    def accept_any_host_key(self) -> Optional[builtins.bool]:
+        """
+        Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
+        """
+        return pulumi.get(self, "accept_any_host_key")
+
+    @property
+    @pulumi.getter(name="hostKey")
+    def host_key(self) -> Optional[builtins.str]:
+        """
+        The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.
+        """
+        return pulumi.get(self, "host_key")
+
+    @property
+    @pulumi.getter
+    def jump(self) -> Optional['outputs.Jump']:
+        """
+        Another machine, by way of which this one is reached.
+        """
+        return pulumi.get(self, "jump")
+
+    @property
+    @pulumi.getter(name="knownHostsFile")
+    def known_hosts_file(self) -> Optional[builtins.str]:
+        """
+        File of known hosts, instead of those of the user.
+        """
+        return pulumi.get(self, "known_hosts_file")
+
+    @property
+    @pulumi.getter
+    def port(self) -> Optional[builtins.int]:
+        """
+        Port of its sshd. Default: 22.
+        """
+        return pulumi.get(self, "port")
+
+    @property
+    @pulumi.getter(name="privateKey")
+    def private_key(self) -> Optional[builtins.str]:
+        """
+        The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.
+        """
+        return pulumi.get(self, "private_key")
+
+    @property
+    @pulumi.getter(name="privateKeyFile")
+    def private_key_file(self) -> Optional[builtins.str]:
+        """
+        File of the private key.
+        """
+        return pulumi.get(self, "private_key_file")
+
+    @property
+    @pulumi.getter
+    def user(self) -> Optional[builtins.str]:
+        """
+        Who logs in. Default: the user who runs Stasis.
+        """
+        return pulumi.get(self, "user")
+
+
+@pulumi.output_type
 class Store(dict):
     def __init__(__self__, *,
                  path: Optional[builtins.str] = None):
@@ -319,16 +556,20 @@ class StoredFilesMember(dict):
     def __init__(__self__, *,
                  endpoint: builtins.str,
                  path: builtins.str,
-                 exclude: Optional[Sequence[builtins.str]] = None):
+                 exclude: Optional[Sequence[builtins.str]] = None,
+                 host: Optional[builtins.str] = None):
         """
         :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
         :param builtins.str path: The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
         :param Sequence[builtins.str] exclude: Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
+        :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         """
         pulumi.set(__self__, "endpoint", endpoint)
         pulumi.set(__self__, "path", path)
         if exclude is not None:
             pulumi.set(__self__, "exclude", exclude)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
 
     @property
     @pulumi.getter
@@ -354,6 +595,14 @@ class StoredFilesMember(dict):
         """
         return pulumi.get(self, "exclude")
 
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[builtins.str]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
 
 @pulumi.output_type
 class StoredMariadbMember(dict):
@@ -377,17 +626,21 @@ class StoredMariadbMember(dict):
     def __init__(__self__, *,
                  endpoint: builtins.str,
                  databases: Optional[Sequence[builtins.str]] = None,
+                 host: Optional[builtins.str] = None,
                  jobs: Optional[builtins.int] = None,
                  lock_timeout_ms: Optional[builtins.int] = None):
         """
         :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
         :param Sequence[builtins.str] databases: Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
+        :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param builtins.int jobs: How many connections copy or load tables at once. 4 unless given.
         :param builtins.int lock_timeout_ms: For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
         """
         pulumi.set(__self__, "endpoint", endpoint)
         if databases is not None:
             pulumi.set(__self__, "databases", databases)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if jobs is not None:
             pulumi.set(__self__, "jobs", jobs)
         if lock_timeout_ms is not None:
@@ -408,6 +661,14 @@ class StoredMariadbMember(dict):
         Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
         """
         return pulumi.get(self, "databases")
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[builtins.str]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
 
     @property
     @pulumi.getter
@@ -518,12 +779,14 @@ class StoredPostgresMember(dict):
                  endpoint: builtins.str,
                  client_path: Optional[builtins.str] = None,
                  databases: Optional[Sequence[builtins.str]] = None,
+                 host: Optional[builtins.str] = None,
                  jobs: Optional[builtins.int] = None,
                  lock_timeout_ms: Optional[builtins.int] = None):
         """
         :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
         :param builtins.str client_path: Folder of `pg_dump`, `pg_restore` and `psql` to use. Looked for on PATH and in the usual places unless given.
         :param Sequence[builtins.str] databases: Names of the databases to capture, all at one instant; `["*"]` is every database of the server. The URL's database unless given.
+        :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param builtins.int jobs: How many connections copy or load tables at once. 4 unless given.
         :param builtins.int lock_timeout_ms: For how long a capture tries to get its (weak, ACCESS SHARE) locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
         """
@@ -532,6 +795,8 @@ class StoredPostgresMember(dict):
             pulumi.set(__self__, "client_path", client_path)
         if databases is not None:
             pulumi.set(__self__, "databases", databases)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if jobs is not None:
             pulumi.set(__self__, "jobs", jobs)
         if lock_timeout_ms is not None:
@@ -560,6 +825,14 @@ class StoredPostgresMember(dict):
         Names of the databases to capture, all at one instant; `["*"]` is every database of the server. The URL's database unless given.
         """
         return pulumi.get(self, "databases")
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[builtins.str]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
 
     @property
     @pulumi.getter
@@ -715,6 +988,7 @@ class StoredRedisMember(dict):
                  acl: Optional[builtins.bool] = None,
                  ca_file: Optional[builtins.str] = None,
                  cert_file: Optional[builtins.str] = None,
+                 host: Optional[builtins.str] = None,
                  key_file: Optional[builtins.str] = None,
                  server_name: Optional[builtins.str] = None):
         """
@@ -722,6 +996,7 @@ class StoredRedisMember(dict):
         :param builtins.bool acl: Whether ACL users are captured, where the login may read them. Their password hashes go into the store with the data. Default: true.
         :param builtins.str ca_file: PEM file of the authority that signed the server certificate, where the system does not know it.
         :param builtins.str cert_file: PEM file of the client certificate, where the server asks for one.
+        :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param builtins.str key_file: PEM file of the key of the client certificate.
         :param builtins.str server_name: Host name that the server certificate is for, where it is not the one in the URL.
         """
@@ -732,6 +1007,8 @@ class StoredRedisMember(dict):
             pulumi.set(__self__, "ca_file", ca_file)
         if cert_file is not None:
             pulumi.set(__self__, "cert_file", cert_file)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if key_file is not None:
             pulumi.set(__self__, "key_file", key_file)
         if server_name is not None:
@@ -768,6 +1045,14 @@ class StoredRedisMember(dict):
         PEM file of the client certificate, where the server asks for one.
         """
         return pulumi.get(self, "cert_file")
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[builtins.str]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
 
     @property
     @pulumi.getter(name="keyFile")

@@ -21,21 +21,37 @@ __all__ = ['ProviderArgs', 'Provider']
 @pulumi.input_type
 class ProviderArgs:
     def __init__(__self__, *,
+                 hosts: Optional[pulumi.Input[Mapping[str, pulumi.Input['HostArgs']]]] = None,
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None):
         """
         The set of arguments for constructing a Provider resource.
+        :param pulumi.Input[Mapping[str, pulumi.Input['HostArgs']]] hosts: Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
         :param pulumi.Input[builtins.float] max_blur_ms: How much blur is accepted, in milliseconds, unless a resource says otherwise.
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds, unless a resource says otherwise.
         :param pulumi.Input['StoreArgs'] store: Where snapshots live, unless a resource says otherwise.
         """
+        if hosts is not None:
+            pulumi.set(__self__, "hosts", hosts)
         if max_blur_ms is not None:
             pulumi.set(__self__, "max_blur_ms", max_blur_ms)
         if max_pause_ms is not None:
             pulumi.set(__self__, "max_pause_ms", max_pause_ms)
         if store is not None:
             pulumi.set(__self__, "store", store)
+
+    @property
+    @pulumi.getter
+    def hosts(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['HostArgs']]]]:
+        """
+        Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+        """
+        return pulumi.get(self, "hosts")
+
+    @hosts.setter
+    def hosts(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['HostArgs']]]]):
+        pulumi.set(self, "hosts", value)
 
     @property
     @pulumi.getter(name="maxBlurMs")
@@ -82,6 +98,7 @@ class Provider(pulumi.ProviderResource):
     def __init__(__self__,
                  resource_name: str,
                  opts: Optional[pulumi.ResourceOptions] = None,
+                 hosts: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['HostArgs', 'HostArgsDict']]]]] = None,
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
@@ -91,6 +108,7 @@ class Provider(pulumi.ProviderResource):
 
         :param str resource_name: The name of the resource.
         :param pulumi.ResourceOptions opts: Options for the resource.
+        :param pulumi.Input[Mapping[str, pulumi.Input[Union['HostArgs', 'HostArgsDict']]]] hosts: Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
         :param pulumi.Input[builtins.float] max_blur_ms: How much blur is accepted, in milliseconds, unless a resource says otherwise.
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds, unless a resource says otherwise.
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live, unless a resource says otherwise.
@@ -119,6 +137,7 @@ class Provider(pulumi.ProviderResource):
     def _internal_init(__self__,
                  resource_name: str,
                  opts: Optional[pulumi.ResourceOptions] = None,
+                 hosts: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['HostArgs', 'HostArgsDict']]]]] = None,
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
@@ -131,6 +150,7 @@ class Provider(pulumi.ProviderResource):
                 raise TypeError('__props__ is only valid when passed in combination with a valid opts.id to get an existing resource')
             __props__ = ProviderArgs.__new__(ProviderArgs)
 
+            __props__.__dict__["hosts"] = pulumi.Output.secret(hosts).apply(pulumi.runtime.to_json) if hosts is not None else None
             __props__.__dict__["max_blur_ms"] = pulumi.Output.from_input(max_blur_ms).apply(pulumi.runtime.to_json) if max_blur_ms is not None else None
             __props__.__dict__["max_pause_ms"] = pulumi.Output.from_input(max_pause_ms).apply(pulumi.runtime.to_json) if max_pause_ms is not None else None
             __props__.__dict__["store"] = pulumi.Output.from_input(store).apply(pulumi.runtime.to_json) if store is not None else None

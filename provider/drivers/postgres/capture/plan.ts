@@ -24,7 +24,7 @@ const NAMED = 5;
 export async function planCapture(spec: PostgresSpec, host: Host, context: Context): Promise<CapturePlan> {
   const plan = new Findings();
   try {
-    const place = parsePlace(spec.url);
+    const place = parsePlace(spec.url, host);
     await using connection = await Connection.open(place, { signal: context.signal });
     const server = await serverFacts(connection, context.signal);
     plan.system = { product: 'PostgreSQL', version: server.version };

@@ -72,7 +72,7 @@ export class CaptureSession implements Session {
     context: Context,
     forCopy: boolean,
   ): Promise<CaptureSession> {
-    const place = parsePlace(spec.url);
+    const place = parsePlace(spec.url, host);
     const select = (all: readonly Database[]): Omit<Part, 'session'>[] => {
       const { selected, problems } = selectDatabases(all, spec, place);
       if (problems[0]) throw problems[0];

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import type pg from 'pg';
 import { StasisError } from '../../../core/errors.ts';
@@ -112,10 +114,12 @@ async function firstThatConnects(
   // Most runs of a plugin contact no server: the client is loaded with the first connection.
   const { default: library } = await import('pg');
   const ways = await waysOf(place);
+  const stream = await streamTo(place, signal);
   for (const [index, ssl] of ways.entries()) {
     const client = new library.Client({
       host: place.host,
       port: place.port,
+      stream,
       user: place.user,
       // As a function, or `pg` would take an empty one from PGPASSWORD.
       password: () => place.password,
@@ -138,6 +142,21 @@ async function firstThatConnects(
     }
   }
   throw new RangeError('an sslmode without a way to connect');
+}
+
+/** A server that is seen from another machine is connected to by way of it, whatever `pg` takes for its address. */
+async function streamTo(place: Place, signal: AbortSignal): Promise<(() => Duplex) | undefined> {
+  const { host, port, reach } = place;
+  if (reach === undefined) return undefined;
+  const { path } = host.startsWith('/')
+    ? await reach(`${host}/.s.PGSQL.${port}`, undefined, { signal })
+    : await reach(host, port, { signal });
+  return () => {
+    const socket = new Socket();
+    const connect = socket.connect.bind(socket);
+    socket.connect = () => connect({ path });
+    return socket;
+  };
 }
 
 /** The server does not do TLS at all, or insists on it: then `prefer` and `allow` go the other way. */

@@ -1,4 +1,5 @@
 import { StasisError } from '../../../core/errors.ts';
+import type { Host, Reach } from '../../../core/host.ts';
 
 /** How libpq's `sslmode` protects a connection, weakest first. */
 export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
@@ -20,6 +21,8 @@ export interface Place {
   /** Command-line options for the server process (`-c search_path=…`). */
   readonly options: string | undefined;
   readonly connectTimeoutMs: number;
+  /** Set where the server is seen from another machine than ours. */
+  readonly reach: Reach | undefined;
 }
 
 const DEFAULT_PORT = 5432;
@@ -35,9 +38,10 @@ const KNOWN = [
 /**
  * Takes a URL apart as libpq would. Nothing is read from the environment.
  *
+ * @param at the machine from which the server is seen; ours unless given
  * @throws StasisError `postgres.url`, never with the URL in it.
  */
-export function parsePlace(url: string): Place {
+export function parsePlace(url: string, at?: Host): Place {
   const parsed = parseUrl(url);
   const given = parsed.searchParams;
   for (const name of given.keys())
@@ -59,6 +63,7 @@ export function parsePlace(url: string): Place {
     sslKey: given.get('sslkey') ?? undefined,
     options: given.get('options') ?? undefined,
     connectTimeoutMs: timeoutOf(given.get('connect_timeout')),
+    reach: at?.reach,
   };
 }
 

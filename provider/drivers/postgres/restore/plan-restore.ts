@@ -18,7 +18,7 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   try {
     const content = parseContent(from);
-    const target = await lookAtTarget(spec, parsePlace(spec.url), host, content, context);
+    const target = await lookAtTarget(spec, parsePlace(spec.url, host), host, content, context);
     return {
       problems: targetProblems(target, content, from),
       identities: target.destinations.map(({ name }) => `postgres:${target.server.systemId}/${name}`),

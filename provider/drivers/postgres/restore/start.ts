@@ -42,7 +42,7 @@ export async function restore(
   context: Context,
 ): Promise<Held> {
   const content = parseContent(from);
-  const place = parsePlace(spec.url);
+  const place = parsePlace(spec.url, host);
   const target = await lookAtTarget(spec, place, host, content, context);
   const problem = targetProblems(target, content, from).find(({ severity }) => severity === 'error');
   if (problem) throw problem;

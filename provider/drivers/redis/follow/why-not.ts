@@ -39,6 +39,7 @@ export async function whyNotFollow(load: FollowLoad): Promise<string | undefined
     return 'the target does not read all types by itself';
   if (shiftMs !== 0 && content.types.some(hasExpiringFields)) return 'fields have expiry times to be moved';
   if (content.modules.length > 0) return 'there are values of modules';
+  if (spec.reach !== undefined) return 'the target is seen from another machine';
   if (parseTarget(spec).secure) return 'the target speaks TLS';
   if (!isPrivate((await routeTo(spec, signal)).local)) return 'the way to the target is not private';
   const rights = await checkRights(connection, COMMANDS, signal);

@@ -14,8 +14,8 @@ export async function capture(
   invocation: Invocation,
   options: { readonly file: string; readonly adopt?: boolean },
 ): Promise<ExitStatus> {
-  const snapshot = resourceOf(invocation, 'Snapshot');
-  const inputs = await readInputs(invocation, options.file, snapshot.inputs);
+  const inputs = await readInputs(invocation, options.file, resourceOf(invocation, 'Snapshot').inputs);
+  const snapshot = resourceOf(invocation, 'Snapshot', inputs.configuration);
   await placing(inputs, async () => {
     const isTaken = (error: StasisError): boolean => options.adopt === true && error.code === 'store.owned';
     const taken = await insistOnPlan(invocation, snapshot, inputs, isTaken);

@@ -2,6 +2,7 @@ import { StasisError } from '../../../core/errors.ts';
 import type { Values } from '../../../core/resource.ts';
 import { compareSnapshots, compareWithRunning } from '../../../resources/comparison.ts';
 import { resolveReference } from '../../../resources/lookup.ts';
+import { withHosts } from '../../../resources/services.ts';
 import { openStore } from '../../../resources/stores.ts';
 import { EXIT, type ExitStatus, Refusal } from '../exit.ts';
 import {
@@ -56,7 +57,8 @@ async function withRunning(invocation: Invocation, left: string, file: string): 
       openStore(services, defaultsOf(invocation), inputs.values.store, context),
     );
     await refusing(() => resolveReference(store, left));
-    return compareWithRunning(services, store, left, inputs.values.members, context);
+    const seen = withHosts(services, inputs.configuration);
+    return compareWithRunning(seen, store, left, inputs.values.members, context);
   });
 }
 

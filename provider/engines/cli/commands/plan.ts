@@ -12,11 +12,11 @@ export async function plan(
   options: { readonly file: string },
 ): Promise<ExitStatus> {
   const given = reference === undefined ? {} : { snapshot: reference };
-  const [asCapture, asRestore] = [resourceOf(invocation, 'Snapshot'), resourceOf(invocation, 'Restore')];
-  const inputs = await readInputs(invocation, options.file, asCapture.inputs, given);
+  const { inputs: schema } = resourceOf(invocation, 'Snapshot');
+  const inputs = await readInputs(invocation, options.file, schema, given);
   const isRestore = inputs.values.snapshot !== undefined;
   return placing(inputs, async () => {
-    const resource = isRestore ? asRestore : asCapture;
+    const resource = resourceOf(invocation, isRestore ? 'Restore' : 'Snapshot', inputs.configuration);
     const { problems, estimate } = await planOf(invocation, resource, inputs);
     const deed = isRestore ? `restore ${inputs.values.snapshot}` : `capture ${inputs.values.name ?? ''}`;
     const view: PlanView = { deed, estimate, problems };

@@ -9,9 +9,10 @@ export async function restore(
   reference: string | undefined,
   options: { readonly file: string },
 ): Promise<ExitStatus> {
-  const definition = resourceOf(invocation, 'Restore');
   const given = reference === undefined ? {} : { snapshot: reference };
-  const inputs = await readInputs(invocation, options.file, definition.inputs, given);
+  const { inputs: schema } = resourceOf(invocation, 'Restore');
+  const inputs = await readInputs(invocation, options.file, schema, given);
+  const definition = resourceOf(invocation, 'Restore', inputs.configuration);
   return placing(inputs, async () => {
     if (inputs.values.snapshot === undefined)
       throw new Refusal([

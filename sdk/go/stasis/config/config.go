@@ -11,6 +11,11 @@ import (
 
 var _ = internal.GetEnvOrDefault
 
+// Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+func GetHosts(ctx *pulumi.Context) string {
+	return config.Get(ctx, "stasis:hosts")
+}
+
 // How much blur is accepted, in milliseconds, unless a resource says otherwise.
 func GetMaxBlurMs(ctx *pulumi.Context) float64 {
 	return config.GetFloat64(ctx, "stasis:maxBlurMs")

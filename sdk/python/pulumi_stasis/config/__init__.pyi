@@ -16,6 +16,11 @@ else:
 from . import _utilities
 from .. import outputs as _root_outputs
 
+hosts: Optional[str]
+"""
+Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+"""
+
 maxBlurMs: Optional[float]
 """
 How much blur is accepted, in milliseconds, unless a resource says otherwise.

@@ -23,6 +23,13 @@ __config__ = pulumi.Config('stasis')
 
 class _ExportableConfig(types.ModuleType):
     @property
+    def hosts(self) -> Optional[str]:
+        """
+        Machines that members are on, by names of your own. A member says `host`; without it, it is seen from here.
+        """
+        return __config__.get('hosts')
+
+    @property
     def max_blur_ms(self) -> Optional[float]:
         """
         How much blur is accepted, in milliseconds, unless a resource says otherwise.
