@@ -229,6 +229,11 @@ export interface ProcessMember {
   readonly files?: readonly string[];
   /** Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set. */
   readonly root?: string;
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  readonly host?: string;
 }
 
 /** What a Member can be. */
@@ -345,6 +350,7 @@ const PROCESS_MEMBER: Attributes = {
   unit: { key: 'unit' },
   files: { key: 'files' },
   root: { key: 'root' },
+  host: { key: 'host' },
 };
 
 const MEMBER: Attributes = {
@@ -541,6 +547,13 @@ export class ProcessMemberReference extends ComplexObject {
   /** Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set. */
   get root(): string {
     return this.getStringAttribute('root');
+  }
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  get host(): string {
+    return this.getStringAttribute('host');
   }
   /** Where the member is, without user, password and options. Computed. */
   get endpoint(): string {

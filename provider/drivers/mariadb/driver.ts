@@ -1,6 +1,7 @@
 import type { Context } from '../../core/context.ts';
 import type { Driver, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
 import { orCancelled } from '../../core/wait.ts';
 import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
@@ -18,9 +19,15 @@ export const mariadbDriver: Driver<MariadbSpec> = {
   spec: mariadbSpec,
   traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
   endpoint: (spec) => endpointOf(parsePlace(spec.url)),
-  plan: (spec, _at, context) => planCapture(spec, context),
+  async plan(spec, at, context) {
+    refuseElsewhere(at);
+    return planCapture(spec, context);
+  },
   prepare: (spec, _at, context) => CaptureSession.open(spec, context),
-  planRestore: (spec, _at, from, context) => planRestore(spec, from, context),
+  async planRestore(spec, at, from, context) {
+    refuseElsewhere(at);
+    return planRestore(spec, from, context);
+  },
   restore: (spec, _at, from, blobs, options, context) =>
     orCancelled(context.signal, () => restore(spec, from, blobs, options, context)),
   observe: (spec, _at, context) => observe(spec, context),
@@ -29,6 +36,19 @@ export const mariadbDriver: Driver<MariadbSpec> = {
     if (known) await undoEntry(parsePlace(spec.url), known, context.logger);
   },
 };
+
+/** Its connections do not go by way of another machine yet: seen from here, the URL could be another server. */
+function refuseElsewhere(at: Host): void {
+  if (at.reach === undefined) return;
+  throw new StasisError(
+    'mariadb.not-local',
+    `A MariaDB cannot be seen from ${at.name}: only from this machine.`,
+    {
+      hint: 'Leave host out, and give a URL that can be reached from here.',
+      at: ['host'],
+    },
+  );
+}
 
 /** Tables without transactions are locked for as long as it takes to read them, under this lease. */
 const OBSERVE_LEASE_MS = 60_000;

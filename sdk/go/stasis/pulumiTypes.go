@@ -1391,6 +1391,8 @@ type ProcessMember struct {
 	Cgroup *string `pulumi:"cgroup"`
 	// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
 	Files []string `pulumi:"files"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// The process at the root of the tree, by its number. A restore cannot be addressed by it.
 	Pid *int `pulumi:"pid"`
 	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
@@ -1417,6 +1419,8 @@ type ProcessMemberArgs struct {
 	Cgroup pulumi.StringPtrInput `pulumi:"cgroup"`
 	// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
 	Files pulumi.StringArrayInput `pulumi:"files"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host pulumi.StringPtrInput `pulumi:"host"`
 	// The process at the root of the tree, by its number. A restore cannot be addressed by it.
 	Pid pulumi.IntPtrInput `pulumi:"pid"`
 	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
@@ -1514,6 +1518,11 @@ func (o ProcessMemberOutput) Files() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v ProcessMember) []string { return v.Files }).(pulumi.StringArrayOutput)
 }
 
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o ProcessMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ProcessMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
 // The process at the root of the tree, by its number. A restore cannot be addressed by it.
 func (o ProcessMemberOutput) Pid() pulumi.IntPtrOutput {
 	return o.ApplyT(func(v ProcessMember) *int { return v.Pid }).(pulumi.IntPtrOutput)
@@ -1576,6 +1585,16 @@ func (o ProcessMemberPtrOutput) Files() pulumi.StringArrayOutput {
 		}
 		return v.Files
 	}).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o ProcessMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
 }
 
 // The process at the root of the tree, by its number. A restore cannot be addressed by it.
@@ -2884,6 +2903,8 @@ type StoredProcessMember struct {
 	Endpoint string `pulumi:"endpoint"`
 	// Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
 	Files []string `pulumi:"files"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
 	// The process at the root of the tree, by its number. A restore cannot be addressed by it.
 	Pid *int `pulumi:"pid"`
 	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
@@ -2921,6 +2942,11 @@ func (o StoredProcessMemberOutput) Endpoint() pulumi.StringOutput {
 // Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
 func (o StoredProcessMemberOutput) Files() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v StoredProcessMember) []string { return v.Files }).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredProcessMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredProcessMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
 // The process at the root of the tree, by its number. A restore cannot be addressed by it.
@@ -2995,6 +3021,16 @@ func (o StoredProcessMemberPtrOutput) Files() pulumi.StringArrayOutput {
 		}
 		return v.Files
 	}).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredProcessMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredProcessMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
 }
 
 // The process at the root of the tree, by its number. A restore cannot be addressed by it.

@@ -146,6 +146,10 @@ export interface ProcessMemberArgs {
      */
     files?: pulumi.Input<pulumi.Input<string>[]>;
     /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: pulumi.Input<string>;
+    /**
      * The process at the root of the tree, by its number. A restore cannot be addressed by it.
      */
     pid?: pulumi.Input<number>;

@@ -291,6 +291,10 @@ export interface StoredProcessMember {
      */
     files?: string[];
     /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: string;
+    /**
      * The process at the root of the tree, by its number. A restore cannot be addressed by it.
      */
     pid?: number;

@@ -682,6 +682,10 @@ if not MYPY:
         """
         Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
         """
+        host: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
         pid: NotRequired[pulumi.Input[builtins.int]]
         """
         The process at the root of the tree, by its number. A restore cannot be addressed by it.
@@ -706,6 +710,7 @@ class ProcessMemberArgs:
     def __init__(__self__, *,
                  cgroup: Optional[pulumi.Input[builtins.str]] = None,
                  files: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 host: Optional[pulumi.Input[builtins.str]] = None,
                  pid: Optional[pulumi.Input[builtins.int]] = None,
                  pid_file: Optional[pulumi.Input[builtins.str]] = None,
                  root: Optional[pulumi.Input[builtins.str]] = None,
@@ -713,6 +718,7 @@ class ProcessMemberArgs:
         """
         :param pulumi.Input[builtins.str] cgroup: A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
         :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] files: Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+        :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param pulumi.Input[builtins.int] pid: The process at the root of the tree, by its number. A restore cannot be addressed by it.
         :param pulumi.Input[builtins.str] pid_file: A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
         :param pulumi.Input[builtins.str] root: Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
@@ -722,6 +728,8 @@ class ProcessMemberArgs:
             pulumi.set(__self__, "cgroup", cgroup)
         if files is not None:
             pulumi.set(__self__, "files", files)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if pid is not None:
             pulumi.set(__self__, "pid", pid)
         if pid_file is not None:
@@ -754,6 +762,18 @@ class ProcessMemberArgs:
     @files.setter
     def files(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
         pulumi.set(self, "files", value)
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @host.setter
+    def host(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host", value)
 
     @property
     @pulumi.getter

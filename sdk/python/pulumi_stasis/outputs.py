@@ -874,6 +874,7 @@ class StoredProcessMember(dict):
                  endpoint: builtins.str,
                  cgroup: Optional[builtins.str] = None,
                  files: Optional[Sequence[builtins.str]] = None,
+                 host: Optional[builtins.str] = None,
                  pid: Optional[builtins.int] = None,
                  pid_file: Optional[builtins.str] = None,
                  root: Optional[builtins.str] = None,
@@ -882,6 +883,7 @@ class StoredProcessMember(dict):
         :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
         :param builtins.str cgroup: A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
         :param Sequence[builtins.str] files: Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
+        :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param builtins.int pid: The process at the root of the tree, by its number. A restore cannot be addressed by it.
         :param builtins.str pid_file: A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
         :param builtins.str root: Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
@@ -892,6 +894,8 @@ class StoredProcessMember(dict):
             pulumi.set(__self__, "cgroup", cgroup)
         if files is not None:
             pulumi.set(__self__, "files", files)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
         if pid is not None:
             pulumi.set(__self__, "pid", pid)
         if pid_file is not None:
@@ -924,6 +928,14 @@ class StoredProcessMember(dict):
         Folders that belong to the processes, captured at the same instant: by a snapshot where the file system can, else copied while the processes are frozen.
         """
         return pulumi.get(self, "files")
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[builtins.str]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
 
     @property
     @pulumi.getter
