@@ -37,9 +37,17 @@ export const INTERRUPTS = {
   },
   // The provider notices that its engine is gone, and lets go before any lease ends.
   async 'engine killed by -9'(desk) {
-    await inFreeze(desk, isOneProcess(desk) ? SHORT_PAUSE_MS : LONG_PAUSE_MS, async ({ pid }) => {
-      process.kill(pid, 'SIGKILL');
-    });
+    const maxPauseMs = isOneProcess(desk) ? SHORT_PAUSE_MS : LONG_PAUSE_MS;
+    let others: readonly number[] = [];
+    try {
+      await inFreeze(desk, maxPauseMs, async ({ pid }, providers) => {
+        others = [...(await processesBelow(pid)).keys()].filter((below) => !providers.includes(below));
+        process.kill(pid, 'SIGKILL');
+      });
+    } finally {
+      // Pulumi's host of a language may outlive its engine.
+      for (const pid of others) if (await isAlive(pid)) process.kill(pid, 'SIGKILL');
+    }
   },
   async 'provider killed by -9'(desk) {
     await inFreeze(desk, SHORT_PAUSE_MS, async (_run, providers) => {
@@ -191,12 +199,8 @@ async function connected(url: string): Promise<Client> {
 /** Our plugins below the engine's process, or that process where it is both. */
 async function providersOf(desk: Desk, { pid: engine }: Run): Promise<readonly number[]> {
   if (isOneProcess(desk)) return [engine];
-  const all = await processes();
-  const below = (pid: number): boolean => {
-    const parent = all.get(pid)?.parent;
-    return parent !== undefined && (parent === engine || below(parent));
-  };
-  const ours = [...all].filter(([pid, { command }]) => OURS.test(command) && below(pid)).map(([pid]) => pid);
+  const below = await processesBelow(engine);
+  const ours = [...below].filter(([, { command }]) => OURS.test(command)).map(([pid]) => pid);
   expect(ours.length).toBeGreaterThan(0);
   return ours;
 }
@@ -206,6 +210,16 @@ const OURS = /(terraform-provider|pulumi-resource)-stasis\.mjs/;
 interface Process {
   readonly parent: number;
   readonly command: string;
+}
+
+/** Whatever a process has started, and what that has started. */
+async function processesBelow(engine: number): Promise<ReadonlyMap<number, Process>> {
+  const all = await processes();
+  const isBelow = (pid: number): boolean => {
+    const parent = all.get(pid)?.parent;
+    return parent !== undefined && (parent === engine || isBelow(parent));
+  };
+  return new Map([...all].filter(([pid]) => isBelow(pid)));
 }
 
 async function processes(): Promise<ReadonlyMap<number, Process>> {
