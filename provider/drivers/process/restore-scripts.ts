@@ -68,7 +68,7 @@ exec < /dev/null > /dev/null 2>&1
 while kill -0 "$root"; do sleep 2 & wait $!; done
 `;
 
-/** FOLDER NETWORK GROUP UPTIME HIGHEST HOOK [SOURCE TARGET]...: prints the number of the first process, then how it went. */
+/** FOLDER NETWORK GROUP UPTIME HIGHEST HOOK [SOURCE TARGET]...: prints how it went. */
 export const START = `
 folder=$1 network=$2 group=$3 uptime=$4 highest=$5 hook=$6; shift 6
 mkdir -p "$group" && echo 1 > "$group/cgroup.freeze" || exit 1
@@ -78,10 +78,9 @@ setsid nsenter --net="/run/netns/$network" unshare --mount --pid --uts --ipc --t
   --monotonic "$offset" --boottime "$offset" --fork \\
   sh -c '${INIT.replaceAll("'", `'\\''`)}' stasis-restored "$folder" "$group" "$highest" "$hook" "$@" \\
   < /dev/null > "$folder/said" 2>&1 &
-keeper=$!
-while [ ! -f "$folder/status" ] && kill -0 $keeper 2> /dev/null; do sleep 0.01; done
+first=$!
+while [ ! -f "$folder/status" ] && kill -0 $first 2> /dev/null; do sleep 0.01; done
 [ -f "$folder/status" ] && read -r status < "$folder/status" || status=1
-echo "keeper $keeper"
 echo "status $status"
 [ "$status" = 0 ] || { cat "$folder/said"; grep Error "$folder/restore.log" | grep -v RLIMIT_NOFILE; }
 exit 0
@@ -126,14 +125,22 @@ for p in "$@"; do while [ -d "/proc/$p" ] && [ $n -lt 500 ]; do n=$((n + 1)); sl
 rm -f -- "$record"
 `;
 
-/** Undoes all of it: GROUP KEEPER FOLDER NETWORK. Idempotent. The network goes with the last that lives in it. */
+/**
+ * Undoes all of it: GROUP FOLDER NETWORK. Idempotent. The first process of the namespaces is known by its argument, so
+ * that one whose start was never heard of is found as well; with it everything in them ends. The network goes with the
+ * last that lives in it.
+ */
 export const DROP = `
-group=$1 keeper=$2 folder=$3 network=$4
+group=$1 folder=$2 network=$3
 if [ -d "$group" ]; then echo 1 > "$group/cgroup.kill"; echo 0 > "$group/cgroup.freeze"; fi
-for p in $(cat "/proc/$keeper/task/$keeper/children" 2> /dev/null); do
-  grep -q stasis-restored "/proc/$p/cmdline" && kill -9 "$p"
+ours=
+for p in $(ip netns pids "$network" 2> /dev/null); do
+  tr '\\0' '\\n' < "/proc/$p/cmdline" 2> /dev/null | grep -qxF -e "$group" || continue
+  kill -9 "$p"
+  ours="$ours $p"
 done
 n=0
+for p in $ours; do while [ -d "/proc/$p" ] && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.01; done; done
 while [ -d "$group" ] && ! rmdir "$group" 2> /dev/null && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.01; done
 rm -rf -- "$folder"
 mkdir -p /run/stasis

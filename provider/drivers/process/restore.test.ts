@@ -10,6 +10,7 @@ import { capture } from '../../coordinator/capture.ts';
 import type { Member } from '../../coordinator/member.ts';
 import { restore } from '../../coordinator/restore.ts';
 import type { RestoreRequest } from '../../coordinator/restore-plan.ts';
+import type { RestoreOptions } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import type { Store } from '../../core/store.ts';
 import { ociLayout } from '../../stores/oci-layout/type.ts';
@@ -108,6 +109,47 @@ describe('processes with their memory and connections', () => {
       const again = await restore(request, testContext());
       expect(again).toMatchObject({ verdict: 'unverified', members: { tokens: { running: true } } });
       expect(await stateOf(sovereign, network)).toMatchObject({ connections: 1, errors: 0, pid: before.pid });
+    },
+    PATIENCE_MS,
+  );
+
+  /** What of a restore is on the host: groups, networks, folders, and processes of ours. */
+  function leftOn(host: Host): Promise<string> {
+    return on(
+      host,
+      'ls -d /sys/fs/cgroup/stasis-* /run/netns/stasis-* /var/lib/stasis/* /run/stasis/dump-* 2>/dev/null; pgrep -f "[s]tasis-restored" || true',
+    );
+  }
+
+  labTest(
+    'loaded and not released, they leave nothing; nor do those of a restore that died, once it is undone',
+    async () => {
+      const before = await leftOn(cloud);
+      const sealed = await capture(captureOf('dropped'), testContext());
+      const snapshot = await store.open(sealed.name, sealed.digest, testContext());
+      const journal: unknown[] = [];
+      const options: RestoreOptions = {
+        ...{ restoreId: 'dropped', overwrite: false, cutAtMs: Date.now() },
+        expiry: 'absolute',
+        journal: async (entry: unknown) => void journal.push(JSON.parse(JSON.stringify(entry))),
+      };
+      const load = async (name: string) => {
+        const target = processDriver.spec.parse({ pidFile: `/run/drop-${name}.pid` });
+        const from = snapshot.manifest.members[name]!;
+        return processDriver.restore(target, cloud, from, snapshot.blobs(name), options, testContext());
+      };
+      const dropped = await load('redis');
+      expect(await leftOn(cloud)).not.toBe(before);
+      await dropped[Symbol.asyncDispose]();
+      await dropped[Symbol.asyncDispose]();
+      expect(await leftOn(cloud)).toBe(before);
+
+      await load('tokens');
+      const spec = processDriver.spec.parse({ pidFile: '/run/drop-tokens.pid' });
+      for (let twice = 0; twice < 2; twice += 1)
+        for (const entry of journal) await processDriver.undo(spec, cloud, entry, testContext());
+      expect(await leftOn(cloud)).toBe(before);
+      expect((await application.state()).errors).toBe(0);
     },
     PATIENCE_MS,
   );

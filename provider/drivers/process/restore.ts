@@ -35,8 +35,7 @@ export async function restoreProcess(
   const surroundings = await surroundingsOn(host, signal);
   const group = `${surroundings.groups}/${place.group}`;
   await options.journal({ ...place, group, restoreId: options.restoreId });
-  let keeper = 0;
-  const drop = (): Promise<void> => dropRestored({ ...place, group }, keeper, host);
+  const drop = (): Promise<void> => dropRestored({ ...place, group }, host);
   try {
     const folder = await makeMemoryFolder(host, imagesBytes(content), signal);
     try {
@@ -44,7 +43,7 @@ export async function restoreProcess(
       const binds = await loadTrees(place, content, blobs, host, signal);
       const pairs = content.connections.map((connection) => `pair:${connection}`);
       await runScript(host, MAKE_NETWORK, [place.network, ...content.addresses, ...pairs], { signal });
-      keeper = await start({ folder, group, place, content, binds }, host, signal);
+      await start({ folder, group, place, content, binds }, host, signal);
     } finally {
       await removeFolder(host, folder, new AbortController().signal);
     }
@@ -99,7 +98,7 @@ async function start(
   },
   host: Host,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<void> {
   const { folder, group, place, content, binds } = input;
   const printed = await runScript(
     host,
@@ -115,11 +114,9 @@ async function start(
     ],
     { signal, timeoutMs: START_MS },
   );
-  const keeper = Number(/^keeper (\d+)$/m.exec(printed)?.[1] ?? 0);
-  if (/^status 0$/m.test(printed)) return keeper;
-  const said = printed.split('\n').slice(2).join('\n').trim();
+  if (/^status 0$/m.test(printed)) return;
+  const said = printed.split('\n').slice(1).join('\n').trim();
   const why = /Error \([^)]*\): (.*)/.exec(said)?.[1] ?? said.split('\n')[0];
-  await dropRestored({ ...place, group }, keeper, host);
   throw new StasisError(
     'process.restore-failed',
     `The processes could not be brought back: ${why?.replace(/\.$/, '')}.`,
@@ -133,11 +130,10 @@ async function start(
 /** Leaves nothing of a restore that was not released. */
 export async function dropRestored(
   made: Pick<Place, 'folder' | 'network'> & { readonly group: string },
-  keeper: number,
   host: Host,
 ): Promise<void> {
   const { signal } = new AbortController();
-  await runScript(host, DROP, [made.group, String(keeper), made.folder, made.network], {
+  await runScript(host, DROP, [made.group, made.folder, made.network], {
     signal,
     timeoutMs: DROP_MS,
   });
@@ -161,5 +157,5 @@ export async function undoProcess(host: Host, entry: unknown, context: Context):
     signal: context.signal,
   });
   if (remembered.includes(JSON.stringify(restoreId))) return;
-  await dropRestored(parsed.data, 0, host);
+  await dropRestored(parsed.data, host);
 }
