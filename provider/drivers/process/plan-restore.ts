@@ -59,7 +59,7 @@ async function look(
     problems,
     empty: tree === undefined,
     restoredBy: tree && rememberedBy(parts.get('record') ?? '', tree.root),
-    identity: `process:${surroundings.bootId}/${place.pidFile}`,
+    identity: `process:${surroundings.bootId}/${surroundings.namespaces.mnt}${place.pidFile}`,
   };
 }
 

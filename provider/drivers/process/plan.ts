@@ -98,7 +98,9 @@ export async function planCapture(spec: ProcessSpec, host: Host, context: Contex
     DUMP_MS + (memoryBytes / 1e6) * DUMP_MS_PER_MB + (facts.processes.length - 1) * DUMP_MS_PER_PROCESS;
   return {
     problems,
-    identities: facts.processes.map(({ pid }) => `process:${surroundings.bootId}/${pid}`),
+    identities: facts.processes.map(
+      ({ pid }) => `process:${surroundings.bootId}/${surroundings.namespaces.pid}/${pid}`,
+    ),
     folders: spec.files ?? [],
     sizeBytes: memoryBytes + treesBytes,
     pauseMs: Math.max(dumpMs, treesMs),
