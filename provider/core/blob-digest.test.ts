@@ -12,7 +12,7 @@ function expected(content: Buffer): string {
     hashes.push(hash('sha256', content.subarray(at, at + SEGMENT_BYTES), 'buffer'));
   const length = Buffer.alloc(8);
   length.writeUInt32LE(content.length);
-  return `sha256:${hash('sha256', Buffer.concat([...hashes, length]), 'hex')}`;
+  return `sha256-64k:${hash('sha256', Buffer.concat([...hashes, length]), 'hex')}`;
 }
 
 function sample(length: number): Buffer {

@@ -1,12 +1,36 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import type { Digest } from './digest.ts';
-
 /** What a blob's digest is made of: every 64 KiB of it, from its beginning; the last one may be shorter. */
 export const SEGMENT_BYTES = 64 * 1024;
 export const SEGMENT_HASH_BYTES = 32;
 
 /**
- * The digest of a blob: SHA-256 over the SHA-256 of each of its segments, one after another, and then its length as
+ * A blob's digest: `sha256-64k:` and 64 hexadecimal digits. The name is our own, in OCI's grammar of algorithms
+ * (image-spec, "Digests"), as it is not the SHA-256 of the content, which `sha256:` would promise. A blob is no OCI
+ * blob and no file of a store: those have a `Digest`.
+ */
+export type BlobDigest = `${typeof ALGORITHM}:${string}`;
+
+const ALGORITHM = 'sha256-64k';
+
+export const BLOB_DIGEST_PATTERN = `^${ALGORITHM}:[0-9a-f]{64}$`;
+
+const BLOB_DIGEST = new RegExp(BLOB_DIGEST_PATTERN);
+
+export function isBlobDigest(value: unknown): value is BlobDigest {
+  return typeof value === 'string' && BLOB_DIGEST.test(value);
+}
+
+/** @param root 32 bytes, as the digester ends in and `blobDigestBytes` gives back. */
+export function blobDigestOf(root: Uint8Array): BlobDigest {
+  return `${ALGORITHM}:${Buffer.from(root).toString('hex')}`;
+}
+
+export function blobDigestBytes(digest: BlobDigest): Buffer {
+  return Buffer.from(digest.slice(ALGORITHM.length + 1), 'hex');
+}
+
+/**
+ * Makes the digest of a blob: SHA-256 over the SHA-256 of each of its segments, one after another, and then its length as
  * 8 bytes, least first. So segments are hashed at the same time, one that is all zeros is known without hashing, and
  * hashes of segments that somebody kept are proved by the digest. The length at the end makes it unlike any segment's.
  */
@@ -41,11 +65,11 @@ export class BlobDigester {
   }
 
   /** Ends it. */
-  digest(): Digest {
+  digest(): BlobDigest {
     this.#endSegment();
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(this.#sizeBytes));
-    return `sha256:${this.#root.update(length).digest('hex')}`;
+    return blobDigestOf(this.#root.update(length).digest());
   }
 
   #endSegment(): void {
@@ -55,7 +79,7 @@ export class BlobDigester {
   }
 }
 
-export function blobDigest(content: Uint8Array): Digest {
+export function blobDigest(content: Uint8Array): BlobDigest {
   const digester = new BlobDigester();
   digester.update(content);
   return digester.digest();

@@ -1,5 +1,4 @@
-import { BlobDigester } from './blob-digest.ts';
-import type { Digest } from './digest.ts';
+import { type BlobDigest, BlobDigester } from './blob-digest.ts';
 import { StasisError } from './errors.ts';
 import type { BlobDescriptor, BlobReader, Blobs } from './store.ts';
 
@@ -16,7 +15,7 @@ export function putJson(blobs: Blobs, value: unknown): Promise<BlobDescriptor> {
 }
 
 /** Of content that `putJson` wrote; hashed again. */
-export async function readJson(blobs: BlobReader, wanted: Digest): Promise<unknown> {
+export async function readJson(blobs: BlobReader, wanted: BlobDigest): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of hashedAgain(blobs, wanted)) chunks.push(chunk);
   return JSON.parse(Buffer.concat(chunks).toString('utf8'));
@@ -26,7 +25,7 @@ export async function readJson(blobs: BlobReader, wanted: Digest): Promise<unkno
  * A blob whose content is executed, or not all of which the fingerprint shows: it is hashed again, whatever the store
  * has done. Ends in `store.damaged` when it is another one: only at its end is it known to be right.
  */
-export async function* hashedAgain(blobs: BlobReader, wanted: Digest): AsyncGenerator<Uint8Array> {
+export async function* hashedAgain(blobs: BlobReader, wanted: BlobDigest): AsyncGenerator<Uint8Array> {
   const digester = new BlobDigester();
   for await (const chunk of blobs.get(wanted)) {
     digester.update(chunk);

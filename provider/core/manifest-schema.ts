@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { isDigest } from './digest.ts';
+import { BLOB_DIGEST_PATTERN, isBlobDigest } from './blob-digest.ts';
 import { StasisError } from './errors.ts';
+import { refuseOtherFormat } from './format-version.ts';
 import { FORMAT_VERSION, type Manifest } from './manifest.ts';
 
 const time = z.number().nonnegative();
-const digest = z.string().refine(isDigest, 'not a digest').meta({ pattern: '^sha256:[0-9a-f]{64}$' });
+const digest = z.string().refine(isBlobDigest, 'not a digest').meta({ pattern: BLOB_DIGEST_PATTERN });
 
 const reading = z.object({ sentNs: time, acknowledgedNs: time, value: z.string() });
 const condition = z.object({ claim: z.string(), expected: z.string(), observed: z.string() });
@@ -77,7 +78,7 @@ export const MANIFEST_SCHEMA = z.object({
 
 /**
  * A manifest from bytes that anybody may have written.
- * @throws StasisError `store.newer-format`, `store.damaged`
+ * @throws StasisError `store.newer-format`, `store.older-format`, `store.damaged`
  */
 export function parseManifest(text: string): Manifest {
   let value: unknown;
@@ -87,12 +88,7 @@ export function parseManifest(text: string): Manifest {
     throw new StasisError('store.damaged', 'A snapshot manifest is no JSON.', { cause });
   }
   const version = (value as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === 'number' && version > FORMAT_VERSION)
-    throw new StasisError(
-      'store.newer-format',
-      `The snapshot has format version ${version}; this Stasis reads up to ${FORMAT_VERSION}.`,
-      { hint: 'Use a newer Stasis.' },
-    );
+  if (typeof version === 'number') refuseOtherFormat('The snapshot', version, FORMAT_VERSION);
   const parsed = MANIFEST_SCHEMA.safeParse(value);
   if (parsed.success) return parsed.data as Manifest;
   const issue = parsed.error.issues[0];

@@ -2,7 +2,8 @@ import type { Certificate } from './certificate.ts';
 import type { BlobDescriptor } from './store.ts';
 import type { Fidelity } from './verdict.ts';
 
-export const FORMAT_VERSION = 1;
+/** 2: blobs have digests of their own kind. */
+export const FORMAT_VERSION = 2;
 
 export type Layer = 'compute' | 'runtime' | 'data';
 

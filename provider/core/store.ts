@@ -1,3 +1,4 @@
+import type { BlobDigest } from './blob-digest.ts';
 import type { Context } from './context.ts';
 import type { Digest } from './digest.ts';
 import type { Manifest, MemberCapture } from './manifest.ts';
@@ -10,14 +11,14 @@ export type Chunking = 'pages-4k' | 'pages-8k' | 'content';
 
 /** One piece of content in a snapshot, by the digest of all its bytes (blob-digest.ts). */
 export interface BlobDescriptor {
-  readonly digest: Digest;
+  readonly digest: BlobDigest;
   readonly sizeBytes: number;
 }
 
 /** What a driver reads captured content from. A damaged blob throws `store.damaged`, never wrong bytes. */
 export interface BlobReader {
-  has(digest: Digest): Promise<boolean>;
-  get(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
+  has(digest: BlobDigest): Promise<boolean>;
+  get(digest: BlobDigest, range?: ByteRange): AsyncIterable<Uint8Array>;
 }
 
 /** What a driver copies into. Never a Store. */
@@ -133,7 +134,7 @@ export interface Store {
   adopt(name: string, owner: string): Promise<void>;
   pin(name: string, pin: Pin): Promise<void>;
   unpin(name: string, by: string): Promise<void>;
-  /** @throws StasisError `store.no-snapshot`, `store.newer-format`, `store.damaged` */
+  /** @throws StasisError `store.no-snapshot`, `store.newer-format`, `store.older-format`, `store.damaged` */
   open(
     name: string,
     digest: Digest,

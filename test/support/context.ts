@@ -1,7 +1,6 @@
-import { blobDigest } from '../../provider/core/blob-digest.ts';
+import { type BlobDigest, blobDigest } from '../../provider/core/blob-digest.ts';
 import { startClock } from '../../provider/core/clock.ts';
 import type { Context, LogLevel, ProgressEvent } from '../../provider/core/context.ts';
-import type { Digest } from '../../provider/core/digest.ts';
 import { StasisError } from '../../provider/core/errors.ts';
 import type { BlobDescriptor, Blobs, ByteRange } from '../../provider/core/store.ts';
 
@@ -32,12 +31,12 @@ export function testContext(overrides: Partial<Context> = {}): TestContext {
 }
 
 export interface MemoryBlobs extends Blobs {
-  readonly contents: Map<Digest, Buffer>;
+  readonly contents: Map<BlobDigest, Buffer>;
 }
 
 /** Blobs in memory, for tests of drivers alone; a store's are tested by the store's own suite. */
 export function memoryBlobs(): MemoryBlobs {
-  const contents = new Map<Digest, Buffer>();
+  const contents = new Map<BlobDigest, Buffer>();
   return {
     contents,
     async put(content: AsyncIterable<Uint8Array>): Promise<BlobDescriptor> {
@@ -48,10 +47,10 @@ export function memoryBlobs(): MemoryBlobs {
       contents.set(digest, bytes);
       return { digest, sizeBytes: bytes.length };
     },
-    async has(digest: Digest): Promise<boolean> {
+    async has(digest: BlobDigest): Promise<boolean> {
       return contents.has(digest);
     },
-    async *get(digest: Digest, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    async *get(digest: BlobDigest, range?: ByteRange): AsyncGenerator<Uint8Array> {
       const bytes = contents.get(digest);
       if (bytes === undefined) throw new StasisError('store.damaged', `no blob ${digest}`);
       const wanted = range ? bytes.subarray(range.offset, range.offset + range.length) : bytes;

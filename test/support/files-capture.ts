@@ -56,7 +56,7 @@ export async function captureQuietly(spec: FilesSpec, context: Context = testCon
 }
 
 export function memberOf(spec: FilesSpec, capture: Capture, entries: number): MemberCapture {
-  const digest = `sha256:${'0'.repeat(64)}` as const;
+  const digest = `sha256-64k:${'0'.repeat(64)}` as const;
   return {
     ...capture,
     driver: filesDriver.name,

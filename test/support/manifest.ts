@@ -89,7 +89,7 @@ function captureOf(name: string, member: MemberFixture): MemberCapture {
     driver: member.driver,
     endpoint: `${name}.internal`,
     fidelity: 'equivalent',
-    fingerprint: { digest: `sha256:${'0'.repeat(64)}`, sizeBytes: 1, entries: 12 },
+    fingerprint: { digest: `sha256-64k:${'0'.repeat(64)}`, sizeBytes: 1, entries: 12 },
   };
 }
 

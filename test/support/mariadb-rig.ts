@@ -50,7 +50,7 @@ export async function copied(session: Session, spec: MariadbSpec): Promise<Taken
     driver: 'mariadb',
     endpoint: mariadbDriver.endpoint(spec),
     fidelity: mariadbDriver.traits.fidelity,
-    fingerprint: { digest: `sha256:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 },
+    fingerprint: { digest: `sha256-64k:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 },
   };
   return { member, blobs, entries };
 }

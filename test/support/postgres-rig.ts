@@ -60,7 +60,7 @@ function memberOf(made: Awaited<ReturnType<Session['copy']>>, spec: PostgresSpec
     driver: 'postgres',
     endpoint: postgresDriver.endpoint(spec),
     fidelity: postgresDriver.traits.fidelity,
-    fingerprint: { digest: `sha256:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 },
+    fingerprint: { digest: `sha256-64k:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 },
   };
 }
 

@@ -83,7 +83,7 @@ export async function capture(spec: RedisSpec, blobs = memoryBlobs()): Promise<T
 
 /** What the coordinator adds to a capture. */
 export function asMember(copied: Capture, spec: RedisSpec): MemberCapture {
-  const fingerprint = { digest: `sha256:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 } as const;
+  const fingerprint = { digest: `sha256-64k:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 } as const;
   return { ...copied, driver: 'redis', endpoint: redis.endpoint(spec), fidelity: 'equivalent', fingerprint };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isDigest } from '../../core/digest.ts';
+import { isBlobDigest } from '../../core/blob-digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Capture, MemberCapture, OutsideItem } from '../../core/manifest.ts';
 import type { BlobDescriptor, Blobs } from '../../core/store.ts';
@@ -38,7 +38,7 @@ export function contentOf(capture: MemberCapture): FilesContent {
       { hint: 'Restore with the Stasis that captured it, or a newer one.' },
     );
   const parsed = contentSchema.safeParse(capture.content);
-  if (!parsed.success || !isDigest(parsed.data.listing.digest))
+  if (!parsed.success || !isBlobDigest(parsed.data.listing.digest))
     throw new StasisError('files.malformed-content', 'The snapshot’s record of the files cannot be read.');
   const { digest, sizeBytes } = parsed.data.listing;
   return { ...parsed.data, listing: { digest, sizeBytes } };

@@ -111,7 +111,7 @@ describe('a listing', () => {
     [
       'content beyond a blob',
       [
-        { blob: `sha256:${'0'.repeat(64)}`, sizeBytes: 4 },
+        { blob: `sha256-64k:${'0'.repeat(64)}`, sizeBytes: 4 },
         { ...FILE, path: '', sizeBytes: 9, content: [0, 0] },
       ],
     ],

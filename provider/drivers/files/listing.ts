@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { isBlobDigest } from '../../core/blob-digest.ts';
 import { hashedAgain } from '../../core/blobs.ts';
-import { isDigest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { BlobDescriptor, BlobReader } from '../../core/store.ts';
 import type { Attribute } from './attributes.ts';
@@ -26,7 +26,7 @@ export interface ListedEntry {
 
 const attribute = z.tuple([z.string(), z.string()]);
 const line = z.union([
-  z.strictObject({ blob: z.string().refine(isDigest), sizeBytes: z.int().nonnegative() }),
+  z.strictObject({ blob: z.string().refine(isBlobDigest), sizeBytes: z.int().nonnegative() }),
   z.strictObject({
     path: z.string(),
     kind: z.enum(['directory', 'file', 'symlink', 'fifo']),
@@ -103,7 +103,7 @@ export async function decodeListing(listing: BlobDescriptor, blobs: BlobReader):
     if (!parsed.success) throw damaged('a line of it is malformed');
     if ('blob' in parsed.data) {
       const { blob: digest, sizeBytes } = parsed.data;
-      if (!isDigest(digest)) throw damaged('a digest of it is malformed');
+      if (!isBlobDigest(digest)) throw damaged('a digest of it is malformed');
       known.push({ digest, sizeBytes });
       continue;
     }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { type BlobDigest, isBlobDigest } from '../../core/blob-digest.ts';
 import { readJson } from '../../core/blobs.ts';
-import { type Digest, isDigest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
@@ -8,7 +8,7 @@ import type { BlobReader } from '../../core/store.ts';
 /** Our version of what a capture holds; a newer one is refused. */
 export const CONTENT_VERSION = 1;
 
-const digest = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value));
+const digest = z.custom<BlobDigest>(isBlobDigest);
 const blob = z.object({ digest, sizeBytes: z.number() });
 
 const database = z.object({

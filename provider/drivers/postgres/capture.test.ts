@@ -352,7 +352,7 @@ describe('abort and failure', () => {
         ...memoryBlobs(),
         put: async (content: AsyncIterable<Uint8Array>) => {
           for await (const _ of content) await sleep(20);
-          return { digest: `sha256:${'0'.repeat(64)}` as const, sizeBytes: 0 };
+          return { digest: `sha256-64k:${'0'.repeat(64)}` as const, sizeBytes: 0 };
         },
       };
       const copying = session.copy(slow);

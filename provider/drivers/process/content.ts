@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Digest, isDigest } from '../../core/digest.ts';
+import { type BlobDigest, isBlobDigest } from '../../core/blob-digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
@@ -8,7 +8,7 @@ import { unpackImages } from './images/packed.ts';
 
 export const CONTENT_VERSION = 1;
 
-const digest = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value));
+const digest = z.custom<BlobDigest>(isBlobDigest);
 const blob = z.strictObject({ digest, sizeBytes: z.number() });
 
 /** What a restore needs to know; in a manifest. Numbers of processes are those in their own namespace. */

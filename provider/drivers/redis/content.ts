@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { type Digest, isDigest } from '../../core/digest.ts';
+import { type BlobDigest, isBlobDigest } from '../../core/blob-digest.ts';
 import { StasisError } from '../../core/errors.ts';
 
 export const CONTENT_VERSION = 1;
 
-const digest = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value));
+const digest = z.custom<BlobDigest>(isBlobDigest);
 
 /** What a capture's `content` holds. */
 const capturedSchema = z.object({

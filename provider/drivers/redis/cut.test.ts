@@ -8,6 +8,7 @@ import { cut, host, type Meddle, never, redis } from '../../../test/support/redi
 import { everything, run } from '../../../test/support/redis-data.ts';
 import { type RedisServer, startRedis } from '../../../test/support/redis-server.ts';
 import { redisVersions } from '../../../test/support/redis-versions.ts';
+import type { BlobDigest } from '../../core/blob-digest.ts';
 import { Connection, text } from './connection.ts';
 import { decodeValue } from './rdb/decode.ts';
 import { readRdb } from './rdb/reader.ts';
@@ -352,7 +353,7 @@ async function counterOf(
   content: unknown,
 ): Promise<{ counter?: string; log?: string }> {
   const found: { counter?: string; log?: string } = {};
-  const { rdb } = content as { rdb: `sha256:${string}` };
+  const { rdb } = content as { rdb: BlobDigest };
   for await (const records of readRdb(blobs.get(rdb)))
     for (const record of records) {
       if (record.kind !== 'key' || record.db !== 0) continue;

@@ -17,7 +17,7 @@ import {
 } from '../../../test/support/redis-capture.ts';
 import { startRedis } from '../../../test/support/redis-server.ts';
 import { redisVersions } from '../../../test/support/redis-versions.ts';
-import type { Digest } from '../../core/digest.ts';
+import type { BlobDigest } from '../../core/blob-digest.ts';
 import { type Command, Connection, text } from './connection.ts';
 
 const { servers } = await redisVersions();
@@ -203,7 +203,7 @@ describe.each([...servers])('$product $version', ({ path: binary, product, versi
     const abort = new AbortController();
     const blobs = {
       ...captured.blobs,
-      async *get(digest: Digest) {
+      async *get(digest: BlobDigest) {
         let chunks = 0;
         for await (const chunk of captured.blobs.get(digest)) {
           if (chunks++ === 3) abort.abort();

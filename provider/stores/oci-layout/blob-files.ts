@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
+import type { BlobDigest } from '../../core/blob-digest.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { StoreFinding } from '../../core/store.ts';
@@ -11,7 +12,11 @@ import type { Layout } from './layout.ts';
 const MAX_OPEN = 64;
 
 /** @throws StasisError `store.damaged`, with what is wrong in `details.finding` */
-export function damaged(code: StoreFinding['code'], digest: Digest, message: string): StasisError {
+export function damaged(
+  code: StoreFinding['code'],
+  digest: Digest | BlobDigest,
+  message: string,
+): StasisError {
   return new StasisError('store.damaged', `${message}.`, {
     hint: 'Take another generation, or bring the file back from a copy of the store.',
     details: { finding: code, digest },

@@ -23,7 +23,7 @@ const cache: ChangeCache = {
   blobs: [
     {
       member: 'disk',
-      blob: `sha256:${'b'.repeat(64)}`,
+      blob: `sha256-64k:${'b'.repeat(64)}`,
       segments: Uint8Array.from({ length: 160 }, (_, at) => at),
     },
   ],

@@ -8,17 +8,18 @@ import { hash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { type BlobDigest, isBlobDigest } from '../../core/blob-digest.ts';
 import { type Digest, isDigest } from '../../core/digest.ts';
 import { ByteReader, ByteWriter } from '../pack/bytes.ts';
 import { MAX_KEPT_BYTES } from '../pack/unchanged.ts';
 
-const NAME = Buffer.from('stasisCC2', 'latin1');
+const NAME = Buffer.from('stasisCC3', 'latin1');
 /** Caches of other stores and names that stay; the oldest go. */
 const KEPT_FILES = 64;
 
 export interface CachedSegments {
   readonly member: string;
-  readonly blob: Digest;
+  readonly blob: BlobDigest;
   readonly segments: Uint8Array;
 }
 
@@ -97,15 +98,16 @@ function decode(content: Uint8Array): ChangeCache | undefined {
   const reader = new ByteReader(content);
   if (!NAME.equals(reader.raw(NAME.length))) return undefined;
   const text = (): string => Buffer.from(reader.raw(reader.number())).toString();
-  const digest = (): Digest => {
+  const snapshot = text();
+  if (!isDigest(snapshot)) return undefined;
+  const blob = (): BlobDigest => {
     const value = text();
-    if (!isDigest(value)) throw new RangeError('no digest');
+    if (!isBlobDigest(value)) throw new RangeError('no digest of a blob');
     return value;
   };
-  const snapshot = digest();
   const blobs = Array.from({ length: reader.number() }, () => ({
     member: text(),
-    blob: digest(),
+    blob: blob(),
     segments: reader.raw(reader.number()),
   }));
   return reader.ended ? { snapshot, blobs } : undefined;

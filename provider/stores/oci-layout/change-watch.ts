@@ -1,3 +1,4 @@
+import type { BlobDigest } from '../../core/blob-digest.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import { decodeSnapshot } from '../oci/manifest.ts';
@@ -30,7 +31,7 @@ export class ChangeWatch {
 
   async remember(
     snapshot: Digest,
-    members: ReadonlyMap<string, ReadonlyMap<Digest, PutBlob>>,
+    members: ReadonlyMap<string, ReadonlyMap<BlobDigest, PutBlob>>,
   ): Promise<void> {
     const blobs: CachedSegments[] = [];
     for (const [member, puts] of members)

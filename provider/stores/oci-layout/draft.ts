@@ -1,3 +1,4 @@
+import type { BlobDigest } from '../../core/blob-digest.ts';
 import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
@@ -29,7 +30,7 @@ export interface Sealer {
   ): Promise<SealedSnapshot>;
 }
 
-type MemberBlobs = Map<Digest, PutBlob>;
+type MemberBlobs = Map<BlobDigest, PutBlob>;
 
 /** A snapshot on its way into an OCI layout. */
 export class LayoutDraft implements Draft {
@@ -171,7 +172,7 @@ export class LayoutDraft implements Draft {
   async *#read(
     member: string,
     blob: PutBlob | undefined,
-    digest: Digest,
+    digest: BlobDigest,
     range: ByteRange | undefined,
   ): AsyncGenerator<Uint8Array> {
     if (blob === undefined) throw noBlob(member, digest);
@@ -189,6 +190,6 @@ export class LayoutDraft implements Draft {
   }
 }
 
-export function noBlob(member: string, digest: Digest): StasisError {
+export function noBlob(member: string, digest: BlobDigest): StasisError {
   return damaged('missing', digest, `The member "${member}" has no blob ${digest} in the snapshot`);
 }

@@ -1,7 +1,9 @@
 import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
-import { loadSnapshot, withOnly } from './catalog.ts';
+import { decodeSnapshot } from '../oci/manifest.ts';
+import { readBlob } from './blob-files.ts';
+import { withOnly } from './catalog.ts';
 import type { Documents } from './documents.ts';
 import { collectGarbage } from './garbage.ts';
 import { type LayoutIndex, type ListedSnapshot, writeIndex } from './index-file.ts';
@@ -46,7 +48,7 @@ async function blobsOf(layout: Layout, snapshots: readonly ListedSnapshot[]): Pr
   for (const { digest, sizeBytes } of snapshots) {
     digests.add(digest);
     try {
-      const { blobs } = await loadSnapshot(layout, digest, sizeBytes);
+      const blobs = decodeSnapshot(await readBlob(layout, { digest, sizeBytes }));
       for (const blob of [blobs.config, ...blobs.maps, ...blobs.packs]) digests.add(blob.digest);
     } catch (error) {
       if (!(error instanceof StasisError)) throw error;

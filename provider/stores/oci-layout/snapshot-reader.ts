@@ -1,3 +1,4 @@
+import type { BlobDigest } from '../../core/blob-digest.ts';
 import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { BlobReader, ByteRange } from '../../core/store.ts';
@@ -14,7 +15,7 @@ import type { Layout } from './layout.ts';
 
 interface OpenMap {
   readonly packs: readonly Digest[];
-  readonly blobs: ReadonlyMap<Digest, MappedBlob>;
+  readonly blobs: ReadonlyMap<BlobDigest, MappedBlob>;
 }
 
 /** Reads the blobs of one sealed snapshot. What it has read of maps and tables of contents it keeps. */
@@ -38,11 +39,11 @@ export class SnapshotReader {
     };
   }
 
-  async #has(member: string, digest: Digest): Promise<boolean> {
+  async #has(member: string, digest: BlobDigest): Promise<boolean> {
     return (await this.#map(member)).blobs.has(digest);
   }
 
-  async *#get(member: string, digest: Digest, range: ByteRange | undefined): AsyncGenerator<Uint8Array> {
+  async *#get(member: string, digest: BlobDigest, range: ByteRange | undefined): AsyncGenerator<Uint8Array> {
     try {
       const map = await this.#map(member);
       const blob = map.blobs.get(digest);

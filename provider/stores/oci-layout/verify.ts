@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
+import { isOtherFormat } from '../../core/format-version.ts';
 import type { SealedSnapshot, StoreFinding, StoreVerification } from '../../core/store.ts';
 import type { SnapshotBlobs } from '../oci/manifest.ts';
 import { decodeMap } from '../pack/map.ts';
@@ -113,7 +114,7 @@ interface Load {
 
 const NOTHING: Load = { problems: [] };
 
-/** A snapshot's manifests, or what is wrong with them; a newer format is no damage. */
+/** A snapshot's manifests, or what is wrong with them; the format of another version is no damage. */
 async function load(layout: Layout, digest: Digest): Promise<Load> {
   const sizeBytes = await sizeOf(layout.blob(digest));
   if (sizeBytes === undefined)
@@ -121,7 +122,7 @@ async function load(layout: Layout, digest: Digest): Promise<Load> {
   try {
     return { found: { sizeBytes, loaded: await loadSnapshot(layout, digest, sizeBytes) }, problems: [] };
   } catch (error) {
-    if (!(error instanceof StasisError) || error.code === 'store.newer-format') throw error;
+    if (!(error instanceof StasisError) || isOtherFormat(error)) throw error;
     const { finding, digest: blob } = error.details as { finding?: StoreFinding['code']; digest?: Digest };
     const message = error.message.replace(/\.$/, '');
     const problem = findingOf(finding ?? 'unreadable', blob ?? digest, message);

@@ -1,5 +1,4 @@
-import { BlobDigester, SEGMENT_BYTES } from '../../core/blob-digest.ts';
-import type { Digest } from '../../core/digest.ts';
+import { type BlobDigest, BlobDigester, SEGMENT_BYTES } from '../../core/blob-digest.ts';
 import type { Chunking } from '../../core/store.ts';
 import { pageBytes, UNIT_BYTES } from './chunking.ts';
 import type { WorkerPool } from './pool.ts';
@@ -17,7 +16,7 @@ export interface StreamPart {
 
 /** What is known of a whole blob. */
 export interface StreamedBlob {
-  readonly digest: Digest;
+  readonly digest: BlobDigest;
   readonly sizeBytes: number;
   /** Of each unit. */
   readonly extents: readonly Int32Array[];

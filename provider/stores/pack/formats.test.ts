@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { blobDigestOf } from '../../core/blob-digest.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { Chunking } from '../../core/store.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
@@ -10,9 +11,8 @@ import { compressFrame, decompressFrame, frameDigest } from './frame.ts';
 import { decodeMap, encodeMap, type MemberMap } from './map.ts';
 import { decodeToc, encodeToc, type TocFrame } from './toc.ts';
 
-const digest = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes): Digest => {
-  return `sha256:${Buffer.from(bytes).toString('hex')}`;
-});
+const hashBytes = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const digest = hashBytes.map((bytes): Digest => `sha256:${Buffer.from(bytes).toString('hex')}`);
 
 function extentsOf(runs: readonly (readonly [number, number, number])[]): Extents {
   const extents = new Extents();
@@ -35,7 +35,7 @@ const map = fc.array(digest, { maxLength: 5 }).chain((packs) => {
     fc.integer({ min: 0, max: 2 ** 40 }),
   );
   const blob = fc.record({
-    digest,
+    digest: hashBytes.map(blobDigestOf),
     chunking: fc.constantFrom<Chunking>('pages-4k', 'pages-8k', 'content'),
     extents: fc.array(run, { maxLength: 20 }).map(extentsOf),
   });
@@ -90,14 +90,17 @@ describe('maps', () => {
       expect(() => decodeMap(wrong)).toThrow(expect.objectContaining({ code: 'store.damaged' }));
   });
 
-  test('a newer version and an encrypted one are refused by name', () => {
+  test('a newer version, an older one and an encrypted one are refused by name', () => {
     const bytes = encodeMap({ member: 'a', packs: [], blobs: [] });
     const newer = Buffer.from(bytes);
-    newer.writeUInt16LE(2, 8);
+    newer.writeUInt16LE(3, 8);
     const encrypted = Buffer.from(bytes);
     encrypted.writeUInt16LE(1, 10);
     for (const wrong of [newer, encrypted])
       expect(() => decodeMap(wrong)).toThrow(expect.objectContaining({ code: 'store.newer-format' }));
+    const older = Buffer.from(bytes);
+    older.writeUInt16LE(1, 8);
+    expect(() => decodeMap(older)).toThrow(expect.objectContaining({ code: 'store.older-format' }));
   });
 });
 

@@ -4,25 +4,27 @@
  *     8 bytes "stasisMP"   u16 version   u16 encryption (0: none)   u64 length of the body
  *
  * then the body as one zstd frame. In it, numbers as in bytes.ts: the member's name (length, UTF-8); the packs
- * (count, then 32 bytes of SHA-256 each); the blobs (count, then for each: 32 bytes of SHA-256, size, chunking,
- * extents). An extent is its length, its pack plus 1 (0 for zeros), and how far its offset in the pack's raw content
+ * (count, then 32 bytes of SHA-256 each); the blobs (count, then for each: the 32 bytes of its digest, size,
+ * chunking, extents). An extent is its length, its pack plus 1 (0 for zeros), and how far its offset in the pack's raw content
  * is from the end of the extent before in the same pack.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { type BlobDigest, blobDigestBytes, blobDigestOf } from '../../core/blob-digest.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Chunking } from '../../core/store.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { CHUNKING_CODES } from './chunking.ts';
 import { Extents, ZERO_PACK } from './extents.ts';
-import { refuseNewer } from './toc.ts';
+import { refuseUnknown } from './toc.ts';
 
 const NAME = Buffer.from('stasisMP', 'latin1');
-const VERSION = 1;
+/** 1 had digests of blobs that were, or were called, SHA-256. */
+const VERSION = 2;
 const HEAD_BYTES = 20;
 
 export interface MappedBlob {
-  readonly digest: Digest;
+  readonly digest: BlobDigest;
   readonly chunking: Chunking;
   /** Their packs are places in the map's list of packs. */
   readonly extents: Extents;
@@ -53,10 +55,10 @@ export function encodeMap(map: MemberMap): Buffer {
   return Buffer.concat([head, zstdCompressSync(raw, { params, pledgedSrcSize: raw.length })]);
 }
 
-/** @throws StasisError `store.damaged`, `store.newer-format` */
+/** @throws StasisError `store.damaged`, `store.newer-format`, `store.older-format` */
 export function decodeMap(bytes: Buffer): MemberMap {
   if (bytes.length < HEAD_BYTES || !bytes.subarray(0, 8).equals(NAME)) throw malformed();
-  refuseNewer('map', bytes.readUInt16LE(8), bytes.readUInt16LE(10), VERSION);
+  refuseUnknown('map', bytes.readUInt16LE(8), bytes.readUInt16LE(10), VERSION);
   try {
     const rawBytes = Number(bytes.readBigUInt64LE(12));
     const raw = zstdDecompressSync(bytes.subarray(HEAD_BYTES), { maxOutputLength: rawBytes + 64 });
@@ -69,7 +71,7 @@ export function decodeMap(bytes: Buffer): MemberMap {
 
 function writeBlob(body: ByteWriter, blob: MappedBlob, packCount: number): void {
   const { extents } = blob;
-  body.raw(digestBytes(blob.digest));
+  body.raw(blobDigestBytes(blob.digest));
   body.number(extents.sizeBytes);
   body.number(CHUNKING_CODES[blob.chunking]);
   body.number(extents.count);
@@ -93,7 +95,7 @@ function readBody(body: ByteReader): MemberMap {
 }
 
 function readBlob(body: ByteReader, packCount: number): MappedBlob {
-  const digest = digestOf(body.raw(32));
+  const digest = blobDigestOf(body.raw(32));
   const sizeBytes = body.number();
   const code = body.number();
   const chunking = Object.entries(CHUNKING_CODES).find(([, known]) => known === code)?.[0];

@@ -12,6 +12,7 @@
  */
 import { endianness } from 'node:os';
 import { StasisError } from '../../core/errors.ts';
+import { refuseOtherFormat } from '../../core/format-version.ts';
 import type { FrameRecord } from './frame.ts';
 import { PackFrames } from './pack-frames.ts';
 
@@ -65,13 +66,13 @@ export function encodeToc(frames: readonly TocFrame[]): Buffer {
 
 /**
  * The table out of the whole skippable frame, whose digest has been checked by the caller.
- * @throws StasisError `store.damaged`, `store.newer-format`
+ * @throws StasisError `store.damaged`, `store.newer-format`, `store.older-format`
  */
 export function decodeToc(bytes: Buffer): PackToc {
   if (bytes.length < HEADER_BYTES + FOOTER_BYTES || bytes.readUInt32LE(0) !== SKIPPABLE_MAGIC)
     throw malformed();
   if (!bytes.subarray(8, 16).equals(NAME)) throw malformed();
-  refuseNewer('pack', bytes.readUInt16LE(16), bytes.readUInt16LE(18), VERSION);
+  refuseUnknown('pack', bytes.readUInt16LE(16), bytes.readUInt16LE(18), VERSION);
   const frameCount = bytes.readUInt32LE(20);
   const chunkCount = bytes.readUInt32LE(24);
   const lengthsAt = HEADER_BYTES + frameCount * FRAME_ENTRY_BYTES;
@@ -101,13 +102,13 @@ function numbersOf(bytes: Buffer): Uint32Array {
   return new Uint32Array(copy.buffer, copy.byteOffset, copy.length / 4);
 }
 
-/** Refuses what a newer Stasis wrote, or one that encrypts, by name. */
-export function refuseNewer(what: string, version: number, encryption: number, known: number): void {
-  if (version <= known && encryption === 0) return;
-  const has = encryption === 0 ? `format version ${version}` : `encryption ${encryption}`;
+/** Refuses what another version of Stasis wrote, or one that encrypts, by name. */
+export function refuseUnknown(what: string, version: number, encryption: number, known: number): void {
+  refuseOtherFormat(`A ${what} of the snapshot`, version, known);
+  if (encryption === 0) return;
   throw new StasisError(
     'store.newer-format',
-    `A ${what} of the snapshot has ${has}; this Stasis knows format version ${known}, without encryption.`,
+    `A ${what} of the snapshot has encryption ${encryption}; this Stasis knows none.`,
     { hint: 'Use the version of Stasis that wrote it, or a newer one.' },
   );
 }

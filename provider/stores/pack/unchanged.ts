@@ -3,8 +3,7 @@
  * anyhow, is that of a segment of then. Its pages need not be hashed and looked up one by one.
  */
 import { hash } from 'node:crypto';
-import { BlobDigester, SEGMENT_BYTES, SEGMENT_HASH_BYTES } from '../../core/blob-digest.ts';
-import type { Digest } from '../../core/digest.ts';
+import { type BlobDigest, BlobDigester, SEGMENT_BYTES, SEGMENT_HASH_BYTES } from '../../core/blob-digest.ts';
 import { type Extents, ZERO_PACK } from './extents.ts';
 import { ZERO_FRAME } from './frame.ts';
 
@@ -29,7 +28,7 @@ export interface UnchangedMemory {
 
 /** A stored blob with what somebody kept of it: the SHA-256 of each of its segments, in order, 32 bytes each. */
 export interface SegmentedBlob {
-  readonly digest: Digest;
+  readonly digest: BlobDigest;
   readonly extents: Extents;
   readonly segments: Uint8Array;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Digest } from '../../../provider/core/digest.ts';
+import type { BlobDigest } from '../../../provider/core/blob-digest.ts';
 import { StasisError } from '../../../provider/core/errors.ts';
 import type { MemberCapture } from '../../../provider/core/manifest.ts';
 import type { BlobReader, ByteRange } from '../../../provider/core/store.ts';
@@ -178,15 +178,15 @@ function writing(journal: unknown[]): (entry: unknown) => Promise<void> {
 }
 
 /** Some of the blobs that a restore reads: the first, the last, and the largest. */
-function victims({ blobs }: Source): readonly Digest[] {
+function victims({ blobs }: Source): readonly BlobDigest[] {
   const digests = [...blobs.contents.keys()];
   const bySize = [...digests].sort((a, b) => blobs.contents.get(b)!.length - blobs.contents.get(a)!.length);
   const chosen = [digests[0], digests.at(-1), ...bySize].filter((digest) => digest !== undefined);
   return [...new Set(chosen)].filter((digest) => blobs.contents.get(digest)!.length > 0).slice(0, VICTIMS);
 }
 
-function unreadable(blobs: MemoryBlobs, victim: Digest): BlobReader {
-  async function* get(digest: Digest, range?: ByteRange): AsyncGenerator<Uint8Array> {
+function unreadable(blobs: MemoryBlobs, victim: BlobDigest): BlobReader {
+  async function* get(digest: BlobDigest, range?: ByteRange): AsyncGenerator<Uint8Array> {
     if (digest === victim) throw new StasisError('store.damaged', 'This blob cannot be read.');
     yield* blobs.get(digest, range);
   }
@@ -194,11 +194,11 @@ function unreadable(blobs: MemoryBlobs, victim: Digest): BlobReader {
 }
 
 /** A copy of the blobs with the lowest bit of the middle byte of one of them turned. */
-function flipped(blobs: MemoryBlobs, victim: Digest): BlobReader {
+function flipped(blobs: MemoryBlobs, victim: BlobDigest): BlobReader {
   const damaged = Buffer.from(blobs.contents.get(victim)!);
   const middle = damaged.length >> 1;
   damaged[middle] = damaged[middle]! ^ 1;
-  async function* get(digest: Digest, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  async function* get(digest: BlobDigest, range?: ByteRange): AsyncGenerator<Uint8Array> {
     if (digest !== victim) yield* blobs.get(digest, range);
     else yield range ? damaged.subarray(range.offset, range.offset + range.length) : damaged;
   }
@@ -207,7 +207,7 @@ function flipped(blobs: MemoryBlobs, victim: Digest): BlobReader {
 
 function watched(blobs: MemoryBlobs, seen: (read: number) => void): BlobReader {
   let read = 0;
-  async function* get(digest: Digest, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  async function* get(digest: BlobDigest, range?: ByteRange): AsyncGenerator<Uint8Array> {
     for await (const chunk of blobs.get(digest, range)) {
       read += 1;
       seen(read);
@@ -222,7 +222,7 @@ function hanging({ blobs, ...from }: Source, signal: AbortSignal, stuck: () => v
   const [victim] = victims({ blobs, ...from }).toSorted(
     (a, b) => blobs.contents.get(b)!.length - blobs.contents.get(a)!.length,
   );
-  async function* get(digest: Digest, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  async function* get(digest: BlobDigest, range?: ByteRange): AsyncGenerator<Uint8Array> {
     if (digest !== victim) yield* blobs.get(digest, range);
     else {
       for await (const chunk of blobs.get(digest, range)) {

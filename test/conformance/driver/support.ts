@@ -30,7 +30,7 @@ export function memberOf(driver: Driver, spec: unknown, { capture, fingerprint }
     driver: driver.name,
     endpoint: driver.endpoint(spec),
     fidelity: driver.traits.fidelity,
-    fingerprint: { digest: `sha256:${'0'.repeat(64)}`, sizeBytes: 1, entries: fingerprint.length },
+    fingerprint: { digest: `sha256-64k:${'0'.repeat(64)}`, sizeBytes: 1, entries: fingerprint.length },
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Digest } from '../../../provider/core/digest.ts';
+import { FORMAT_VERSION } from '../../../provider/core/manifest.ts';
 import { testContext } from '../../support/context.ts';
 import { captureInto, fillAndSeal, manifestOf, OWNER, readMembers, sampleBytes } from './samples.ts';
 import { openFresh } from './suite.ts';
@@ -109,14 +110,24 @@ export function describeNames(under: StoreUnderTest): void {
       await expect(fillAndSeal(draft, 'shop', one)).rejects.toMatchObject({ code: 'store.name-taken' });
     });
 
-    test('a newer format is refused by name', async () => {
-      await using opened = await openFresh(under);
-      await using draft = await opened.store.begin('shop', OWNER, testContext());
-      const { digest } = await draft.seal({ manifest: manifestOf('shop', {}, 2) });
-      await expect(opened.store.open('shop', digest, testContext())).rejects.toMatchObject({
-        code: 'store.newer-format',
-      });
-    });
+    test.each([
+      ['a newer', FORMAT_VERSION + 1, 'store.newer-format'],
+      ['an older', FORMAT_VERSION - 1, 'store.older-format'],
+    ])(
+      '%s format is refused by name, not called damaged, and can be removed',
+      async (_what, version, code) => {
+        await using opened = await openFresh(under);
+        const { store } = opened;
+        const draft = await store.begin('shop', OWNER, testContext());
+        const sealing = draft.seal({ manifest: manifestOf('shop', {}, version) });
+        const { digest } = await sealing.finally(() => draft[Symbol.asyncDispose]());
+        await expect(store.open('shop', digest, testContext())).rejects.toMatchObject({ code });
+        await expect(store.verify(digest, 'presence', testContext())).rejects.toMatchObject({ code });
+        await store.remove('shop', OWNER, [1], testContext());
+        expect(await store.name('shop')).toBeUndefined();
+        expect(await opened.fresh.leftovers()).toEqual([]);
+      },
+    );
   });
 
   describe('removing', () => {

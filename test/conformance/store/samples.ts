@@ -1,3 +1,4 @@
+import type { BlobDigest } from '../../../provider/core/blob-digest.ts';
 import type { Digest } from '../../../provider/core/digest.ts';
 import { FORMAT_VERSION, type MemberCapture } from '../../../provider/core/manifest.ts';
 import type {
@@ -53,7 +54,7 @@ export async function* pieces(bytes: Uint8Array, size = 100_000): AsyncGenerator
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-export async function readAll(blobs: BlobReader, digest: Digest, range?: ByteRange): Promise<Buffer> {
+export async function readAll(blobs: BlobReader, digest: BlobDigest, range?: ByteRange): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for await (const piece of blobs.get(digest, range)) parts.push(piece);
   return Buffer.concat(parts);

@@ -1,7 +1,6 @@
 import { hashedAgain } from '../../../core/blobs.ts';
 import { concurrently } from '../../../core/concurrently.ts';
 import type { Context } from '../../../core/context.ts';
-import type { Digest } from '../../../core/digest.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { copyIn, tableName } from '../capture/tables.ts';
 import { Connection } from '../connect/connection.ts';
@@ -136,7 +135,7 @@ async function loadRows(
     await session.run('SET synchronous_commit = off');
     for (let table = waiting.pop(); table; table = waiting.pop()) {
       context.progress({ step: 'load', message: table.label });
-      await session.load(copyIn(table), blobs.get(table.rows.digest as Digest), `loading ${table.label}`);
+      await session.load(copyIn(table), blobs.get(table.rows.digest), `loading ${table.label}`);
     }
     await session.close();
   };
