@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   chmodSync,
@@ -17,7 +18,8 @@ import type { StasisError } from '../../core/errors.ts';
 import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { Blobs } from '../../core/store.ts';
-import { sleep } from '../../core/wait.ts';
+import { excluder } from './selection.ts';
+import { lookUntilSettled } from './stillness.ts';
 
 /** Programs are started, on machines that may be busy. */
 jest.setTimeout(120_000);
@@ -154,11 +156,32 @@ describe('what changes after the cut and before its copy', () => {
 });
 
 describe('a capture under load', () => {
-  /** Changes something every few milliseconds, by its own process. */
-  function busy(script: string, root: string): { stop(): Promise<void> } {
-    const child = spawn(process.execPath, ['-e', script, root], { stdio: ['pipe', 'ignore', 'inherit'] });
-    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  interface Load {
+    /** Until it has changed something once more. */
+    step(): Promise<void>;
+    stop(): Promise<void>;
+  }
+
+  /**
+   * Changes something again and again, by its own process: `change` with a root `r` and a counter `n`, and then a pause
+   * as `pause` makes it of `pace`, in milliseconds. The pace is that of several looks, which take longer where others
+   * are busy too. It has begun when this returns.
+   */
+  async function busy(change: string, root: string, pause = 'Math.random() * pace'): Promise<Load> {
+    const sentMs = performance.now();
+    await lookUntilSettled(Buffer.from(root), excluder(), signal);
+    const paceMs = Math.max(300, 6 * (performance.now() - sentMs));
+    const script = `const fs = require('fs'); const r = process.argv[1]; const pace = ${paceMs}; let n = 0;
+      const go = () => { ${change}; process.stdout.write('.'); setTimeout(go, ${pause}); }; go();`;
+    const child = spawn(process.execPath, ['-e', script, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const closed = once(child, 'close');
+    const step = async (): Promise<void> => {
+      if ((await Promise.race([once(child.stdout, 'data'), closed.then(() => undefined)])) === undefined)
+        throw new Error('the load has ended by itself');
+    };
+    await step();
     return {
+      step,
       stop: async () => {
         child.kill();
         await closed;
@@ -167,31 +190,24 @@ describe('a capture under load', () => {
   }
 
   const LOADS: readonly [string, string][] = [
-    [
-      'a growing log',
-      "const fs=require('fs');const r=process.argv[1];const go=()=>{fs.appendFileSync(r+'/f1','line\\n');setTimeout(go,Math.random()*300)};go()",
-    ],
-    [
-      'new files all the time',
-      "const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{fs.writeFileSync(r+'/new'+n++,'x'.repeat(500));setTimeout(go,Math.random()*300)};go()",
-    ],
+    ['a growing log', "fs.appendFileSync(r + '/f1', 'line\\n')"],
+    ['new files all the time', "fs.writeFileSync(r + '/new' + n++, 'x'.repeat(500))"],
     [
       'a storm of renames',
-      "const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{const a=r+'/f'+(n%20),b=r+'/sub/g'+(n%20);n++;fs.existsSync(a)?fs.renameSync(a,b):fs.renameSync(b,a);setTimeout(go,Math.random()*300)};go()",
+      "const a = r + '/f' + (n % 20), b = r + '/sub/g' + (n % 20); n++; fs.existsSync(a) ? fs.renameSync(a, b) : fs.renameSync(b, a)",
     ],
     [
       'files written beside and renamed over',
-      "const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{fs.writeFileSync(r+'/.t','v'+n++);fs.renameSync(r+'/.t',r+'/f5');setTimeout(go,Math.random()*300)};go()",
+      "fs.writeFileSync(r + '/.t', 'v' + n++); fs.renameSync(r + '/.t', r + '/f5')",
     ],
   ];
 
-  test.each(LOADS)('%s: converges with a preload', async (_, script) => {
+  test.each(LOADS)('%s: converges with a preload', async (_, change) => {
     using folder = scratch();
     tree(folder.path);
     await using taken = await session({ path: folder.path });
-    const load = busy(script, folder.path);
+    const load = await busy(change, folder.path);
     try {
-      await sleep(300);
       const blobs = memoryBlobs();
       await taken.preload!(blobs);
       const [, rounds] = await converge(taken, blobs, 200);
@@ -201,13 +217,12 @@ describe('a capture under load', () => {
     }
   });
 
-  test.each(LOADS)('%s: and without one, as what was lost is read at the next cut', async (_, script) => {
+  test.each(LOADS)('%s: and without one, as what was lost is read at the next cut', async (_, change) => {
     using folder = scratch();
     tree(folder.path);
     await using taken = await session({ path: folder.path });
-    const load = busy(script, folder.path);
+    const load = await busy(change, folder.path);
     try {
-      await sleep(300);
       const [capture] = await converge(taken, memoryBlobs(), 200);
       expect(capture.summary).toMatch(/files$/);
     } finally {
@@ -222,13 +237,11 @@ describe('a capture under load', () => {
       "fs.symlinkSync('f'+n++,r+'/.part');fs.renameSync(r+'/.part',r+'/latest')",
       1,
     ],
-  ])('%s all the time is lost seldom or never', async (_, step, allowed) => {
+  ])('%s all the time is lost seldom or never', async (_, change, allowed) => {
     using folder = scratch();
     tree(folder.path);
-    const script = `const fs=require('fs');const r=process.argv[1];let n=0;const go=()=>{${step};setTimeout(go,400)};go()`;
-    const load = busy(script, folder.path);
+    const load = await busy(change, folder.path, 'pace');
     try {
-      await sleep(300);
       await using taken = await session({ path: folder.path });
       const blobs = memoryBlobs();
       await taken.preload!(blobs);
@@ -236,7 +249,7 @@ describe('a capture under load', () => {
       for (let cut = 0; cut < 4; cut += 1) {
         await stillCut(taken);
         // What the cut saw is put out of the way before it is copied.
-        await sleep(500);
+        await load.step();
         await taken.copy(blobs).catch((error: StasisError) => lost.push(`${error.code}: ${error.message}`));
       }
       expect(lost.slice(allowed)).toEqual([]);
@@ -249,12 +262,12 @@ describe('a capture under load', () => {
     using folder = scratch();
     tree(folder.path);
     await using taken = await session({ path: folder.path });
-    const load = busy(
-      "const fs=require('fs');const r=process.argv[1];let n=0;setInterval(()=>{for(let i=0;i<5;i++)fs.writeFileSync(r+'/f'+(n++%40),'x'.repeat(n%9000));try{fs.rmSync(r+'/f'+(n%40))}catch{}},1)",
+    const load = await busy(
+      "for (let i = 0; i < 5; i++) fs.writeFileSync(r + '/f' + (n++ % 40), 'x'.repeat(n % 9000)); fs.rmSync(r + '/f' + (n % 40), { force: true })",
       folder.path,
+      '1',
     );
     try {
-      await sleep(300);
       const blobs = memoryBlobs();
       const smear = await taken.smear!(blobs);
       expect(smear.toNs).toBeGreaterThan(smear.fromNs);

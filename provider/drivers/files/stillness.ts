@@ -42,17 +42,16 @@ export async function lookUntilSettled(
   earlier?: Look,
 ): Promise<Look> {
   const untilMs = Date.now() + SETTLE_MS;
-  if (earlier !== undefined && earlier.unprovable === undefined) {
-    const scan = await scanListable(root, excluded, signal);
-    if (digestOfScan(scan) === earlier.value) return { ...earlier, scan };
-  }
+  let scan = await scanListable(root, excluded, signal);
+  if (earlier !== undefined && earlier.unprovable === undefined && digestOfScan(scan) === earlier.value)
+    return { ...earlier, scan };
   for (let rescans = 0; ; rescans += 1) {
-    const scan = await scanListable(root, excluded, signal);
     const restless = latestToSettle(scan);
     const waitMs = Number(restless.settledAtNs - BigInt(Date.now()) * NS_PER_MS) / 1e6 + 1;
     if (restless.settledAtNs < scan.startedAtNs || rescans === RESCANS || Date.now() + waitMs > untilMs)
       return judged(scan, restless);
     if (waitMs > 0) await sleep(waitMs, signal);
+    scan = await scanListable(root, excluded, signal);
   }
 }
 
