@@ -41,8 +41,10 @@ async function askScript(
   });
 }
 
+/** Up to 6.2 it is an "Unknown subcommand or wrong number of arguments for 'DRYRUN'", which is no word on the command asked about. */
 function meansNoDryRun(reply: Reply | ReplyError): boolean {
-  return reply instanceof ReplyError && !/Command '.*' not found|wrong number/i.test(reply.message);
+  if (!(reply instanceof ReplyError)) return false;
+  return /for 'DRYRUN'/i.test(reply.message) || !/Command '.*' not found|wrong number/i.test(reply.message);
 }
 
 function rightOfDryRun(reply: Reply | ReplyError): Right {
