@@ -12,6 +12,10 @@ const STATEMENT_MS = 120_000;
 const LOAD_MS = 600_000;
 /** An orderly goodbye; after it the socket is cut. */
 const CLOSE_MS = 2_000;
+/** Heard nothing of us for this long, a server ends our session, and with it go its locks: the machine may be gone. */
+const LEASE_MS = 60_000;
+/** So often within its lease a session that has nothing to do says that we are there. */
+const BEATS = 4;
 /** Rows that a stream holds ready; past it, the server waits. */
 const ROWS_AHEAD = 256;
 
@@ -25,17 +29,19 @@ export type Purpose = 'catalog' | 'rows' | 'load';
 export interface ConnectOptions {
   readonly signal: AbortSignal;
   readonly purpose?: Purpose;
+  /** Whole seconds; a minute unless said. */
+  readonly leaseMs?: number;
 }
 
 /**
  * So that the same state reads as the same text everywhere, values come back as they were, and nothing of the server's
- * or the user's own settings interferes. Timeouts are off: our own bounds end what takes too long. A lock is never
- * waited for. What a load needs beyond that it sets itself.
+ * or the user's own settings interferes. Timeouts but the lease are off: our own bounds end what takes too long. A lock
+ * is never waited for. What a load needs beyond that it sets itself.
  */
 const PINNED = `SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00',
   tx_isolation = 'REPEATABLE-READ', tx_read_only = 0, autocommit = 1, completion_type = 0,
   lock_wait_timeout = 0, innodb_lock_wait_timeout = 5, sql_quote_show_create = 1, sql_select_limit = DEFAULT,
-  max_statement_time = 0, wait_timeout = 28800, net_write_timeout = 3600, net_read_timeout = 3600,
+  max_statement_time = 0, net_write_timeout = 3600, net_read_timeout = 3600,
   idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0`;
 
 /** One session with a server. */
@@ -47,11 +53,14 @@ export class Connection implements AsyncDisposable {
   private readonly client: Client;
   private failure: Error | undefined;
   private refuse: (error: Error) => void = () => {};
+  private readonly heart: NodeJS.Timeout;
+  private beating = false;
 
-  private constructor(client: Client, place: Place, purpose: Purpose) {
+  private constructor(client: Client, place: Place, purpose: Purpose, leaseMs: number) {
     this.client = client;
     this.place = place;
     this.purpose = purpose;
+    this.heart = setInterval(() => this.beat(), leaseMs / BEATS).unref();
     this.id = client.threadId ?? 0;
     client.on('error', (error) => {
       this.failure ??= error;
@@ -64,9 +73,10 @@ export class Connection implements AsyncDisposable {
   static async open(place: Place, options: ConnectOptions): Promise<Connection> {
     const purpose = options.purpose ?? 'catalog';
     const client = await firstThatConnects(place, purpose, options.signal);
-    const connection = new Connection(client, place, purpose);
+    const leaseMs = options.leaseMs ?? LEASE_MS;
+    const connection = new Connection(client, place, purpose, leaseMs);
     try {
-      await connection.run(PINNED, options.signal);
+      await connection.run(`${PINNED}, wait_timeout = ${Math.ceil(leaseMs / 1_000)}`, options.signal);
       return connection;
     } catch (error) {
       await connection.close();
@@ -132,6 +142,15 @@ export class Connection implements AsyncDisposable {
     }
   }
 
+  /** Behind whatever it has to do, and once at a time. */
+  private beat(): void {
+    if (this.beating || this.failure) return;
+    this.beating = true;
+    this.client.ping(() => {
+      this.beating = false;
+    });
+  }
+
   private attempt<T>(
     doing: string,
     timeoutMs: number,
@@ -191,6 +210,7 @@ export class Connection implements AsyncDisposable {
   /** Ends the session without a word; the server rolls its transaction back. */
   cut(): void {
     this.failure ??= new Error('the session was ended');
+    clearInterval(this.heart);
     this.refuse(this.failure);
     this.client.destroy();
   }
