@@ -92,10 +92,11 @@ export async function* withoutTransactions(script: AsyncIterable<Uint8Array>): A
 
 /**
  * pg_restore went on after errors, once for each of its sessions: all must be of the one setting. Its own count of
- * errors is of another kind where several sessions work.
+ * errors is of another kind where several sessions work. These write at the same time: program, severity and message
+ * are one write each (PostgreSQL's logging.c), so that what they say is whole, and need not begin a line.
  */
-function onlyUnknownSetting(stderr: string): boolean {
-  const errors = stderr.match(/^pg_restore: error: /gm)?.length ?? 0;
+export function onlyUnknownSetting(stderr: string): boolean {
+  const errors = stderr.match(/\berror: /g)?.length ?? 0;
   const ours = stderr.split(`Command was: ${UNKNOWN_BEFORE_17}`).length - 1;
   return errors > 0 && errors === ours;
 }
