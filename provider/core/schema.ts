@@ -8,6 +8,8 @@ export interface FieldMeta {
   readonly role?: 'endpoint' | 'selection' | 'access' | 'limit';
   readonly secret?: boolean;
   readonly computed?: boolean;
+  /** Of a field beside a secret one: a name that messages need, which is no secret because its neighbour is one. */
+  readonly open?: boolean;
   /** Of an input: an engine that has a name of its own for each resource takes that one where the user gives none. */
   readonly logicalName?: boolean;
   /** Of an object or an enum: what languages with named types call it. Made from where it stands unless said. */

@@ -27,7 +27,7 @@ const HOST = z
   .describe(
     "Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.",
   )
-  .meta({ role: 'access' });
+  .meta({ role: 'access', open: true });
 
 /** Members by name, each with exactly one driver by its key. */
 export function membersSchema(drivers: readonly Driver[], summary: string): z.ZodType {

@@ -5,13 +5,15 @@ const LOGIN = {
   address: z
     .string()
     .regex(/^[^\s-]\S*$/, 'Give a name or an address')
-    .describe('Name or address of the machine.'),
+    .describe('Name or address of the machine.')
+    .meta({ open: true }),
   port: z.number().int().min(1).max(65_535).optional().describe('Port of its sshd. Default: 22.'),
   user: z
     .string()
     .regex(/^[^\s-]\S*$/, 'Give the name of a user')
     .optional()
-    .describe('Who logs in. Default: the user who runs Stasis.'),
+    .describe('Who logs in. Default: the user who runs Stasis.')
+    .meta({ open: true }),
   privateKey: z
     .string()
     .min(1)
@@ -20,15 +22,21 @@ const LOGIN = {
       'The private key itself, in OpenSSH or PEM format and without a passphrase. It is kept in memory only. Without this and `privateKeyFile`, the ssh-agent and the usual key files of the user are tried.',
     )
     .meta({ secret: true }),
-  privateKeyFile: z.string().min(1).optional().describe('File of the private key.'),
+  privateKeyFile: z.string().min(1).optional().describe('File of the private key.').meta({ open: true }),
   hostKey: z
     .string()
     .min(1)
     .optional()
     .describe(
       'The public key of the machine, such as `ssh-ed25519 AAAA…`, or several, a line each. Without this and `knownHostsFile`, the known hosts of the user are asked; an unknown key is refused.',
-    ),
-  knownHostsFile: z.string().min(1).optional().describe('File of known hosts, instead of those of the user.'),
+    )
+    .meta({ open: true }),
+  knownHostsFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File of known hosts, instead of those of the user.')
+    .meta({ open: true }),
   acceptAnyHostKey: z
     .boolean()
     .optional()

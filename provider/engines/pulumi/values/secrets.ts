@@ -16,7 +16,8 @@ function fieldOf(type: z.core.$ZodType, key: string): z.core.$ZodType | undefine
 /**
  * The inputs with every value wrapped that is secret by its schema; what the user has wrapped stays so. The SDKs wrap
  * the whole of an input in which some field is secret: there every value is wrapped instead, so that a difference
- * can be told at its own place, and what is stored of it can hold an endpoint for all to read.
+ * can be told at its own place, and what is stored of it can hold an endpoint for all to read. What is open by its
+ * schema is not, as messages would lose it with every other secret text; one that the user has wrapped itself stays so.
  */
 export function withSecrets(schema: z.core.$ZodType, inputs: PropertyMap): PropertyMap {
   return wrapWithin(schema, inputs, false) as PropertyMap;
@@ -34,7 +35,8 @@ function wrapWithin(type: z.core.$ZodType | undefined, property: Property, withi
         Object.entries(property).map(([key, item]) => [key, wrapWithin(fieldOf(type, key), item, within)]),
       );
   }
-  return within || (type && metaOf(type).secret) ? new Secret(property) : property;
+  const { secret, open } = type === undefined ? {} : metaOf(type);
+  return secret || (within && !open) ? new Secret(property) : property;
 }
 
 /** Whether a field somewhere in it is secret, but not all of it. */

@@ -19,6 +19,7 @@ const MEMBER = z.strictObject({
   postgres: z
     .strictObject({
       url: z.string().meta({ secret: true }),
+      host: z.string().optional().meta({ open: true }),
       schemas: z.array(z.string()).optional(),
       endpoint: z.string().optional().meta({ computed: true }),
     })
@@ -83,6 +84,14 @@ describe('secrets', () => {
     expect(withSecrets(INPUTS, { members: new Secret({ db: { misspelt: 'x' } }) }).members).toEqual({
       db: { misspelt: new Secret('x') },
     });
+  });
+
+  test('leave a name open that stands beside them, unless the user has wrapped it itself', () => {
+    const wrapped = (host: string | Secret) =>
+      withSecrets(INPUTS, { members: new Secret({ db: { postgres: { url: new Secret(url), host } } }) });
+    expect(wrapped('a').members).toEqual({ db: { postgres: { url: new Secret(url), host: 'a' } } });
+    expect(secretTexts(wrapped('a'))).toEqual([url]);
+    expect(secretTexts(wrapped(new Secret('a')))).toEqual([url, 'a']);
   });
 
   test('that the user made stay secret in what is stored, but not what is computed', () => {
