@@ -1,36 +1,17 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { stringify } from 'yaml';
+import { HOST_NAMES } from '../../scripts/lab/lab.ts';
 import { stasis } from '../e2e/cli/stasis.ts';
 import { type Lab, labOrReason } from '../support/lab.ts';
 import { testUnless } from '../support/skipped.ts';
+import { fillShop, ORDERS, on, psql, redis, SESSIONS, startServers } from './shop.ts';
 
-const run = promisify(execFile);
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
 const PATIENCE_MS = 180_000;
-
-const START = `set -e; install -d -o postgres /srv/pg; bin=/usr/lib/postgresql/18/bin
-as() { setpriv --reuid postgres --regid postgres --init-groups "$@"; }
-cat > /run/pw; chmod 644 /run/pw; as $bin/initdb -D /srv/pg -A scram-sha-256 -U postgres --pwfile=/run/pw >/dev/null; rm /run/pw
-as $bin/pg_ctl -D /srv/pg -w -l /srv/pg/log start >/dev/null
-redis-server --daemonize yes --dir /srv --save '' --bind 127.0.0.1 --requirepass "$1" >/dev/null`;
-const PASSWORD = 'pass-w0rd';
-
-async function on(lab: Lab, host: string, script: string, ...args: string[]): Promise<string> {
-  const child = run('ssh', [
-    '-F',
-    lab.sshConfig,
-    host,
-    `sh -c '${script.replaceAll("'", "'\\''")}' sh ${args.join(' ')}`,
-  ]);
-  child.child.stdin?.end(`${PASSWORD}\n`);
-  return (await child).stdout.trim();
-}
 
 /** The servers of the hosts listen on their own loopback only, and this machine's client programs have no part in it. */
 describe('databases of hosts that are reached by SSH', () => {
@@ -40,20 +21,12 @@ describe('databases of hosts that are reached by SSH', () => {
     if (here.reason !== undefined) return;
     lab = await here.start();
     folder = await mkdtemp(join(tmpdir(), 'stasis-over-ssh-'));
-    await Promise.all(['cloud', 'sovereign'].map((host) => on(lab, host, START, PASSWORD)));
+    await startServers(lab);
   }, PATIENCE_MS);
   afterAll(async () => {
     await lab?.[Symbol.asyncDispose]();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }, PATIENCE_MS);
-
-  const psql = (host: string, sql: string): Promise<string> =>
-    on(
-      lab,
-      host,
-      `PGPASSWORD=${PASSWORD} psql -h 127.0.0.1 -U postgres -Atc "${sql}" \${1:-postgres}`,
-      'shop',
-    );
 
   async function document(host: 'cloud' | 'sovereign', more: object = {}, ssh: object = {}): Promise<string> {
     const { address, hostKey } = lab.hosts[host];
@@ -64,8 +37,8 @@ describe('databases of hosts that are reached by SSH', () => {
       stringify({
         hosts: { [host]: { ssh: { address, user: 'root', privateKey: key, hostKey, ...ssh } } },
         members: {
-          orders: { postgres: { url: `postgres://postgres:${PASSWORD}@127.0.0.1:5432/shop`, host } },
-          sessions: { redis: { url: `redis://:${PASSWORD}@127.0.0.1:6379`, host } },
+          orders: { postgres: { url: ORDERS, host } },
+          sessions: { redis: { url: SESSIONS, host } },
         },
         store: { path: join(folder, 'store') },
         ...more,
@@ -77,17 +50,7 @@ describe('databases of hosts that are reached by SSH', () => {
   labTest(
     'are captured on one and restored on the other by the command line',
     async () => {
-      await on(lab, 'cloud', `PGPASSWORD=${PASSWORD} createdb -h 127.0.0.1 -U postgres shop`);
-      await psql(
-        'cloud',
-        'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS item FROM generate_series(1, 20000) n',
-      );
-      await on(
-        lab,
-        'cloud',
-        `seq 1 5000 | sed 's/.*/SET key& value&/' | redis-cli -a ${PASSWORD} --pipe 2>/dev/null`,
-      );
-      expect(await on(lab, 'cloud', `redis-cli -a ${PASSWORD} dbsize 2>&1`)).toContain('5000');
+      await fillShop(lab);
       const captured = await stasis(['capture', '-f', await document('cloud', { name: 'shop' }), '--json'], {
         cwd: folder,
       });
@@ -107,13 +70,10 @@ describe('databases of hosts that are reached by SSH', () => {
         stderr: '',
       });
       expect(restored.json()).toMatchObject({ verdict: 'equivalent' });
-      expect(await psql('sovereign', 'SELECT count(*), max(item) FROM orders')).toBe(
-        await psql('cloud', 'SELECT count(*), max(item) FROM orders'),
-      );
-      expect(await on(lab, 'sovereign', `redis-cli -a ${PASSWORD} get key4321 2>/dev/null`)).toBe(
-        'value4321',
-      );
-      for (const host of ['cloud', 'sovereign'])
+      const sum = 'SELECT count(*), max(item) FROM orders';
+      expect(await psql(lab, 'sovereign', sum)).toBe(await psql(lab, 'cloud', sum));
+      expect(await redis(lab, 'sovereign', 'get key4321')).toBe('value4321');
+      for (const host of HOST_NAMES)
         expect(await on(lab, host, 'ls /run /tmp | grep stasis || true')).toBe('');
       expect((await readdir(tmpdir())).filter((name) => name === 'stasis-ssh')).toEqual([]);
     },

@@ -4,6 +4,17 @@
  */
 export interface Program {
   readonly resources: readonly ResourceModel[];
+  /** Of the provider's configuration. Only Terraform's own language and Pulumi's YAML are written with it so far. */
+  readonly hosts?: Readonly<Record<string, HostModel>>;
+}
+
+export interface HostModel {
+  readonly ssh: {
+    readonly address: string;
+    readonly user: string;
+    readonly privateKey: Text;
+    readonly hostKey: string;
+  };
 }
 
 export type ResourceModel = SnapshotModel | RestoreModel | DatabaseModel;
@@ -12,8 +23,8 @@ export type ResourceModel = SnapshotModel | RestoreModel | DatabaseModel;
 export type Text = string | { readonly secret: string } | { readonly from: readonly [string, string] };
 
 export interface MemberModel {
-  readonly postgres?: { readonly url: Text; readonly clientPath?: string };
-  readonly redis?: { readonly url: Text };
+  readonly postgres?: { readonly url: Text; readonly clientPath?: string; readonly host?: string };
+  readonly redis?: { readonly url: Text; readonly host?: string };
   readonly files?: { readonly path: Text };
 }
 

@@ -25,8 +25,11 @@ export interface Project extends AsyncDisposable {
   /** Files and folders of this project, below its folder, in which the engine remembers what it has done. */
   readonly memory: readonly string[];
   write(program: Program): Promise<void>;
-  /** Begins, in a process group of its own. `traced` makes it say all that it can. */
-  start(verb: Verb, options?: { readonly traced?: boolean }): Promise<Run>;
+  /**
+   * Begins, in a process group of its own. `traced` makes it say all that it can; `logged` adds the engine's own log
+   * where that is another thing.
+   */
+  start(verb: Verb, options?: { readonly traced?: boolean; readonly logged?: boolean }): Promise<Run>;
   /** Takes over by command what is there under this id, as the resource of that name in the program. */
   adopt(id: string, imported: string): Promise<Outcome>;
   /** What it remembers of a resource: our outputs under their own names, `id` among them. */

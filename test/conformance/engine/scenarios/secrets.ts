@@ -1,12 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { Desk } from '../desk.ts';
 import type { Program } from '../program.ts';
 import { PLANTED, SHOP, SHOP_PASSWORD } from '../servers.ts';
 import type { Scenario } from '../suite.ts';
 import { type ScenarioName, whyImpossible } from '../table.ts';
+import { holding, watched } from '../watching.ts';
 
 export const SECRETS = {
   async 'secret nowhere'(desk) {
@@ -64,32 +62,6 @@ async function sayOfWrongPassword({ project, servers }: Desk, program: Program):
   } finally {
     await alter(SHOP_PASSWORD);
   }
-}
-
-/** With every command line that was to be seen on the machine meanwhile. */
-async function watched<T>(running: Promise<T>): Promise<readonly [T, ReadonlySet<string>]> {
-  const commands = new Set<string>();
-  let isRunning = true;
-  const ended = running.finally(() => {
-    isRunning = false;
-  });
-  while (isRunning) {
-    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)))
-      commands.add(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
-    await Promise.race([delay(20), ended.catch(() => undefined)]);
-  }
-  return [await ended, commands];
-}
-
-/** Files below a folder in which a text stands. */
-async function holding(folder: string, text: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    if ((await readFile(path)).includes(text)) found.push(path);
-  }
-  return found;
 }
 
 function aroundPlanted(text: string): string {

@@ -23,15 +23,13 @@ function hclOf(program: Program): string {
   );
   const variables = secretsOf(program).map((name) =>
     // What a resource of the engine keeps in the state cannot be ephemeral.
-    block(
-      `variable "${name}"`,
-      `type = string`,
-      `${plain.includes(name) ? 'sensitive' : 'ephemeral'} = true`,
-    ),
+    block(`variable "${name}"`, `type = string`, 'sensitive = true', `ephemeral = ${!plain.includes(name)}`),
   );
   const required =
     'terraform {\n  required_providers {\n    stasis = { source = "stasis-iac/stasis" }\n  }\n}\n';
-  return [required, ...variables, ...program.resources.flatMap(blocksOf)].join('\n');
+  const provider =
+    program.hosts === undefined ? [] : [block('provider "stasis"', `hosts = ${hclValue(program.hosts)}`)];
+  return [required, ...variables, ...provider, ...program.resources.flatMap(blocksOf)].join('\n');
 }
 
 function blocksOf(resource: ResourceModel): string[] {

@@ -23,8 +23,15 @@ function yamlOf(program: Program): string {
   const resources = program.resources.map((resource) => [resource.id, resourceOf(resource)]);
   return [
     `config: ${JSON.stringify(Object.fromEntries(config))}`,
-    `resources: ${JSON.stringify(Object.fromEntries(resources), undefined, 2)}\n`,
+    `resources: ${JSON.stringify(Object.fromEntries([...providerOf(program), ...resources]), undefined, 2)}\n`,
   ].join('\n');
+}
+
+/** For all resources that name none. */
+function providerOf({ hosts }: Program): [string, unknown][] {
+  if (hosts === undefined) return [];
+  const properties = { hosts: written(hosts) };
+  return [['here', { type: 'pulumi:providers:stasis', defaultProvider: true, properties }]];
 }
 
 function resourceOf(resource: ResourceModel): unknown {

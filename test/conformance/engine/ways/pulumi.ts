@@ -105,6 +105,9 @@ const ARGUMENTS: Readonly<Record<Verb, readonly string[]>> = {
   destroy: ['destroy', '--yes', '--skip-preview'],
 };
 
+const TRACED = ['--debug', '--diff'];
+const LOGGED = ['-v=9', '--logflow', '--logtostderr'];
+
 class PulumiProject implements Project {
   readonly memory = ['state'];
   private readonly by: PreparedPulumi;
@@ -141,8 +144,10 @@ class PulumiProject implements Project {
     await this.by.author.write(program, this.cwd);
   }
 
-  async start(verb: Verb, { traced = false } = {}): Promise<Run> {
-    return this.told([...ARGUMENTS[verb], ...(traced ? ['--debug', '--diff'] : [])]);
+  async start(verb: Verb, { traced = false, logged = false } = {}): Promise<Run> {
+    const saved = traced && verb === 'plan' ? ['--save-plan', join(this.folder, 'plan.json')] : [];
+    const more = [...saved, ...(traced ? TRACED : []), ...(logged ? LOGGED : [])];
+    return this.told([...ARGUMENTS[verb], ...more]);
   }
 
   /** What it tells is written down by the engine as events. */

@@ -67,6 +67,9 @@ class PreparedTerraform implements Prepared {
   }
 }
 
+/** What a plan that is traced is kept in. */
+export const SAVED_PLAN = 'saved.plan';
+
 const ARGUMENTS: Readonly<Record<Verb, readonly string[]>> = {
   plan: ['plan'],
   apply: ['apply', '-auto-approve'],
@@ -110,8 +113,9 @@ class TerraformProject implements Project {
   async start(verb: Verb, { traced = false } = {}): Promise<Run> {
     if (this.refused !== undefined) return neverBegun(this.refused);
     await this.initialise();
+    const saved = traced && verb === 'plan' ? [`-out=${join(this.folder, SAVED_PLAN)}`] : [];
     const group = startGroup(
-      [this.by.path, ...ARGUMENTS[verb], '-json', '-input=false'],
+      [this.by.path, ...ARGUMENTS[verb], ...saved, '-json', '-input=false'],
       this.module,
       traced
         ? { ...this.environment, TF_LOG: 'TRACE', TF_LOG_PATH: join(this.folder, 'trace.log') }
