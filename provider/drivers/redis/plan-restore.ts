@@ -55,7 +55,7 @@ export async function planRestore(
         ...versionProblems(content, facts, from.system.name ?? 'the source'),
         ...(await moduleProblems(connection, content, signal)),
         ...memoryProblems(content, facts),
-        ...(await rightProblems(connection, commandsFor(content, target), signal)),
+        ...(await rightProblems(connection, commandsFor(content, target, facts), signal)),
         ...(await userProblems(connection, content, signal)),
         ...layoutProblems(content, target, await maySwap(connection, signal)),
       );
@@ -72,8 +72,15 @@ export async function planRestore(
   }
 }
 
-function commandsFor(content: CapturedContent, target: Occupancy): readonly Command[] {
-  if (content.functions.length === 0 && target.libraries.size === 0) return RESTORE_COMMANDS;
+/** Libraries of functions came with 7.0. */
+function knowsFunctions({ major }: ServerFacts): boolean {
+  return major >= 7;
+}
+
+/** A target that does not know functions is refused for that, not for each of their commands. */
+function commandsFor(content: CapturedContent, target: Occupancy, facts: ServerFacts): readonly Command[] {
+  const none = content.functions.length === 0 && target.libraries.size === 0;
+  if (none || !knowsFunctions(facts)) return RESTORE_COMMANDS;
   return [
     ...RESTORE_COMMANDS,
     ['FUNCTION', 'LOAD', 'REPLACE', '#!lua name=x'],
@@ -117,7 +124,7 @@ function versionProblems(content: CapturedContent, facts: ServerFacts, source: s
   const unreadable = content.types.filter(
     (type) => !readsType(facts.product, version, type) && !(hasExpiringFields(type) && hasFieldExpiry(facts)),
   );
-  const noFunctions = content.functions.length > 0 && facts.major < 7;
+  const noFunctions = content.functions.length > 0 && !knowsFunctions(facts);
   if (unreadable.length === 0 && !noFunctions) return [];
   const what = noFunctions ? 'functions' : 'values in a format';
   return [
