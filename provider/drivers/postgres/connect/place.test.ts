@@ -56,8 +56,10 @@ describe('the URL', () => {
       'postgres://db.example:5432/shop',
     );
     const word = fc.string({ minLength: 1 }).filter((text) => text.isWellFormed());
+    // A path of dots alone is a way through folders in every URL, encoded or not: such a database is named by `databases`.
+    const name = word.filter((text) => text !== '.' && text !== '..');
     fc.assert(
-      fc.property(word, word, word, (user, password, database) => {
+      fc.property(word, word, name, (user, password, database) => {
         const [u, p, d] = [user, password, database].map(encodeURIComponent);
         const url = `postgres://${u}:${p}@h:1/${d}`;
         expect(parsePlace(url)).toMatchObject({ user, password, database });
