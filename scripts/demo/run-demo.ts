@@ -42,6 +42,8 @@ export async function runDemo(
   signal: AbortSignal,
   show: (result: DemoResult, sides: DemoSides) => Promise<void>,
 ): Promise<void> {
+  const engineFor = await chooseEngine(options.engine);
+  signal.throwIfAborted();
   await using scope = new AsyncDisposableStack();
   say('starting a Postgres and a Redis for the shop, and another pair for its twin');
   const [shopSide, twinSide] = await startSides(scope, folder);
@@ -49,8 +51,7 @@ export async function runDemo(
   say('opening the shop: orders in Postgres, carts in Redis, receipts in a folder');
   const shop = scope.use(await startShop(shopSide.stores));
   await untilSold(shop, ORDERS_FIRST, signal);
-  const setting = { folder, shop: shopSide.stores, twin: twinSide.stores };
-  const engine = await chooseEngine(options.engine, setting);
+  const engine = await engineFor({ folder, shop: shopSide.stores, twin: twinSide.stores });
   say(`${engine.title}: photographing the shop while it sells, and bringing it to life elsewhere`);
   const applied = await engine.apply(signal);
   const report = await shop.report();
