@@ -1,4 +1,4 @@
-import { test } from '@jest/globals';
+import { describe, test } from '@jest/globals';
 
 type Declare = (name: string, work: () => Promise<void>, timeoutMs?: number) => void;
 
@@ -6,4 +6,10 @@ type Declare = (name: string, work: () => Promise<void>, timeoutMs?: number) => 
 export function testUnless(reason: string | undefined): Declare {
   if (reason === undefined) return (name, work, timeoutMs) => test(name, work, timeoutMs);
   return (name) => test.skip(`${name} (${reason})`, () => {});
+}
+
+/** The same for a suite. */
+export function describeUnless(reason: string | undefined): (name: string, tests: () => void) => void {
+  if (reason === undefined) return (name, tests) => describe(name, tests);
+  return (name, tests) => describe.skip(`${name} (${reason})`, tests);
 }

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type mysql from 'mysql2/promise';
 import { testContext } from '../../../test/support/context.ts';
 import { copied, host } from '../../../test/support/mariadb-rig.ts';
 import { findMariadb, type MariadbServer, startMariadb } from '../../../test/support/mariadb-server.ts';
+import { describeUnless } from '../../../test/support/skipped.ts';
 import { sleep } from '../../core/wait.ts';
 import { mariadbDriver } from './driver.ts';
 
@@ -15,9 +16,7 @@ const ROUNDS = 300;
 const NAMES = Array.from({ length: TABLES }, (_, index) => `account_${index}`);
 const BOOKS = `SELECT CONCAT_WS(';', ${NAMES.map((name) => `(SELECT GROUP_CONCAT(balance, ':', moves ORDER BY id) FROM ${name})`).join(', ')}) AS books`;
 
-const available = findMariadb() !== undefined;
-if (!available) test('epochs of MariaDB', () => console.log('skipped: no MariaDB server on this machine'));
-const suite = available ? describe : describe.skip;
+const suite = describeUnless(findMariadb() ? undefined : 'no MariaDB server on this machine');
 
 suite('the position of the log', () => {
   let server: MariadbServer;

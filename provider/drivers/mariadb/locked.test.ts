@@ -1,17 +1,15 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type mysql from 'mysql2/promise';
 import { memoryBlobs, testContext } from '../../../test/support/context.ts';
 import { copied, host, restoreAndCompare } from '../../../test/support/mariadb-rig.ts';
 import { findMariadb, type MariadbServer, startMariadb } from '../../../test/support/mariadb-server.ts';
+import { describeUnless } from '../../../test/support/skipped.ts';
 import { sleep } from '../../core/wait.ts';
 import { mariadbDriver } from './driver.ts';
 
 /** Tables without transactions, and servers whose log proves nothing. */
 jest.setTimeout(120_000);
-const available = findMariadb() !== undefined;
-if (!available)
-  test('locked tables of MariaDB', () => console.log('skipped: no MariaDB server on this machine'));
-const suite = available ? describe : describe.skip;
+const suite = describeUnless(findMariadb() ? undefined : 'no MariaDB server on this machine');
 
 suite('tables of engines without transactions', () => {
   let server: MariadbServer;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import {
   capture,
@@ -11,12 +11,11 @@ import {
   type Taken,
 } from '../../../test/support/mariadb-rig.ts';
 import { findMariadb, type MariadbServer, startMariadb } from '../../../test/support/mariadb-server.ts';
+import { describeUnless } from '../../../test/support/skipped.ts';
 import { mariadbDriver } from './driver.ts';
 
 jest.setTimeout(120_000);
-const available = findMariadb() !== undefined;
-if (!available) test('restores of MariaDB', () => console.log('skipped: no MariaDB server on this machine'));
-const suite = available ? describe : describe.skip;
+const suite = describeUnless(findMariadb() ? undefined : 'no MariaDB server on this machine');
 
 suite('a restored MariaDB', () => {
   let server: MariadbServer;

@@ -1,16 +1,14 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { findMariadb, type MariadbServer, startMariadb } from '../../../../test/support/mariadb-server.ts';
+import { describeUnless } from '../../../../test/support/skipped.ts';
 import { sleep } from '../../../core/wait.ts';
 import { Connection } from './connection.ts';
 import { parsePlace } from './place.ts';
 
 jest.setTimeout(120_000);
-const available = findMariadb() !== undefined;
-if (!available)
-  test('the lease of a session', () => console.log('skipped: no MariaDB server on this machine'));
-const suite = available ? describe : describe.skip;
+const suite = describeUnless(findMariadb() ? undefined : 'no MariaDB server on this machine');
 
 const LEASE_MS = 2_000;
 
