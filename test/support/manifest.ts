@@ -8,7 +8,12 @@ import type {
   Tie,
 } from '../../provider/core/certificate.ts';
 import { judge, longestPauseMs } from '../../provider/core/judgement.ts';
-import type { Manifest, MemberCapture, OutsideItem } from '../../provider/core/manifest.ts';
+import {
+  FORMAT_VERSION,
+  type Manifest,
+  type MemberCapture,
+  type OutsideItem,
+} from '../../provider/core/manifest.ts';
 import { NS_PER_MS, nsToMs } from '../../provider/core/units.ts';
 
 /** Manifests for tests of what reads them. All times are milliseconds on the coordinator's clock. */
@@ -61,7 +66,7 @@ export function manifestOf(
   const { sharp, blurMs, cutNs } = judge(certificate);
   const captures = Object.entries(members).map(([name, member]) => [name, captureOf(name, member)] as const);
   return {
-    formatVersion: 1,
+    formatVersion: FORMAT_VERSION,
     name: 'shop',
     generation: 4,
     cutAt: new Date(Date.parse(STARTED_AT) + nsToMs(cutNs ?? 0)).toISOString(),

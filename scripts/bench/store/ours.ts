@@ -5,6 +5,7 @@
 import { open } from 'node:fs/promises';
 import { startClock } from '../../../provider/core/clock.ts';
 import type { Context } from '../../../provider/core/context.ts';
+import { FORMAT_VERSION } from '../../../provider/core/manifest.ts';
 import type { Chunking, SealInput, Store } from '../../../provider/core/store.ts';
 import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
 
@@ -43,7 +44,7 @@ async function capture(store: Store, file: string, chunking: Chunking): Promise<
   const blob = await draft.blobs(MEMBER).put(readFile(file), { chunking });
   const now = new Date().toISOString();
   const manifest: SealInput['manifest'] = {
-    formatVersion: 1,
+    formatVersion: FORMAT_VERSION,
     name: NAME,
     cutAt: now,
     sharp: true,
