@@ -3,8 +3,8 @@ import { type BlobDigest, isBlobDigest } from '../../core/blob-digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
-import { type Images, imagesOf } from './images/image.ts';
-import { unpackImages } from './images/packed.ts';
+import { type Images, imagesOf } from '../../runtime/images/image.ts';
+import { unpackImages } from '../../runtime/images/packed.ts';
 
 export const CONTENT_VERSION = 1;
 

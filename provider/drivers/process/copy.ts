@@ -3,15 +3,15 @@ import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { Blobs } from '../../core/store.ts';
 import { formatBytes } from '../../core/units.ts';
+import { imagesIn, readPacked } from '../../runtime/dump.ts';
+import type { TreeFacts } from '../../runtime/facts.ts';
+import { readFiles } from '../../runtime/images/files.ts';
+import { readTree } from '../../runtime/images/tree.ts';
+import { isWithin } from '../../runtime/paths.ts';
+import { copyTree, type TreeCopy } from '../../runtime/trees.ts';
 import { CONTENT_VERSION, type ProcessContent } from './content.ts';
-import { imagesIn, readPacked } from './dump.ts';
-import type { TreeFacts } from './facts.ts';
-import { readFiles } from './images/files.ts';
-import { readTree } from './images/tree.ts';
 import { outsideOf, systemOf } from './outside.ts';
-import { isWithin } from './paths.ts';
 import type { ProcessSpec } from './spec.ts';
-import { copyTree, type TreeCopy } from './trees.ts';
 
 export interface CopyInput {
   readonly spec: ProcessSpec;

@@ -1,8 +1,8 @@
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import type { TreeFacts } from './facts.ts';
+import type { TreeFacts } from '../../runtime/facts.ts';
+import { runScript } from '../../runtime/machine.ts';
 import { locate } from './locate.ts';
-import { runScript } from './machine.ts';
 import type { ProcessSpec } from './spec.ts';
 
 /** What our own groups are called; one that a dead capture left is used again by the next. */

@@ -1,7 +1,7 @@
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { NAMESPACES, namespacesOf, parseStat } from './facts.ts';
-import { runParts } from './machine.ts';
+import { NAMESPACES, namespacesOf, parseStat } from '../../runtime/facts.ts';
+import { runParts } from '../../runtime/machine.ts';
 import type { ProcessSpec } from './spec.ts';
 
 /** A tree of processes: its root first, then all its descendants. */

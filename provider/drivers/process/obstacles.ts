@@ -1,6 +1,6 @@
 import { StasisError } from '../../core/errors.ts';
-import { GHOST_LIMIT_BYTES } from './dump.ts';
-import type { ProcessFacts, TreeFacts } from './facts.ts';
+import { GHOST_LIMIT_BYTES } from '../../runtime/dump.ts';
+import type { ProcessFacts, TreeFacts } from '../../runtime/facts.ts';
 import type { Surroundings } from './locate.ts';
 
 /** Character devices that any machine has and that hold no state. */

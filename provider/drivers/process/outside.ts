@@ -1,6 +1,6 @@
 import type { OutsideItem } from '../../core/manifest.ts';
-import type { OpenFile, TreeFacts } from './facts.ts';
-import { isWithin } from './paths.ts';
+import type { OpenFile, TreeFacts } from '../../runtime/facts.ts';
+import { isWithin } from '../../runtime/paths.ts';
 import type { ProcessSpec } from './spec.ts';
 
 /** How many names are listed; the rest is counted. */

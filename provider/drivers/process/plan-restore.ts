@@ -3,9 +3,9 @@ import type { RestoreOptions, RestorePlan } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
+import { runParts } from '../../runtime/machine.ts';
 import { imagesBytes, type ProcessContent, readContent } from './content.ts';
 import { locate } from './locate.ts';
-import { runParts } from './machine.ts';
 import { placeOf } from './place.ts';
 import type { ProcessSpec } from './spec.ts';
 

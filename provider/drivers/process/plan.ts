@@ -2,22 +2,14 @@ import type { Context } from '../../core/context.ts';
 import type { CapturePlan } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { readFacts, type TreeFacts } from './facts.ts';
+import { copyMsOf, dumpMsOf, memoryBytesOf } from '../../runtime/estimate.ts';
+import { readFacts, type TreeFacts } from '../../runtime/facts.ts';
+import { runParts } from '../../runtime/machine.ts';
 import { locate, type Surroundings, surroundingsOn } from './locate.ts';
-import { runParts } from './machine.ts';
 import { obstaclesOf } from './obstacles.ts';
 import { outsideOf, systemOf } from './outside.ts';
 import type { ProcessSpec } from './spec.ts';
 
-/** A dump takes about 60 ms, 0.9 ms a MB of memory and 20 ms a further process (CRIU 4.2.1, two cores). */
-const DUMP_MS = 60;
-const DUMP_MS_PER_MB = 0.9;
-const DUMP_MS_PER_PROCESS = 20;
-/** What the images hold besides pages, and what the tree may grow until the dump. */
-const SLACK_BYTES = 16 * 1024 * 1024;
-const SLACK_FACTOR = 1.25;
-/** A folder that has to be copied while all is frozen: a disk of today, in MB a second. */
-const COPY_MB_PER_S = 400;
 const OLDEST_CRIU = 4;
 
 export interface Inspection {
@@ -63,7 +55,7 @@ export async function inspect(spec: ProcessSpec, host: Host, signal: AbortSignal
     paths.reduce((sum, path) => sum + (Number(folders.get(`folder ${path}`)) || 0), 0);
   return {
     ...{ surroundings, facts, problems },
-    treesMs: bytes(copied) / (COPY_MB_PER_S * 1e3),
+    treesMs: copyMsOf(bytes(copied)),
     treesBytes: bytes(spec.files ?? []),
   };
 }
@@ -85,17 +77,11 @@ export async function inspectMachine(
   };
 }
 
-export function estimateBytes({ processes }: TreeFacts): number {
-  return SLACK_BYTES + SLACK_FACTOR * processes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
-}
-
 export async function planCapture(spec: ProcessSpec, host: Host, context: Context): Promise<CapturePlan> {
   const { surroundings, facts, problems, treesMs, treesBytes } = await inspect(spec, host, context.signal);
   if (facts === undefined || facts.processes.length === 0)
     return { problems, identities: [], folders: [], sizeBytes: 0, pauseMs: 0, outside: [], system: {} };
-  const memoryBytes = facts.processes.reduce((sum, process) => sum + process.memoryBytes, 0);
-  const dumpMs =
-    DUMP_MS + (memoryBytes / 1e6) * DUMP_MS_PER_MB + (facts.processes.length - 1) * DUMP_MS_PER_PROCESS;
+  const memoryBytes = memoryBytesOf(facts);
   return {
     problems,
     identities: facts.processes.map(
@@ -103,7 +89,7 @@ export async function planCapture(spec: ProcessSpec, host: Host, context: Contex
     ),
     folders: spec.files ?? [],
     sizeBytes: memoryBytes + treesBytes,
-    pauseMs: Math.max(dumpMs, treesMs),
+    pauseMs: Math.max(dumpMsOf(facts), treesMs),
     outside: outsideOf(facts, spec),
     system: systemOf(facts),
   };

@@ -2,16 +2,17 @@ import type { Context } from '../../core/context.ts';
 import type { Held, RestoreOptions } from '../../core/driver.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
+import { Dump, imagesIn, makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
+import { readFacts } from '../../runtime/facts.ts';
+import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
+import { runScript } from '../../runtime/machine.ts';
+import { fingerprintTree } from '../../runtime/trees.ts';
 import { imagesBytes, type ProcessContent } from './content.ts';
-import { Dump, imagesIn, makeMemoryFolder, removeFolder } from './dump.ts';
-import { readFacts } from './facts.ts';
-import { fingerprintImages } from './images/fingerprint.ts';
+import { dumpCommand } from './dump.ts';
 import { locate, surroundingsOn } from './locate.ts';
-import { runScript } from './machine.ts';
 import type { Place } from './place.ts';
 import { END, RELEASE } from './restore-scripts.ts';
 import type { ProcessSpec } from './spec.ts';
-import { fingerprintTree } from './trees.ts';
 
 interface Parts {
   readonly spec: ProcessSpec;
@@ -43,7 +44,11 @@ export class RestoredTree implements Held {
     const facts = await readFacts(host, [pid], signal);
     const folder = await makeMemoryFolder(host, 2 * imagesBytes(content), signal);
     try {
-      const dump = await Dump.ready({ folder, group, root: facts.processes[0]!, surroundings }, host);
+      const dump = await Dump.ready(
+        folder,
+        dumpCommand(folder, group, facts.processes[0]!, surroundings),
+        host,
+      );
       await dump.run(signal);
       const files = await Promise.all(
         content.trees.map(({ path }, index) =>

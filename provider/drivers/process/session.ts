@@ -7,18 +7,20 @@ import type { Host, Lease } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
+import { Dump, imagesIn, makeMemoryFolder, RESCUE, removeFolder } from '../../runtime/dump.ts';
+import { dumpBytesOf } from '../../runtime/estimate.ts';
+import type { TreeFacts } from '../../runtime/facts.ts';
+import { Freezer, type Look } from '../../runtime/freezer.ts';
+import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
+import { runScript } from '../../runtime/machine.ts';
+import { dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
 import { type ProcessContent, storedImages } from './content.ts';
 import { copyCapture } from './copy.ts';
-import { Dump, imagesIn, makeMemoryFolder, RESCUE, removeFolder } from './dump.ts';
-import type { TreeFacts } from './facts.ts';
-import { Freezer, type Look } from './freezer.ts';
+import { dumpCommand } from './dump.ts';
 import { type Group, leaveGroup, ownGroup } from './group.ts';
-import { fingerprintImages } from './images/fingerprint.ts';
 import type { Surroundings } from './locate.ts';
-import { runScript } from './machine.ts';
-import { estimateBytes, inspect } from './plan.ts';
+import { inspect } from './plan.ts';
 import type { ProcessSpec } from './spec.ts';
-import { dropTree, fingerprintTree, keepTree, type TreeCopy } from './trees.ts';
 
 /** Undoing is not cut short by a cancel. */
 const UNDO_MS = 60_000;
@@ -82,7 +84,7 @@ export class ProcessSession implements Session {
       throw problem ?? new RangeError('nothing was found, and nothing said');
     await using undo = new AsyncDisposableStack();
     const unaborted = new AbortController().signal;
-    const folder = await makeMemoryFolder(host, estimateBytes(facts), signal);
+    const folder = await makeMemoryFolder(host, dumpBytesOf(facts), signal);
     undo.defer(() => removeFolder(host, folder, unaborted));
     const group = await ownGroup(spec, facts, surroundings.groups!, host, signal);
     undo.defer(() => leaveGroup(group, host, unaborted));
@@ -106,7 +108,7 @@ export class ProcessSession implements Session {
     const own = `${folder}/${this.dumps}`;
     await runScript(host, 'mkdir -p -m 700 -- "$1"', [own], { signal });
     const root = facts.processes[0]!;
-    this.dump = await Dump.ready({ folder: own, group: group.folder, root, surroundings }, host);
+    this.dump = await Dump.ready(own, dumpCommand(own, group.folder, root, surroundings), host);
   }
 
   /** A watchdog on the host that thaws when we die; it knows of the dump, which it has to outlast. */

@@ -1,4 +1,4 @@
-import { digestOf } from '../../../core/fingerprint-digest.ts';
+import { digestOf } from '../../core/fingerprint-digest.ts';
 import { type Images, readEntries, readFirst } from './image.ts';
 import type { Message } from './wire.ts';
 

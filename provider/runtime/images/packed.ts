@@ -13,7 +13,7 @@ const BLOCK_BYTES = 512;
 /**
  * The files of such an archive. POSIX ustar: a header of 512 bytes with the name at 0, the size in octal at 124 and
  * the kind at 156, then the content in blocks; two empty blocks end it.
- * @throws StasisError `process.damaged-image`
+ * @throws StasisError `runtime.damaged-image`
  */
 export async function unpackImages(archive: AsyncIterable<Uint8Array>): Promise<Map<string, Buffer>> {
   const chunks: Uint8Array[] = [];

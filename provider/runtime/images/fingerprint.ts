@@ -1,5 +1,5 @@
-import type { FingerprintEntry } from '../../../core/fingerprint.ts';
-import { digestOf } from '../../../core/fingerprint-digest.ts';
+import type { FingerprintEntry } from '../../core/fingerprint.ts';
+import { digestOf } from '../../core/fingerprint-digest.ts';
 import { type DumpedFile, readFiles } from './files.ts';
 import { type Images, readEntries } from './image.ts';
 import { type Area, fingerprintMemory, fingerprintShared } from './memory.ts';

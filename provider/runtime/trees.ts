@@ -1,8 +1,8 @@
-import { StasisError } from '../../core/errors.ts';
-import type { FingerprintEntry } from '../../core/fingerprint.ts';
-import { digestOf } from '../../core/fingerprint-digest.ts';
-import type { Host } from '../../core/host.ts';
-import type { BlobDescriptor, Blobs } from '../../core/store.ts';
+import { StasisError } from '../core/errors.ts';
+import type { FingerprintEntry } from '../core/fingerprint.ts';
+import { digestOf } from '../core/fingerprint-digest.ts';
+import type { Host } from '../core/host.ts';
+import type { BlobDescriptor, Blobs } from '../core/store.ts';
 import { feed, runParts, runScript } from './machine.ts';
 
 /** A declared folder as it was at the cut, beside it. */
@@ -45,7 +45,7 @@ export async function copyTree(
   const descriptor = await blobs.put(spawned.stdout, { chunking: 'content' });
   const { status, stderr } = await spawned.ended;
   if (status === 0) return descriptor;
-  throw new StasisError('process.files-unreadable', `${tree.path} cannot be read: ${stderr.trim()}.`, {
+  throw new StasisError('runtime.files-unreadable', `${tree.path} cannot be read: ${stderr.trim()}.`, {
     at: ['files'],
   });
 }

@@ -1,4 +1,4 @@
-import { StasisError } from '../../../core/errors.ts';
+import { StasisError } from '../../core/errors.ts';
 
 /** A value as it lies in a message: a number, or the bytes of a text, a message or packed numbers. */
 type Value = bigint | Uint8Array;
@@ -10,7 +10,7 @@ type Value = bigint | Uint8Array;
 export class Message {
   private readonly fields: ReadonlyMap<number, readonly Value[]>;
 
-  /** @throws StasisError `process.damaged-image` */
+  /** @throws StasisError `runtime.damaged-image` */
   constructor(bytes: Uint8Array) {
     this.fields = fieldsOf(bytes);
   }
@@ -104,7 +104,7 @@ function littleEndian(bytes: Uint8Array): bigint {
 }
 
 export function damaged(): StasisError {
-  return new StasisError('process.damaged-image', 'An image of the process cannot be read.', {
+  return new StasisError('runtime.damaged-image', 'An image of the process cannot be read.', {
     hint: 'Look whether the snapshot is whole with "stasis verify".',
   });
 }

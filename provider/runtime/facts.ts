@@ -1,4 +1,4 @@
-import type { Host } from '../../core/host.ts';
+import type { Host } from '../core/host.ts';
 import { runParts } from './machine.ts';
 
 /** What /proc says of one process. */

@@ -1,9 +1,9 @@
-import type { Reading } from '../../core/certificate.ts';
-import type { Clock } from '../../core/context.ts';
-import { StasisError } from '../../core/errors.ts';
-import { digestOf } from '../../core/fingerprint-digest.ts';
-import type { Host, Spawned } from '../../core/host.ts';
-import { within } from '../../core/wait.ts';
+import type { Reading } from '../core/certificate.ts';
+import type { Clock } from '../core/context.ts';
+import { StasisError } from '../core/errors.ts';
+import { digestOf } from '../core/fingerprint-digest.ts';
+import type { Host, Spawned } from '../core/host.ts';
+import { within } from '../core/wait.ts';
 
 /**
  * A shell that stays for one capture, so that a freeze or a reading costs no start of a program but `cat`. It reads
@@ -124,7 +124,7 @@ export class Freezer implements AsyncDisposable {
 }
 
 function gone(): StasisError {
-  return new StasisError('process.freezer-gone', 'What freezes the processes on their host has gone.');
+  return new StasisError('runtime.freezer-gone', 'What freezes the processes on their host has gone.');
 }
 
 async function* answersOf(stdout: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { StasisError } from '../../core/errors.ts';
-import type { Host } from '../../core/host.ts';
+import { StasisError } from '../core/errors.ts';
+import type { Host } from '../core/host.ts';
 
 const SCRIPT_MS = 30_000;
 
 /**
  * Runs a POSIX shell script of ours on the host; what varies reaches it as its arguments only.
- * @throws StasisError `process.host-failed` with what it printed, when it ends with a status other than 0
+ * @throws StasisError `runtime.host-failed` with what it printed, when it ends with a status other than 0
  */
 export async function runScript(
   host: Host,
@@ -19,7 +19,7 @@ export async function runScript(
   if (result.status === 0) return result.stdout;
   const said = result.stderr.trim().split('\n')[0] ?? '';
   throw new StasisError(
-    'process.host-failed',
+    'runtime.host-failed',
     `A step on ${host.name} failed: ${said || `status ${result.status}`}.`,
     {
       details: { status: result.status, said: result.stderr.trim() },
@@ -57,7 +57,7 @@ export async function* readHostFile(
   yield* spawned.stdout;
   const { status, stderr } = await spawned.ended;
   if (status !== 0)
-    throw new StasisError('process.host-failed', `${path} cannot be read on ${host.name}: ${stderr.trim()}.`);
+    throw new StasisError('runtime.host-failed', `${path} cannot be read on ${host.name}: ${stderr.trim()}.`);
 }
 
 /** Runs a command of the host that takes this content in. What the content throws is thrown as it is. */
@@ -80,7 +80,7 @@ export async function feed(
   const { status, stderr } = await spawned.ended;
   if (failure) throw failure.error;
   if (status === 0) return;
-  throw new StasisError('process.host-failed', `${argv[0]} failed on ${host.name}: ${stderr.trim()}.`, {
+  throw new StasisError('runtime.host-failed', `${argv[0]} failed on ${host.name}: ${stderr.trim()}.`, {
     hint: 'Look whether there is room for what it writes.',
   });
 }

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { FingerprintEntry } from '../../../core/fingerprint.ts';
-import { digestOf } from '../../../core/fingerprint-digest.ts';
+import type { FingerprintEntry } from '../../core/fingerprint.ts';
+import { digestOf } from '../../core/fingerprint-digest.ts';
 import { type Images, readEntries } from './image.ts';
 import { damaged, type Message } from './wire.ts';
 

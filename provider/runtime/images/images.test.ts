@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { StasisError } from '../../../core/errors.ts';
-import type { FingerprintEntry } from '../../../core/fingerprint.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { FingerprintEntry } from '../../core/fingerprint.ts';
 import { fingerprintImages } from './fingerprint.ts';
 import { imagesOf } from './image.ts';
 import { unpackImages } from './packed.ts';
@@ -218,7 +218,7 @@ describe('the fingerprint of a dump', () => {
 
   test('pages that end too early are damage, not equality', async () => {
     await expect(fingerprintImages(dump([content.subarray(0, 4000)]))).rejects.toMatchObject({
-      code: 'process.damaged-image',
+      code: 'runtime.damaged-image',
     });
   });
 });
@@ -254,6 +254,6 @@ describe('messages', () => {
       yield bytes;
     }
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(1024), Buffer.alloc(512, 'x')])
-      await expect(unpackImages(stream(bytes))).rejects.toMatchObject({ code: 'process.damaged-image' });
+      await expect(unpackImages(stream(bytes))).rejects.toMatchObject({ code: 'runtime.damaged-image' });
   });
 });

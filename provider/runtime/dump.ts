@@ -1,0 +1,145 @@
+import { StasisError } from '../core/errors.ts';
+import type { Host, Spawned } from '../core/host.ts';
+import { within } from '../core/wait.ts';
+import { WordQueue } from './freezer.ts';
+import { type Images, imagesOf } from './images/image.ts';
+import { PACK_IMAGES, unpackImages } from './images/packed.ts';
+import { readHostFile, runScript } from './machine.ts';
+
+/** Deleted files that are still open are put into the images up to this size (CRIU's own default is 1 MB). */
+export const GHOST_LIMIT_BYTES = 256 * 1024 * 1024;
+/** How long a dump may still take once nobody waits for it: it is never killed, as that can take the tree with it. */
+const LAST_MS = 60_000;
+
+/** A folder in memory, where a dump is written at once: on a disk it would make the pause longer. */
+const MAKE_FOLDER = `
+for top in /run /dev/shm; do
+  [ "$(stat -f -c %T -- $top)" = tmpfs ] || continue
+  [ $(($(stat -f -c '%a * %S' -- $top))) -ge "$1" ] || continue
+  mkdir -p -m 700 $top/stasis && mktemp -d $top/stasis/dump-XXXXXXXX && exit 0
+done
+echo 'neither /run nor /dev/shm is memory (tmpfs) with room for the dump' >&2
+exit 1
+`;
+
+export async function makeMemoryFolder(host: Host, sizeBytes: number, signal: AbortSignal): Promise<string> {
+  return (await runScript(host, MAKE_FOLDER, [String(Math.ceil(sizeBytes))], { signal })).trim();
+}
+
+export async function removeFolder(host: Host, folder: string, signal: AbortSignal): Promise<void> {
+  await runScript(host, 'rm -rf -- "$1"', [folder], { signal });
+}
+
+/** Waits for a word before it becomes what dumps, so that its start is no part of the pause. It ends with its input. */
+const WAIT_THEN = 'echo $$ > "$1/criu.pid"; read -r word || exit 9; shift; exec "$@"';
+
+/** One dump of a tree, started before the freeze and let go within it. */
+export class Dump {
+  readonly folder: string;
+  private readonly host: Host;
+  private readonly spawned: Spawned;
+  private readonly word: WordQueue;
+  private gone = false;
+
+  private constructor(folder: string, host: Host, spawned: Spawned, word: WordQueue) {
+    this.folder = folder;
+    this.host = host;
+    this.spawned = spawned;
+    this.word = word;
+  }
+
+  /** The command, which dumps into the folder, starts as far as it goes without touching a process. */
+  static async ready(folder: string, command: readonly string[], host: Host): Promise<Dump> {
+    const word = new WordQueue();
+    const { signal } = new AbortController();
+    const spawned = await host.spawn(['sh', '-c', WAIT_THEN, 'stasis-dump', folder, ...command], {
+      signal,
+      stdin: word,
+    });
+    return new Dump(folder, host, spawned, word);
+  }
+
+  /** @throws StasisError `runtime.dump-failed` with what criu said */
+  async run(signal: AbortSignal): Promise<void> {
+    this.gone = true;
+    this.word.push('go\n');
+    this.word.end();
+    const { status } = await within(LAST_MS, 'the dump', signal, () => this.spawned.ended);
+    if (status === 0) return;
+    throw await this.failure(status);
+  }
+
+  private async failure(status: number): Promise<StasisError> {
+    const { signal } = new AbortController();
+    const said = await runScript(this.host, FAILURES, [this.folder], { signal }).catch(() => '');
+    const why = said
+      .trim()
+      .split('\n')[0]
+      ?.replace(/^.*?Error \([^)]*\): /, '');
+    return new StasisError(
+      'runtime.dump-failed',
+      `The processes could not be dumped: ${why || `the dump ended with ${status}`}.`,
+      {
+        hint: 'The plan names what is known to stand in the way; the details have what CRIU said.',
+        details: { said: said.trim() },
+      },
+    );
+  }
+
+  /** Idempotent. A dump that was not let go ends at once; one that was is waited for. */
+  async end(): Promise<void> {
+    this.word.end();
+    await within(LAST_MS, 'the end of the dump', undefined, () => this.spawned.ended).catch(() => undefined);
+    this.gone = true;
+  }
+
+  get started(): boolean {
+    return this.gone;
+  }
+}
+
+/** What it says of limits it says where all is well, too. */
+const FAILURES = `grep Error -- "$1/dump.log" | grep -v RLIMIT_NOFILE`;
+
+/**
+ * What the watchdog runs: GROUP FOLDER. A dead capture's criu writes the group's old state back when it ends, so the
+ * group is thawed again until it has gone; then what it has dumped goes, too.
+ */
+export const RESCUE = `
+echo 0 > "$1/cgroup.freeze"
+n=0
+while [ $n -lt 3000 ] && read -r p < "$2/criu.pid" && read -r name < "/proc/$p/comm"; do
+  case $name in criu | crun | nsenter) ;; *) break ;; esac
+  sleep 0.02
+  echo 0 > "$1/cgroup.freeze"
+  n=$((n + 1))
+done
+echo 0 > "$1/cgroup.freeze"
+rm -rf -- "$2"
+rmdir -- "\${2%/*}" 2> /dev/null
+exit 0
+`;
+
+/** The images of a dump, where they were written. */
+export async function imagesIn(folder: string, host: Host, signal: AbortSignal): Promise<Images> {
+  const listed = await runScript(host, 'cd -- "$1" && ls', [folder], { signal });
+  const pages = listed.split('\n').filter((name) => /^pages-\d+\.img$/.test(name));
+  const described = await unpackImages(readPacked(folder, host, signal));
+  return imagesOf(described, pages, (name) => readHostFile(host, `${folder}/${name}`, signal));
+}
+
+/** All images but the pages, as one archive. */
+export async function* readPacked(
+  folder: string,
+  host: Host,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const spawned = await host.spawn(['sh', '-c', PACK_IMAGES, 'stasis', folder], { signal });
+  yield* spawned.stdout;
+  const { status, stderr } = await spawned.ended;
+  if (status !== 0)
+    throw new StasisError(
+      'runtime.host-failed',
+      `The images cannot be read on ${host.name}: ${stderr.trim()}.`,
+    );
+}
