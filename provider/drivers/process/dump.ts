@@ -1,6 +1,6 @@
 import { GHOST_LIMIT_BYTES } from '../../runtime/dump.ts';
 import type { ProcessFacts } from '../../runtime/facts.ts';
-import type { Surroundings } from './locate.ts';
+import type { Surroundings } from '../../runtime/surroundings.ts';
 
 const FLAGS: Readonly<Record<string, string>> = {
   mnt: '--mount',

@@ -1,7 +1,8 @@
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { NAMESPACES, namespacesOf, parseStat } from '../../runtime/facts.ts';
+import { parseStat } from '../../runtime/facts.ts';
 import { runParts } from '../../runtime/machine.ts';
+import { SURROUNDINGS, type Surroundings, surroundingsOf } from '../../runtime/surroundings.ts';
 import type { ProcessSpec } from './spec.ts';
 
 /** A tree of processes: its root first, then all its descendants. */
@@ -10,24 +11,9 @@ export interface Tree {
   readonly pids: readonly number[];
 }
 
-/** What the machine offers, whatever the tree. */
-export interface Surroundings {
-  /** Where version 2 of control groups is mounted; undefined where it is not. */
-  readonly groups: string | undefined;
-  readonly uid: number;
-  /** Whether what we run may look at the limits of other users' processes (CAP_SYS_RESOURCE). */
-  readonly seesLimits: boolean;
-  readonly bootId: string;
-  /** What our own commands see, by kind. */
-  readonly namespaces: Readonly<Record<string, string>>;
-}
-
 const LOCATE = `
 part stats; cat /proc/[0-9]*/stat 2>/dev/null
-part groups; sed -n 's/^[^ ]* [^ ]* [^ ]* \\([^ ]*\\) \\([^ ]*\\) .* - cgroup2 .*/\\1 \\2/p' /proc/self/mountinfo
-part status; cat /proc/self/status
-part boot; cat /proc/sys/kernel/random/boot_id
-part namespaces; for n in ${NAMESPACES.join(' ')}; do printf '%s ' $n; readlink /proc/self/ns/$n || echo none; done
+${SURROUNDINGS}
 case $1 in
   pidFile) part named; cat -- "$2" 2>/dev/null;;
   unit) part systemd; [ -d /run/systemd/system ] && echo yes; part group; systemctl show --property=ControlGroup --value -- "$2" 2>/dev/null;;
@@ -38,17 +24,12 @@ const MEMBERS = `
 part members; cat -- "$1/cgroup.procs" 2>/dev/null
 part below; cat /dev/null "$1"/*/cgroup.procs 2>/dev/null
 `;
-const CAP_SYS_RESOURCE = 24n;
 
 export interface Located {
   readonly surroundings: Surroundings;
   /** Absent where there is no such tree; `problem` says why. */
   readonly tree?: Tree;
   readonly problem?: StasisError;
-}
-
-export async function surroundingsOn(host: Host, signal: AbortSignal): Promise<Surroundings> {
-  return surroundingsOf(await runParts(host, LOCATE, ['none', ''], signal));
 }
 
 /** Reads only. */
@@ -149,19 +130,6 @@ function parentsOf(stats: string): Map<number, number> {
     if (!Number.isNaN(pid) && line.includes(')')) parents.set(pid, Number(parseStat(line).fields[1]));
   }
   return parents;
-}
-
-function surroundingsOf(parts: ReadonlyMap<string, string>): Surroundings {
-  const status = parts.get('status') ?? '';
-  const capabilities = BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(status)?.[1] ?? '0'}`);
-  const [, point] = (parts.get('groups') ?? '').trim().split('\n')[0]?.split(' ') ?? [];
-  return {
-    groups: point,
-    uid: Number(/^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1] ?? -1),
-    seesLimits: ((capabilities >> CAP_SYS_RESOURCE) & 1n) === 1n,
-    bootId: parts.get('boot')?.trim() ?? '',
-    namespaces: namespacesOf(parts.get('namespaces') ?? ''),
-  };
 }
 
 function noSystemd(host: Host): StasisError {

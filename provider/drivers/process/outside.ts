@@ -1,17 +1,15 @@
 import type { OutsideItem } from '../../core/manifest.ts';
 import type { OpenFile, TreeFacts } from '../../runtime/facts.ts';
+import { listed, peersOf } from '../../runtime/outside.ts';
 import { isWithin } from '../../runtime/paths.ts';
 import type { ProcessSpec } from './spec.ts';
-
-/** How many names are listed; the rest is counted. */
-const NAMED = 3;
 
 /** What is known to be outside of a capture of this tree. */
 export function outsideOf(facts: TreeFacts, spec: ProcessSpec): OutsideItem[] {
   const open = facts.processes.flatMap((process) => process.open);
   const item = (code: string, names: readonly string[], what: string): OutsideItem[] => {
     const unique = [...new Set(names)].sort();
-    return unique.length === 0 ? [] : [{ code: `process.${code}`, message: `${what}: ${some(unique)}` }];
+    return unique.length === 0 ? [] : [{ code: `process.${code}`, message: `${what}: ${listed(unique)}` }];
   };
   return [
     ...item(
@@ -27,16 +25,6 @@ export function outsideOf(facts: TreeFacts, spec: ProcessSpec): OutsideItem[] {
       'files mapped by all who write them, outside of files',
     ),
   ];
-}
-
-function some(names: readonly string[]): string {
-  const more = names.length - NAMED;
-  return names.slice(0, NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '');
-}
-
-function peersOf({ sockets }: TreeFacts): string[] {
-  const own = new Set(sockets.map(({ local }) => local));
-  return sockets.filter(({ listening, peer }) => !listening && !own.has(peer)).map(({ peer }) => peer);
 }
 
 function writtenOutside(open: readonly OpenFile[], spec: ProcessSpec): string[] {

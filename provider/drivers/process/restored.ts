@@ -6,10 +6,11 @@ import { Dump, imagesIn, makeMemoryFolder, removeFolder } from '../../runtime/du
 import { readFacts } from '../../runtime/facts.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
+import { surroundingsOn } from '../../runtime/surroundings.ts';
 import { fingerprintTree } from '../../runtime/trees.ts';
 import { imagesBytes, type ProcessContent } from './content.ts';
 import { dumpCommand } from './dump.ts';
-import { locate, surroundingsOn } from './locate.ts';
+import { locate } from './locate.ts';
 import type { Place } from './place.ts';
 import { END, RELEASE } from './restore-scripts.ts';
 import type { ProcessSpec } from './spec.ts';

@@ -13,12 +13,12 @@ import type { TreeFacts } from '../../runtime/facts.ts';
 import { Freezer, type Look } from '../../runtime/freezer.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
+import type { Surroundings } from '../../runtime/surroundings.ts';
 import { dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
 import { type ProcessContent, storedImages } from './content.ts';
 import { copyCapture } from './copy.ts';
 import { dumpCommand } from './dump.ts';
 import { type Group, leaveGroup, ownGroup } from './group.ts';
-import type { Surroundings } from './locate.ts';
 import { inspect } from './plan.ts';
 import type { ProcessSpec } from './spec.ts';
 
