@@ -21,6 +21,7 @@ export default {
       },
     ],
   },
+  testSequencer: '<rootDir>/scripts/test/sequencer.mjs',
   testTimeout: 60_000,
   // Two cores; most suites start real servers.
   maxWorkers: 2,

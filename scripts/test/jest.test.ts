@@ -15,7 +15,7 @@ describe('the tally of a run', () => {
   test('names what was skipped', () => {
     const testResults = [
       {
-        name: 'x.test.ts',
+        ...{ name: 'x.test.ts', startTime: 1, endTime: 2 },
         status: 'passed',
         assertionResults: [assertion('passed', 'a works'), assertion('pending', 'b (no tofu)')],
       },
@@ -26,7 +26,7 @@ describe('the tally of a run', () => {
 
   test('a file that is run again is counted by its second run, and what passes then is named', () => {
     const file = (name: string, ...statuses: string[]) => ({
-      name,
+      ...{ name, startTime: 1, endTime: 2 },
       status: statuses.includes('failed') ? 'failed' : 'passed',
       assertionResults: statuses.map((status, index) => assertion(status, `test ${index}`)),
     });

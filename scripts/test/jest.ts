@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { say } from '../setup/say.ts';
+import { type DurationsMs, durationsOf, type TimedFile } from './durations.ts';
 import type { TestResult } from './matrix.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -16,6 +17,8 @@ export interface Tally {
   readonly skippedNames: readonly string[];
   /** Every test with how it ended. */
   readonly tests: readonly TestResult[];
+  /** Of the first run of each file, among others. */
+  readonly durations: DurationsMs;
 }
 
 /** What we read of jest's report. */
@@ -25,12 +28,10 @@ export interface JestReport {
   readonly numPendingTests: number;
   /** Files that could not even be loaded: no test of theirs is counted. */
   readonly numRuntimeErrorTestSuites: number;
-  readonly testResults: readonly {
-    /** The file. */
-    readonly name: string;
+  readonly testResults: readonly (TimedFile & {
     readonly status: string;
     readonly assertionResults: readonly (TestResult & { readonly fullName: string })[];
-  }[];
+  })[];
 }
 
 export function tallyOf(report: JestReport): Tally {
@@ -41,6 +42,7 @@ export function tallyOf(report: JestReport): Tally {
     skipped: report.numPendingTests,
     skippedNames: all.filter((test) => test.status === 'pending').map((test) => test.fullName),
     tests: all,
+    durations: durationsOf(report.testResults),
   };
 }
 
@@ -53,7 +55,8 @@ const MOST_AGAIN = 8;
  */
 export async function runJest(args: readonly string[]): Promise<Tally> {
   const first = await runOnce(args);
-  if (first === undefined) return { passed: 0, failed: 1, skipped: 0, skippedNames: [], tests: [] };
+  if (first === undefined)
+    return { passed: 0, failed: 1, skipped: 0, skippedNames: [], tests: [], durations: {} };
   const failing = first.report.testResults
     .filter((file) => file.status === 'failed')
     .map((file) => file.name);
@@ -63,10 +66,8 @@ export async function runJest(args: readonly string[]): Promise<Tally> {
   if (again === undefined) return outcomeOf(first);
   for (const name of unsteady(first.report, again.report))
     say(`unsteady: failed among others, passed alone: ${name}`);
-  return together(
-    outcomeOf({ ...first, report: without(first.report, failing), status: 0 }),
-    outcomeOf(again),
-  );
+  const others = outcomeOf({ ...first, report: without(first.report, failing), status: 0 });
+  return { ...together(others, outcomeOf(again)), durations: durationsOf(first.report.testResults) };
 }
 
 interface Run {
@@ -107,7 +108,7 @@ export function without(report: JestReport, files: readonly string[]): JestRepor
   };
 }
 
-function together(a: Tally, b: Tally): Tally {
+function together(a: Tally, b: Tally): Omit<Tally, 'durations'> {
   return {
     passed: a.passed + b.passed,
     failed: a.failed + b.failed,
