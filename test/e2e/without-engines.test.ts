@@ -6,8 +6,8 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Engines, and what would build them. */
-const LEFT_OUT = /^(?:terraform|tofu|go|pulumi.*)$/;
+/** Engines, and what would build them; and `unshare`, without which no lab's root file system is built either. */
+const LEFT_OUT = /^(?:terraform|tofu|go|pulumi.*|npm|unshare)$/;
 
 let folder: string;
 
