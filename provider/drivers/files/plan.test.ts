@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import { host, scratch } from '../../../test/support/files-capture.ts';
+import { testUnless } from '../../../test/support/skipped.ts';
 import type { CapturePlan } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { filesDriver } from './driver.ts';
@@ -139,28 +140,29 @@ describe('as another user than root', () => {
     return JSON.parse(done.stdout);
   }
 
-  test('what is closed to it is named at plan time, and a capture ends with the same error', () => {
-    if (cannot !== undefined) return console.log(`skipped: ${cannot}`);
-    using folder = scratch();
-    chmodSync(folder.path, 0o755);
-    mkdirSync(folder.at('s', 'locked'), { recursive: true });
-    writeFileSync(folder.at('s', 'secret'), 'x', { mode: 0o600 });
-    expect(asNobody(folder.at('s'), folder.at('t'))).toMatchObject({
-      plan: ['files.unreadable'],
-      messages: [expect.stringContaining('secret')],
-      copy: 'files.unreadable',
-    });
-    chmodSync(folder.at('s', 'secret'), 0o644);
-    chmodSync(folder.at('s', 'locked'), 0o700);
-    expect(asNobody(folder.at('s'), folder.at('t'))).toMatchObject({
-      plan: ['files.unreadable'],
-      messages: [expect.stringContaining('locked')],
-      copy: 'files.unreadable',
-    });
-  });
+  testUnless(cannot)(
+    'what is closed to it is named at plan time, and a capture ends with the same error',
+    async () => {
+      using folder = scratch();
+      chmodSync(folder.path, 0o755);
+      mkdirSync(folder.at('s', 'locked'), { recursive: true });
+      writeFileSync(folder.at('s', 'secret'), 'x', { mode: 0o600 });
+      expect(asNobody(folder.at('s'), folder.at('t'))).toMatchObject({
+        plan: ['files.unreadable'],
+        messages: [expect.stringContaining('secret')],
+        copy: 'files.unreadable',
+      });
+      chmodSync(folder.at('s', 'secret'), 0o644);
+      chmodSync(folder.at('s', 'locked'), 0o700);
+      expect(asNobody(folder.at('s'), folder.at('t'))).toMatchObject({
+        plan: ['files.unreadable'],
+        messages: [expect.stringContaining('locked')],
+        copy: 'files.unreadable',
+      });
+    },
+  );
 
-  test('others’ files can be captured, and their restore is refused at plan time', () => {
-    if (cannot !== undefined) return console.log(`skipped: ${cannot}`);
+  testUnless(cannot)('others’ files can be captured, and their restore is refused at plan time', async () => {
     using folder = scratch();
     chmodSync(folder.path, 0o755);
     mkdirSync(folder.at('s'));
@@ -170,22 +172,24 @@ describe('as another user than root', () => {
     expect(result.outside).toContain('files.unseen-process');
   });
 
-  test('its own come back, also closed folders and attributes of files that must not be written', () => {
-    if (cannot !== undefined) return console.log(`skipped: ${cannot}`);
-    using folder = scratch();
-    chmodSync(folder.path, 0o777);
-    mkdirSync(folder.at('s', 'deep', 'closed'), { recursive: true });
-    writeFileSync(folder.at('s', 'deep', 'closed', 'f'), 'x');
-    writeFileSync(folder.at('s', 'noted'), 'y');
-    spawnSync('setfattr', ['-n', 'user.note', '-v', 'z', folder.at('s', 'noted')]);
-    for (const name of ['s', 's/deep', 's/deep/closed', 's/deep/closed/f', 's/noted'])
-      chownSync(folder.at(name), NOBODY, NOBODY);
-    chmodSync(folder.at('s', 'noted'), 0o444);
-    for (const name of ['s/deep/closed', 's/deep', 's']) chmodSync(folder.at(name), 0o555);
-    expect(asNobody(folder.at('s'), folder.at('t'))).toMatchObject({
-      plan: [],
-      planRestore: [],
-      compared: { differenceCount: 0, equal: 5 },
-    });
-  });
+  testUnless(cannot)(
+    'its own come back, also closed folders and attributes of files that must not be written',
+    async () => {
+      using folder = scratch();
+      chmodSync(folder.path, 0o777);
+      mkdirSync(folder.at('s', 'deep', 'closed'), { recursive: true });
+      writeFileSync(folder.at('s', 'deep', 'closed', 'f'), 'x');
+      writeFileSync(folder.at('s', 'noted'), 'y');
+      spawnSync('setfattr', ['-n', 'user.note', '-v', 'z', folder.at('s', 'noted')]);
+      for (const name of ['s', 's/deep', 's/deep/closed', 's/deep/closed/f', 's/noted'])
+        chownSync(folder.at(name), NOBODY, NOBODY);
+      chmodSync(folder.at('s', 'noted'), 0o444);
+      for (const name of ['s/deep/closed', 's/deep', 's']) chmodSync(folder.at(name), 0o555);
+      expect(asNobody(folder.at('s'), folder.at('t'))).toMatchObject({
+        plan: [],
+        planRestore: [],
+        compared: { differenceCount: 0, equal: 5 },
+      });
+    },
+  );
 });

@@ -31,6 +31,7 @@ import {
   scratch,
   stream,
 } from '../../../test/support/files-capture.ts';
+import { testUnless } from '../../../test/support/skipped.ts';
 import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { FilesContent } from './content.ts';
 
@@ -168,11 +169,7 @@ describe('a captured folder comes back as it was', () => {
     expect(lstatSync(folder.at('target')).isDirectory()).toBe(true);
   });
 
-  test('owners, as root', async () => {
-    if (!isRoot) {
-      console.log('skipped: only root can give files to others');
-      return;
-    }
+  testUnless(isRoot ? undefined : 'only root can give files to others')('owners, as root', async () => {
     using folder = scratch();
     mkdirSync(folder.at('source'));
     writeFileSync(folder.at('source', 'theirs'), 'x');

@@ -18,6 +18,7 @@ import {
 import { describe, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import { scratch, session } from '../../../test/support/files-capture.ts';
+import { testUnless } from '../../../test/support/skipped.ts';
 import type { EpochReading } from '../../core/driver.ts';
 import { sleep } from '../../core/wait.ts';
 import { fileSystemAt } from './filesystem.ts';
@@ -190,11 +191,9 @@ for line in sys.stdin:
     expect(after.value).not.toBe(before.value);
   });
 
-  test('on a file system in memory, where such a mapping leaves no trace', async () => {
-    if (!existsSync('/dev/shm') || fileSystemAt('/dev/shm').name !== 'tmpfs') {
-      console.log('skipped: /dev/shm is no tmpfs here');
-      return;
-    }
+  const inMemory = existsSync('/dev/shm') && fileSystemAt('/dev/shm').name === 'tmpfs';
+  const NO_TMPFS = inMemory ? undefined : '/dev/shm is no tmpfs here';
+  testUnless(NO_TMPFS)('on a file system in memory, where such a mapping leaves no trace', async () => {
     const root = mkdtempSync('/dev/shm/stasis-files-');
     try {
       tree(root);

@@ -15,6 +15,7 @@ import {
 } from '../../../test/support/redis-capture.ts';
 import { type RedisBinary, startRedis } from '../../../test/support/redis-server.ts';
 import { redisVersions } from '../../../test/support/redis-versions.ts';
+import { testUnless } from '../../../test/support/skipped.ts';
 import type { Command } from './connection.ts';
 
 const { servers } = await redisVersions();
@@ -54,14 +55,17 @@ describe('between all versions', () => {
   });
 });
 
-test('values of a module come back, where the target has it', async () => {
-  const binary = servers.find(
-    ({ product, version }) => product === 'redis' && Number.parseFloat(version) >= 8,
-  );
-  if (binary === undefined)
-    return console.log('skipped: no server with a module of its own (Redis 8) is on this machine');
-  await using source = await startRedis({ binary: binary.path });
-  await using target = await startRedis({ binary: binary.path });
+const redisOf = (suits: (major: number) => boolean) =>
+  servers.find(({ product, version }) => product === 'redis' && suits(Number.parseFloat(version)));
+/** It has modules of its own. */
+const withModule = redisOf((major) => major >= 8);
+const withoutModule = redisOf((major) => major < 8);
+const NO_MODULE = withModule ? undefined : 'no Redis 8, which has modules of its own, is on this machine';
+const NONE_WITHOUT = withoutModule ? undefined : 'no Redis older than 8 is on this machine';
+
+/** A server with fifty values of a module, and what a capture makes of them. */
+async function capturedVectors(scope: AsyncDisposableStack) {
+  const source = scope.use(await startRedis({ binary: withModule!.path }));
   const vectors = Array.from(
     { length: 50 },
     (_, index): Command => [
@@ -75,8 +79,14 @@ test('values of a module come back, where the target has it', async () => {
     ],
   );
   await tell(source, ...vectors);
-  const captured = await capture({ url: source.url });
+  return capture({ url: source.url });
+}
+
+testUnless(NO_MODULE)('values of a module come back, where the target has it', async () => {
+  await using scope = new AsyncDisposableStack();
+  const captured = await capturedVectors(scope);
   expect(captured.from.content).toMatchObject({ modules: ['vectorset'] });
+  await using target = await startRedis({ binary: withModule!.path });
   await using held = await restore(target, captured);
   expect(await differences(captured, held)).toEqual([]);
   await held.release();
@@ -85,14 +95,14 @@ test('values of a module come back, where the target has it', async () => {
   expect((await compareWithServer(captured, { url: target.url })).differences).toMatchObject([
     { object: 'db/0/key/vectors', kind: 'changed' },
   ]);
-  const without = servers.find(
-    ({ product, version }) => product === 'redis' && Number.parseFloat(version) < 8,
-  );
-  if (without === undefined) return undefined;
-  await using older = await startRedis({ binary: without.path });
+});
+
+testUnless(NO_MODULE ?? NONE_WITHOUT)('a target without the module is refused at plan time', async () => {
+  await using scope = new AsyncDisposableStack();
+  const captured = await capturedVectors(scope);
+  await using older = await startRedis({ binary: withoutModule!.path });
   const plan = await redis.planRestore({ url: older.url }, host, captured.from, testContext());
   expect(plan.problems).toMatchObject([{ code: 'redis.module-missing', at: ['url'] }]);
-  return undefined;
 });
 
 describe.each([...servers])('$product $version', ({ path: binary, product, version }) => {

@@ -1,10 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
+import { testUnless } from '../../../test/support/skipped.ts';
+import { mountSmallDisk, whyNoSmallDisk } from '../../../test/support/small-disk.ts';
 import { ociLayout } from './type.ts';
+
+const isRoot = process.getuid?.() === 0;
+/** Nobody may write into a folder that its owner may not write into, but for root. */
+const NEVER_READ_ONLY = isRoot ? await whyNoSmallDisk() : undefined;
 
 let folder: string;
 
@@ -48,30 +53,23 @@ describe('where a store may lie', () => {
     }
   });
 
-  test('one that is read-only is told', async () => {
+  /** A folder into which this process cannot write. */
+  async function readOnly(path: string): Promise<AsyncDisposable> {
+    if (isRoot) return mountSmallDisk(path, 'ro');
+    await mkdir(path, { mode: 0o555 });
+    return { [Symbol.asyncDispose]: () => chmod(path, 0o755) };
+  }
+
+  testUnless(NEVER_READ_ONLY)('one that is read-only is told', async () => {
     const path = join(folder, 'mounted');
-    await mkdir(path);
-    if (process.getuid?.() !== 0) await chmod(path, 0o555);
-    else {
-      try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'stasis-test', path], { timeout: 10_000 });
-      } catch {
-        process.stdout.write('skipped: a read-only store: nothing can be mounted here\n');
-        return;
-      }
-    }
-    try {
-      expect(await problemsOf(path)).toEqual([
-        expect.objectContaining({ code: 'store.read-only', at: ['path'], hint: expect.any(String) }),
-      ]);
-      const store = await ociLayout.open({ path }, testContext());
-      await expect(store.begin('shop', 'me', testContext())).rejects.toMatchObject({
-        code: 'store.read-only',
-      });
-    } finally {
-      if (process.getuid?.() === 0) execFileSync('umount', [path], { timeout: 10_000 });
-      else await chmod(path, 0o755);
-    }
+    await using _fixed = await readOnly(path);
+    expect(await problemsOf(path)).toEqual([
+      expect.objectContaining({ code: 'store.read-only', at: ['path'], hint: expect.any(String) }),
+    ]);
+    const store = await ociLayout.open({ path }, testContext());
+    await expect(store.begin('shop', 'me', testContext())).rejects.toMatchObject({
+      code: 'store.read-only',
+    });
   });
 
   test('a disk with too little room is told, with how much there is', async () => {

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, jest } from '@jest/globals';
+import { describeUnless } from '../../support/skipped.ts';
 import type { DriverAdapter, System } from './adapter.ts';
 import { testDeclaration } from './declaration.ts';
 import { testDisturbances } from './disturbances.ts';
@@ -12,13 +13,8 @@ const TEST_MS = 300_000;
 /** What every driver has to pass, on a real system and under load. A driver that passes it is done. */
 export async function describeDriver(adapter: DriverAdapter): Promise<void> {
   const { name } = adapter.driver;
-  const why = await adapter.unavailable();
-  if (why !== undefined) {
-    test(`the driver ${name} cannot be tried here`, () => console.log(`skipped: ${why}`));
-    return;
-  }
   jest.setTimeout(TEST_MS);
-  describe(`the driver ${name}`, () => {
+  describeUnless(await adapter.unavailable())(`the driver ${name}`, () => {
     let started: System | undefined;
     const system = (): System => {
       if (started === undefined) throw new Error('the system is not running');
