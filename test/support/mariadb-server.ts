@@ -7,15 +7,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
 import { sleep } from '../../provider/core/wait.ts';
-import {
-  type Account,
-  endServer,
-  giveTo,
-  hasEnded,
-  killOnExit,
-  onFreePort,
-  unprivileged,
-} from './server-process.ts';
+import { guard } from './guardian.ts';
+import { type Account, endServer, giveTo, hasEnded, onFreePort, unprivileged } from './server-process.ts';
 
 const runFile = promisify(execFile);
 
@@ -34,6 +27,7 @@ export interface MariadbServer {
   readonly folder: string;
   /** `10.11.19`. */
   readonly version: string;
+  readonly pid: number;
   /** Runs SQL as the administrator on a connection of its own. Returns the rows of the last statement. */
   query(sql: string, database?: string): Promise<Record<string, unknown>[]>;
   connect(database?: string): Promise<mysql.Connection>;
@@ -60,7 +54,7 @@ export function findMariadb(): string | undefined {
 
 /**
  * Starts a real, throw-away server on a free loopback port, never as root: as `mysql` or `nobody` when we are. The
- * caller ends it; should this process end without that, it is killed on exit.
+ * caller ends it; should this process end without that, its guardian does.
  */
 export async function startMariadb(options: MariadbServerOptions = {}): Promise<MariadbServer> {
   const program = findMariadb();
@@ -102,6 +96,10 @@ class Server implements MariadbServer {
     this.folder = folder;
     this.options = options;
     this.password = options.password ?? randomBytes(12).toString('hex');
+  }
+
+  get pid(): number {
+    return this.child?.pid ?? 0;
   }
 
   url(database = '', user = 'root', password = this.password): string {
@@ -189,7 +187,7 @@ class Server implements MariadbServer {
       detached: true,
     });
     this.child = child;
-    killOnExit(child);
+    guard(child, { folder: this.folder });
     let log = '';
     child.stderr?.on('data', (chunk: Buffer) => {
       log = (log + chunk.toString()).slice(-8192);

@@ -7,15 +7,8 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import {
-  type Account,
-  endServer,
-  giveTo,
-  hasEnded,
-  killOnExit,
-  onFreePort,
-  unprivileged,
-} from './server-process.ts';
+import { guard } from './guardian.ts';
+import { type Account, endServer, giveTo, hasEnded, onFreePort, unprivileged } from './server-process.ts';
 
 const runFile = promisify(execFile);
 
@@ -89,7 +82,7 @@ async function describeBinaries(binDir: string): Promise<PostgresBinaries> {
 
 /**
  * Starts a real, throw-away server on a free loopback port, never as root: as `postgres` or `nobody` when we are.
- * The caller ends it; should this process end without that, it is killed on exit.
+ * The caller ends it; should this process end without that, its guardian does.
  */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = await chooseBinaries(options);
@@ -239,7 +232,7 @@ class Server implements PostgresServer {
       detached: true,
     });
     this.child = child;
-    killOnExit(child);
+    guard(child, { signal: 'SIGQUIT', folder: this.folder });
     let log = '';
     child.stderr?.on('data', (chunk: Buffer) => {
       log = (log + chunk.toString()).slice(-8192);

@@ -5,15 +5,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import {
-  type Account,
-  endServer,
-  giveTo,
-  hasEnded,
-  killOnExit,
-  onFreePort,
-  unprivileged,
-} from './server-process.ts';
+import { guard } from './guardian.ts';
+import { type Account, endServer, giveTo, hasEnded, onFreePort, unprivileged } from './server-process.ts';
 
 const runFile = promisify(execFile);
 
@@ -83,7 +76,7 @@ export async function describeRedis(path: string): Promise<RedisBinary> {
 
 /**
  * Starts a real, throw-away server on a free loopback port, never as root: as `redis` or `nobody` when we are.
- * The caller ends it; should this process end without that, it is killed on exit.
+ * The caller ends it; should this process end without that, its guardian does.
  */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const binary = options.binary ? await describeRedis(options.binary) : (await findRedis())[0];
@@ -244,7 +237,7 @@ class Server implements RedisServer {
       detached: true,
     });
     this.child = child;
-    killOnExit(child);
+    guard(child, { folder: this.folder });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => {

@@ -21,18 +21,6 @@ export async function giveTo(account: Account, path: string): Promise<void> {
   if (account.uid !== undefined) await chown(path, account.uid, account.gid ?? account.uid);
 }
 
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
-/** Should this process end without having ended it, it is killed on exit. */
-export function killOnExit(child: ChildProcess): void {
-  running.add(child);
-  child.once('error', () => running.delete(child));
-  child.once('exit', () => running.delete(child));
-}
-
 export function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { sleep } from '../../../provider/core/wait.ts';
-import { killOnExit } from '../../support/server-process.ts';
+import { guard } from '../../support/guardian.ts';
 import type { HostUnderTest } from './under-test.ts';
 
 export const never = (): AbortSignal => new AbortController().signal;
@@ -31,7 +31,7 @@ export async function holder(
     [join(import.meta.dirname, 'holder.ts'), child.module, what, child.argument, ...rest],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
-  killOnExit(process_);
+  guard(process_);
   let said = '';
   for await (const chunk of process_.stdout) {
     said += String(chunk);

@@ -4,6 +4,7 @@ import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { alone, cacheFolder } from '../../../scripts/setup/cache.ts';
+import { guard } from '../../support/guardian.ts';
 import { runWell } from '../pulumi-sdk/run.ts';
 
 /** AWS's interfaces as a server on loopback: https://docs.getmoto.org */
@@ -44,6 +45,7 @@ export async function startMoto(): Promise<Moto> {
   const child = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', '0'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  guard(child);
   const ended = once(child, 'close');
   const stop = async () => {
     child.kill('SIGKILL');
