@@ -51,7 +51,8 @@ export interface GenerationEntry {
 
 /** What is wrong with stored content. */
 export interface StoreFinding {
-  readonly code: 'missing' | 'wrong-size' | 'damaged' | 'unreadable';
+  /** `other-format` is no damage: another version of Stasis reads it. */
+  readonly code: 'missing' | 'wrong-size' | 'damaged' | 'unreadable' | 'other-format';
   /** Of the blob or the snapshot; absent where the file is neither. */
   readonly digest?: Digest;
   /** Members that need it; empty when it concerns all. */
@@ -144,7 +145,10 @@ export interface Store {
    * `presence` looks whether every blob is there with its size; `content` hashes everything. No finding: it is whole.
    */
   verify(digest: Digest, depth: 'presence' | 'content', context: Context): Promise<readonly StoreFinding[]>;
-  /** The same of every snapshot in it, and of all else that it keeps: its lists, names and records. */
+  /**
+   * The same of every snapshot in it, and of all else that it keeps: its lists, names and records. A snapshot in the
+   * format of another version is a finding (`other-format`), and the others are looked at all the same.
+   */
   verifyAll(depth: 'presence' | 'content', context: Context): Promise<StoreVerification>;
   /** Removes generations of `owner`, never pinned ones (they are returned), and sweeps what nothing needs any more. */
   remove(

@@ -3,6 +3,7 @@ import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import { isOtherFormat } from '../../core/format-version.ts';
+import { formatReference } from '../../core/reference.ts';
 import type { SealedSnapshot, StoreFinding, StoreVerification } from '../../core/store.ts';
 import type { SnapshotBlobs } from '../oci/manifest.ts';
 import { decodeMap } from '../pack/map.ts';
@@ -83,7 +84,8 @@ async function lookAtStore(
   for (const [digest, entries] of byDigest(index)) {
     throwIfAborted(context.signal);
     const isOurs = entries.some((entry) => entry.isOurs || entry.generation !== undefined);
-    const { found, problems, isForeign } = digest === undefined ? NOTHING : await load(layout, digest);
+    const { found, problems, isForeign } =
+      digest === undefined ? NOTHING : await look(layout, digest, entries);
     if (isOurs || !isForeign) findings.push(...problems);
     for (const entry of entries) findings.push(...(await verifyEntry(layout, entry, describedBy(found))));
     if (found === undefined || digest === undefined) continue;
@@ -127,6 +129,20 @@ async function load(layout: Layout, digest: Digest): Promise<Load> {
     const message = error.message.replace(/\.$/, '');
     const problem = findingOf(finding ?? 'unreadable', blob ?? digest, message);
     return { problems: [problem], isForeign: finding === undefined };
+  }
+}
+
+/** The same where there are others to be looked at: that this one is of another version's format is told like damage. */
+async function look(layout: Layout, digest: Digest, entries: readonly IndexEntry[]): Promise<Load> {
+  try {
+    return await load(layout, digest);
+  } catch (error) {
+    if (!(error instanceof StasisError) || !isOtherFormat(error)) throw error;
+    const name = entries.find((entry) => entry.name !== undefined)?.name;
+    const which = name === undefined ? digest : formatReference({ name, digest });
+    return {
+      problems: [findingOf('other-format', digest, `${which}: ${error.message} ${error.hint}`)],
+    };
   }
 }
 

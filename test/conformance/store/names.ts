@@ -123,6 +123,16 @@ export function describeNames(under: StoreUnderTest): void {
         const { digest } = await sealing.finally(() => draft[Symbol.asyncDispose]());
         await expect(store.open('shop', digest, testContext())).rejects.toMatchObject({ code });
         await expect(store.verify(digest, 'presence', testContext())).rejects.toMatchObject({ code });
+        const other = await captureInto(store, 'bank', one);
+        const all = await store.verifyAll('content', testContext());
+        expect(all.snapshots.map((snapshot) => snapshot.digest)).toEqual([other.digest]);
+        expect(all.findings).toEqual([
+          {
+            ...{ code: 'other-format', digest, members: [] },
+            message: expect.stringMatching(`^shop@${digest}: .* has format version ${version}; `),
+          },
+        ]);
+        await store.remove('bank', OWNER, [1], testContext());
         await store.remove('shop', OWNER, [1], testContext());
         expect(await store.name('shop')).toBeUndefined();
         expect(await opened.fresh.leftovers()).toEqual([]);
