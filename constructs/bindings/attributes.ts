@@ -14,6 +14,6 @@ export interface Attribute {
 export interface Inner {
   readonly nesting: 'single' | 'map' | 'list';
   readonly attributes: Attributes;
-  /** Exactly one of them is given. */
+  /** They are a member's drivers, of which exactly one is given. */
   readonly exactlyOne?: true;
 }

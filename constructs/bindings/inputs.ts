@@ -1,4 +1,5 @@
 import { Token } from '#cdk';
+import { driverChoiceProblem } from '../../provider/core/driver-choice.ts';
 import { StasisError } from '../../provider/core/errors.ts';
 import type { Attribute, Attributes, Inner } from './attributes.ts';
 
@@ -46,8 +47,8 @@ export class Inputs {
  * A construct's inputs under Terraform's names. Tokens are left as they are, for the library resolves them. Map keys are
  * the user's own.
  *
- * @throws StasisError `input.unknown-attribute`, `input.missing`, `input.not-one`, each with its place in the message:
- * a program in JavaScript has no type check.
+ * @throws StasisError `input.unknown-attribute`, `input.missing`, `member.no-driver`, `member.two-drivers`, each with its
+ * place in the message: a program in JavaScript has no type check.
  */
 function toTerraform(
   attributes: Attributes,
@@ -97,8 +98,8 @@ function object(inner: Inner, value: unknown, writeOnly: WriteOnly, at: readonly
     (name) => (value as Values)[name] !== undefined && (value as Values)[name] !== null,
   );
   if (inner.exactlyOne && given.length !== 1 && refuseUnknown(inner.attributes, value as Values, at)) {
-    const found = given.length === 0 ? 'none is given' : `${given.join(' and ')} are given`;
-    throw fault('input.not-one', `Exactly one of ${names.join(', ')} is expected, and ${found}.`, at);
+    const { code, message, hint } = driverChoiceProblem(at.at(-1) ?? '', given, names)!;
+    throw fault(code, `${message} ${hint}`, at);
   }
   return toTerraform(inner.attributes, value as Values, writeOnly, at);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Member } from '../coordinator/member.ts';
 import type { Driver } from '../core/driver.ts';
+import { driverChoiceProblem } from '../core/driver-choice.ts';
 import { StasisError } from '../core/errors.ts';
 import type { Host } from '../core/host.ts';
 import { hasUnknown, type ResourceState, UNKNOWN, type Unknown, type Values } from '../core/resource.ts';
@@ -125,21 +126,9 @@ function chooseDriver(
 ): { readonly driver: Driver; readonly spec: Values; readonly host: unknown } | StasisError {
   const given = entriesOf(value).filter(([, spec]) => spec !== undefined && spec !== null);
   const named = drivers.filter((driver) => given.some(([key]) => key === driver.name));
-  const all = drivers.map((driver) => driver.name).join(', ');
-  if (named.length === 0)
-    return new StasisError('member.no-driver', `The member "${name}" has no driver.`, {
-      hint: `Name exactly one of ${all}.`,
-      at: ['members', name],
-    });
-  if (named.length > 1)
-    return new StasisError(
-      'member.two-drivers',
-      `The member "${name}" has more than one driver: ${named.map((driver) => driver.name).join(', ')}.`,
-      {
-        hint: 'Make a member of each.',
-        at: ['members', name],
-      },
-    );
+  const namesOf = (some: readonly Driver[]) => some.map((driver) => driver.name);
+  const problem = driverChoiceProblem(name, namesOf(named), namesOf(drivers));
+  if (problem !== undefined) return problem;
   const driver = named[0]!;
   const spec = given.find(([key]) => key === driver.name)![1];
   if (spec === UNKNOWN) return { driver, spec: { unknown: UNKNOWN }, host: UNKNOWN };

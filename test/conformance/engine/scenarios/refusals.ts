@@ -21,13 +21,12 @@ const WRONG: Readonly<Record<MistakeName, Mistake>> = {
   'a member without a driver': {
     wrong: () => ({ members: { orders: {} } }),
     at: /^members\.orders$/,
-    // The constructs refuse it themselves.
-    code: /^(member\.no-driver|input\.not-one)$/,
+    code: /^member\.no-driver$/,
   },
   'a member with two drivers': {
     wrong: (place) => ({ members: { orders: { ...ORDERS, files: { path: place.path('site') } } } }),
     at: /^members\.orders$/,
-    code: /^(member\.two-drivers|input\.not-one)$/,
+    code: /^member\.two-drivers$/,
   },
   'a name with a slash': { wrong: () => ({ name: 'shop/eu' }), at: /^name$/, code: /^name\.malformed$/ },
   'a limit that is none': {

@@ -136,10 +136,10 @@ test.each([
   [
     'two drivers',
     { members: { a: { files: { path: '/a' }, redis: { url: 'redis://c' } } } },
-    'input.not-one',
+    'member.two-drivers',
     'members.a',
   ],
-  ['no driver', { members: { a: {} } }, 'input.not-one', 'members.a'],
+  ['no driver', { members: { a: {} } }, 'member.no-driver', 'members.a'],
   ['an unknown driver', { members: { a: { mysql: {} } } }, 'input.unknown-attribute', 'members.a.mysql'],
   [
     'a typing mistake',
