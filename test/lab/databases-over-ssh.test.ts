@@ -7,7 +7,18 @@ import { HOST_NAMES } from '../../scripts/lab/lab.ts';
 import { stasis } from '../e2e/cli/stasis.ts';
 import { type Lab, labOrReason } from '../support/lab.ts';
 import { testUnless } from '../support/skipped.ts';
-import { fillShop, ORDERS, on, psql, redis, SESSIONS, startServers } from './shop.ts';
+import {
+  fillShop,
+  mariadb,
+  ORDERS,
+  on,
+  psql,
+  redis,
+  SESSIONS,
+  STOCK,
+  startMariadbs,
+  startServers,
+} from './shop.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
@@ -21,7 +32,7 @@ describe('databases of hosts that are reached by SSH', () => {
     if (here.reason !== undefined) return;
     lab = await here.start();
     folder = await mkdtemp(join(tmpdir(), 'stasis-over-ssh-'));
-    await startServers(lab);
+    await Promise.all([startServers(lab), startMariadbs(lab)]);
   }, PATIENCE_MS);
   afterAll(async () => {
     await lab?.[Symbol.asyncDispose]();
@@ -39,6 +50,7 @@ describe('databases of hosts that are reached by SSH', () => {
         members: {
           orders: { postgres: { url: ORDERS, host } },
           sessions: { redis: { url: SESSIONS, host } },
+          stock: { mariadb: { url: STOCK, host } },
         },
         store: { path: join(folder, 'store') },
         ...more,
@@ -51,6 +63,11 @@ describe('databases of hosts that are reached by SSH', () => {
     'are captured on one and restored on the other by the command line',
     async () => {
       await fillShop(lab);
+      await mariadb(
+        lab,
+        'cloud',
+        'CREATE TABLE goods AS SELECT seq AS id, MD5(seq) AS name FROM seq_1_to_20000',
+      );
       const captured = await stasis(['capture', '-f', await document('cloud', { name: 'shop' }), '--json'], {
         cwd: folder,
       });
@@ -73,6 +90,8 @@ describe('databases of hosts that are reached by SSH', () => {
       const sum = 'SELECT count(*), max(item) FROM orders';
       expect(await psql(lab, 'sovereign', sum)).toBe(await psql(lab, 'cloud', sum));
       expect(await redis(lab, 'sovereign', 'get key4321')).toBe('value4321');
+      const goods = 'SELECT COUNT(*), MAX(name) FROM goods';
+      expect(await mariadb(lab, 'sovereign', goods)).toBe(await mariadb(lab, 'cloud', goods));
       for (const host of HOST_NAMES)
         expect(await on(lab, host, 'ls /run /tmp | grep stasis || true')).toBe('');
       expect((await readdir(tmpdir())).filter((name) => name === 'stasis-ssh')).toEqual([]);

@@ -58,3 +58,23 @@ export async function emptyShop(lab: Lab, host: HostName): Promise<void> {
   await on(lab, host, `PGPASSWORD=${PASSWORD} dropdb -h 127.0.0.1 -U postgres --if-exists shop`);
   await redis(lab, host, 'flushall');
 }
+
+const START_MARIADB = `set -e; install -d -o mysql /srv/mysql
+mariadb-install-db --no-defaults --user=mysql --datadir=/srv/mysql --auth-root-authentication-method=normal --skip-test-db >/dev/null
+setsid mariadbd --no-defaults --user=mysql --datadir=/srv/mysql --socket=/run/mysqld/sock --bind-address=127.0.0.1 \\
+  --log-bin --server-id=1 </dev/null >/dev/null 2>&1 &
+until mariadb --socket=/run/mysqld/sock -u root -e "SELECT 1" >/dev/null 2>&1; do sleep 0.1; done
+mariadb --socket=/run/mysqld/sock -u root -e "CREATE USER shop@127.0.0.1 IDENTIFIED BY \\"$1\\"; GRANT ALL ON *.* TO shop@127.0.0.1 WITH GRANT OPTION; CREATE DATABASE stock"`;
+
+/** As it is to be reached from the host itself. */
+export const STOCK = `mariadb://shop:${PASSWORD}@127.0.0.1:3306/stock`;
+
+/** An empty MariaDB on each host, which logs; it ends with the lab. */
+export async function startMariadbs(lab: Lab): Promise<void> {
+  await Promise.all((['cloud', 'sovereign'] as const).map((host) => on(lab, host, START_MARIADB, PASSWORD)));
+}
+
+/** The answer of the stock's database there. */
+export function mariadb(lab: Lab, host: HostName, sql: string): Promise<string> {
+  return on(lab, host, `mariadb --socket=/run/mysqld/sock -u root -NBe "${sql}" stock`);
+}

@@ -19,36 +19,17 @@ export const mariadbDriver: Driver<MariadbSpec> = {
   spec: mariadbSpec,
   traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
   endpoint: (spec) => endpointOf(parsePlace(spec.url)),
-  async plan(spec, at, context) {
-    refuseElsewhere(at);
-    return planCapture(spec, context);
-  },
-  prepare: (spec, _at, context) => CaptureSession.open(spec, context),
-  async planRestore(spec, at, from, context) {
-    refuseElsewhere(at);
-    return planRestore(spec, from, context);
-  },
-  restore: (spec, _at, from, blobs, options, context) =>
-    orCancelled(context.signal, () => restore(spec, from, blobs, options, context)),
-  observe: (spec, _at, context) => observe(spec, context),
-  undo: async (spec, _at, entry, context) => {
+  plan: planCapture,
+  prepare: CaptureSession.open,
+  planRestore,
+  restore: (spec, at, from, blobs, options, context) =>
+    orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
+  observe,
+  undo: async (spec, at, entry, context) => {
     const known = parseJournalEntry(entry);
-    if (known) await undoEntry(parsePlace(spec.url), known, context.logger);
+    if (known) await undoEntry(parsePlace(spec.url, at), known, context.logger);
   },
 };
-
-/** Its connections do not go by way of another machine yet: seen from here, the URL could be another server. */
-function refuseElsewhere(at: Host): void {
-  if (at.reach === undefined) return;
-  throw new StasisError(
-    'mariadb.not-local',
-    `A MariaDB cannot be seen from ${at.name}: only from this machine.`,
-    {
-      hint: 'Leave host out, and give a URL that can be reached from here.',
-      at: ['host'],
-    },
-  );
-}
 
 /** Tables without transactions are locked for as long as it takes to read them, under this lease. */
 const OBSERVE_LEASE_MS = 60_000;
@@ -56,8 +37,8 @@ const OBSERVE_LEASE_MS = 60_000;
 const OBSERVE_ROUNDS = 5;
 
 /** The state at one instant from now on; nothing is held, and nothing of it stays. */
-async function observe(spec: MariadbSpec, context: Context): Promise<Held> {
-  const session = await CaptureSession.open(spec, context);
+async function observe(spec: MariadbSpec, at: Host, context: Context): Promise<Held> {
+  const session = await CaptureSession.open(spec, at, context);
   try {
     await takeAndKeep(session, context);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { Context } from '../../../core/context.ts';
 import type { CapturePlan } from '../../../core/driver.ts';
 import { StasisError, throwIfAborted, toStasisError } from '../../../core/errors.ts';
+import type { Host } from '../../../core/host.ts';
 import type { OutsideItem } from '../../../core/manifest.ts';
 import { Connection } from '../connect/connection.ts';
 import { prefixesOf, selectDatabases } from '../connect/databases.ts';
@@ -18,11 +19,11 @@ import { listTables, type Table, wayOf } from './tables.ts';
 const LOCKED_BYTES_A_MS = 20_000;
 
 /** Looks at everything that a capture needs, and changes nothing. All problems are told, not only the first. */
-export async function planCapture(spec: MariadbSpec, context: Context): Promise<CapturePlan> {
+export async function planCapture(spec: MariadbSpec, at: Host, context: Context): Promise<CapturePlan> {
   const plan = new Findings();
   try {
     const { signal } = context;
-    const place = parsePlace(spec.url);
+    const place = parsePlace(spec.url, at);
     await using connection = await Connection.open(place, { signal });
     const rows: Rows = (sql) => connection.rows(sql, signal);
     const server = await serverFacts(connection, signal);

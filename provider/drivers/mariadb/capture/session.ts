@@ -10,13 +10,14 @@ import type {
 } from '../../../core/driver.ts';
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
+import type { Host } from '../../../core/host.ts';
 import type { Capture } from '../../../core/manifest.ts';
 import type { Blobs } from '../../../core/store.ts';
 import { orCancelled } from '../../../core/wait.ts';
 import { Connection } from '../connect/connection.ts';
 import { type Database, prefixesOf, selectDatabases } from '../connect/databases.ts';
 import { lost } from '../connect/faults.ts';
-import { parsePlace } from '../connect/place.ts';
+import { type Place, parsePlace } from '../connect/place.ts';
 import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { jobsOf, lockTimeoutOf, type MariadbSpec } from '../spec.ts';
@@ -90,14 +91,13 @@ export class CaptureSession implements Session {
       };
   }
 
-  static open(spec: MariadbSpec, context: Context): Promise<CaptureSession> {
-    return orCancelled(context.signal, () => CaptureSession.start(spec, context));
+  static open(spec: MariadbSpec, at: Host, context: Context): Promise<CaptureSession> {
+    return orCancelled(context.signal, () => CaptureSession.start(parsePlace(spec.url, at), spec, context));
   }
 
-  private static async start(spec: MariadbSpec, context: Context): Promise<CaptureSession> {
+  private static async start(place: Place, spec: MariadbSpec, context: Context): Promise<CaptureSession> {
     await using stack = new AsyncDisposableStack();
     const { signal } = context;
-    const place = parsePlace(spec.url);
     const epochs = stack.use(await Connection.open(place, { signal }));
     const server = await serverFacts(epochs, signal);
     const { selected, problems } = await selectDatabases(epochs, spec, place, signal);

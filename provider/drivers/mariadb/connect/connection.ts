@@ -242,10 +242,12 @@ function isWithoutTls(error: unknown): boolean {
 /** Tries the ways of connecting that `ssl-mode` allows. */
 async function firstThatConnects(place: Place, purpose: Purpose, signal: AbortSignal): Promise<Client> {
   const tls = place.sslMode === 'disabled' ? undefined : await tlsOf(place);
+  // A server that is seen from another machine is connected to by way of it; its name stays what the URL says.
+  const socketPath = (await place.reach?.(place.host, place.port, { signal }))?.path;
   const preferred = WITHOUT_TLS.has(place) ? [undefined] : [tls, undefined];
   const ways = tls === undefined ? [undefined] : place.sslMode === 'preferred' ? preferred : [tls];
   for (const [index, ssl] of ways.entries()) {
-    const client = mysql.createConnection(optionsOf(place, purpose, ssl));
+    const client = mysql.createConnection({ ...optionsOf(place, purpose, ssl), socketPath });
     // Until it is a Connection, an error that comes between events must not end the process.
     client.on('error', () => {});
     try {

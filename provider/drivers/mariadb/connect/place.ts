@@ -1,4 +1,5 @@
 import { StasisError } from '../../../core/errors.ts';
+import type { Host, Reach } from '../../../core/host.ts';
 
 /** How the client programs' `ssl-mode` protects a connection, weakest first. */
 export const SSL_MODES = ['disabled', 'preferred', 'required', 'verify_ca', 'verify_identity'] as const;
@@ -18,6 +19,8 @@ export interface Place {
   readonly sslCert: string | undefined;
   readonly sslKey: string | undefined;
   readonly connectTimeoutMs: number;
+  /** Set where the server is seen from another machine than ours. */
+  readonly reach: Reach | undefined;
 }
 
 const DEFAULT_PORT = 3306;
@@ -27,9 +30,10 @@ const KNOWN = ['ssl-mode', 'ssl-ca', 'ssl-cert', 'ssl-key', 'connect-timeout'];
 /**
  * Takes a URL apart. Nothing is read from the environment or from option files.
  *
+ * @param at the machine from which the server is seen; ours unless given
  * @throws StasisError `mariadb.url`, never with the URL in it.
  */
-export function parsePlace(url: string): Place {
+export function parsePlace(url: string, at?: Host): Place {
   const parsed = parseUrl(url);
   const given = parsed.searchParams;
   for (const name of given.keys())
@@ -49,6 +53,7 @@ export function parsePlace(url: string): Place {
     sslCert: given.get('ssl-cert') ?? undefined,
     sslKey: given.get('ssl-key') ?? undefined,
     connectTimeoutMs: timeoutOf(given.get('connect-timeout')),
+    reach: at?.reach,
   };
 }
 

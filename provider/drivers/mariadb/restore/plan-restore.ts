@@ -1,6 +1,7 @@
 import type { Context } from '../../../core/context.ts';
 import type { RestorePlan } from '../../../core/driver.ts';
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
+import type { Host } from '../../../core/host.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
 import { placed } from '../capture/plan.ts';
 import { serverProblems } from '../capture/problems.ts';
@@ -15,12 +16,13 @@ import { type Destination, lookAtTarget, stagingNames, type Target } from './tar
 /** Looks at everything that a restore needs, and changes nothing. */
 export async function planRestore(
   spec: MariadbSpec,
+  at: Host,
   from: MemberCapture,
   context: Context,
 ): Promise<RestorePlan> {
   try {
     const content = parseContent(from);
-    const target = await lookAtTarget(spec, parsePlace(spec.url), content, context.signal);
+    const target = await lookAtTarget(spec, parsePlace(spec.url, at), content, context.signal);
     return {
       problems: targetProblems(target, content, from),
       identities: target.destinations.map(({ name }) => `mariadb:${target.server.serverId}/${name}`),

@@ -1,5 +1,6 @@
 import type { Context } from '../../../core/context.ts';
 import type { Held, RestoreOptions } from '../../../core/driver.ts';
+import type { Host } from '../../../core/host.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { parsePlace } from '../connect/place.ts';
@@ -12,13 +13,14 @@ import { lookAtTarget, notEmpty, type Target } from './target.ts';
 /** Loads into databases beside the target's, and keeps them there until release. */
 export async function restore(
   spec: MariadbSpec,
+  at: Host,
   from: MemberCapture,
   blobs: BlobReader,
   options: RestoreOptions,
   context: Context,
 ): Promise<Held> {
   const content = parseContent(from);
-  const place = parsePlace(spec.url);
+  const place = parsePlace(spec.url, at);
   const target = await lookAtTarget(spec, place, content, context.signal);
   const problem = targetProblems(target, content, from).find(({ severity }) => severity === 'error');
   if (problem) throw problem;
