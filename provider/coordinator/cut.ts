@@ -86,14 +86,17 @@ async function findUnpaused(search: Search, context: Context): Promise<Cut | und
 }
 
 /**
- * Whether a cut with nothing paused has a chance: at most one member without epochs, and where such a member's mark
- * is costly (it could be locked as well), the others are quiet right now.
+ * Whether a cut with nothing paused has a chance: at most one member without epochs; and where a mark is costly (its
+ * member could be locked as well), the others are quiet right now. One mark may stand uncovered: the costly one, if it
+ * is the only one.
  */
 async function mayBeSharpUnpaused({ participants, way }: Search, context: Context): Promise<boolean> {
   const blind = blindAmong(participants, way);
   if (blind.length > 1) return false;
-  if (!blind.some(({ session }) => session.hold)) return true;
-  const watched = participants.filter(({ session }) => session.watch);
+  const costly = participants.filter(({ session }) => session.hold && session.mark);
+  if (costly.length === 0) return true;
+  const spared = blind.length === 0 && costly.length === 1 ? costly : [];
+  const watched = participants.filter((one) => one.session.watch && !spared.includes(one));
   const before = await readEpochs(watched, context.signal);
   await sleep(QUIET_PROBE_MS, context.signal);
   const after = await readEpochs(watched, context.signal);

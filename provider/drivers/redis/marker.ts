@@ -5,6 +5,7 @@ import type { Lock } from './lock.ts';
 import { epochOf, forkConditions, type Look } from './reading.ts';
 import type { RedisSpec } from './spec.ts';
 import { SyncSocket } from './sync-socket.ts';
+import { forkedEpoch } from './watch.ts';
 
 /** The forking itself takes some 35 ms a GB (reference/freeze.md); a server that has not by then will not soon. */
 const FORK_MS = 10_000;
@@ -65,7 +66,7 @@ export class Marker implements Markable, AsyncDisposable {
         sentNs,
         acknowledgedNs: after.acknowledgedNs,
         act: `redis ${after.counters.runId} fork ${after.counters.forks}`,
-        epoch: held ? epochOf(after.counters, before.counters) : undefined,
+        epoch: held ? epochOf(after.counters, before.counters) : forkedEpoch(before, after),
         conditions: forkConditions(before, after),
       },
     ];

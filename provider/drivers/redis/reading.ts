@@ -30,6 +30,10 @@ export interface Counters {
   readonly evicted: number;
   readonly expired: number;
   readonly forks: number;
+  /** Whether a replication backlog is kept, so that every write moves the offset. */
+  readonly backlog: boolean;
+  /** Calls of commands that save in the foreground or forget what was changed. */
+  readonly saves: number;
   readonly pauseCalls: number;
   /** A child runs, or a replica waits for one. */
   readonly busyWith: string | undefined;
@@ -88,6 +92,8 @@ function countersOf(info: Info, aclList: readonly Buffer[]): Counters {
     evicted: numberOf(info, 'evicted_keys'),
     expired: expired.reduce((sum, name) => sum + numberOf(info, name), 0),
     forks: numberOf(info, 'total_forks'),
+    backlog: numberOf(info, 'repl_backlog_active') === 1,
+    saves: ['save', 'flushall', 'debug', 'shutdown'].reduce((sum, name) => sum + callsOf(info, name), 0),
     pauseCalls: ['client|pause', 'client|unpause', 'client'].reduce(
       (sum, name) => sum + callsOf(info, name),
       0,

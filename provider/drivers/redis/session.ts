@@ -14,6 +14,7 @@ import { Lock } from './lock.ts';
 import { Marker } from './marker.ts';
 import { refuseKind, whyNoUsers } from './plan.ts';
 import type { RedisSpec } from './spec.ts';
+import { Watch } from './watch.ts';
 
 /** How we are seen in CLIENT LIST, and how captures see each other. */
 const CAPTURE_NAME = 'stasis-capture';
@@ -24,6 +25,7 @@ const FAREWELL_MS = 2_000;
 export class RedisSession implements Session {
   readonly hold: Lock;
   readonly mark: Marker;
+  readonly watch: Watch;
   private readonly connection: Connection;
   private readonly context: Context;
   private readonly usersOutside: string | undefined;
@@ -38,6 +40,7 @@ export class RedisSession implements Session {
     this.connection = connection;
     this.context = context;
     this.usersOutside = usersOutside;
+    this.watch = new Watch(connection, usersOutside === undefined, context.clock);
     this.mark = new Marker(spec, context, () => this.hold);
     this.hold = new Lock(connection, spec, usersOutside === undefined, context, (signal) =>
       this.mark.prepare(signal),
