@@ -3,7 +3,8 @@
  *
  * The network of a restore is a fresh namespace with the addresses that the processes knew, and a gate that drops what
  * belongs to the connections that are being restored: one whose other end is not there yet would be reset by the kernel.
- * Nothing else is dropped, as CRIU connects to itself to learn what the kernel can.
+ * Nothing else is dropped, as CRIU connects to itself to learn what the kernel can. A connection to others is restored
+ * only where there is a route to its other end; this one leads nowhere.
  *   NETWORK, then addresses, and pairs of ports as pair:PORT.PORT
  */
 export const MAKE_NETWORK = `
@@ -12,6 +13,7 @@ mkdir -p /run/stasis
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 if [ ! -e "/run/netns/$network" ]; then
   ip netns add "$network" && ip -n "$network" link set lo up || exit 1
+  ip -n "$network" route add default dev lo || exit 1
   printf 'table inet stasis {\\nset held {\\ntype inet_service . inet_service\\n}\\nchain input {\\ntype filter hook input priority -300; policy accept;\\ntcp sport . tcp dport @held drop\\n}\\n}\\n' |
     ip netns exec "$network" nft -f - || exit 1
 fi
