@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util';
 import { bankProof } from '../test/proof/bank.ts';
 import { deathProof } from '../test/proof/death.ts';
+import { labBankProof } from '../test/proof/lab-bank.ts';
 import type { Proof, ProofResult } from '../test/proof/proof.ts';
 import { sabotageProof } from '../test/proof/sabotage.ts';
+import { labOrReason } from '../test/support/lab.ts';
 import { interruptSignal } from './demo/interrupt.ts';
 
 /** `npm run proof [-- NAME] [--json] [--short]`: runs the long proofs, or the one named, and prints a table. */
-const PROOFS: readonly Proof[] = [bankProof, sabotageProof, deathProof];
+const lab = await labOrReason();
+const PROOFS: readonly Proof[] = [bankProof, labBankProof(lab), sabotageProof, deathProof];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

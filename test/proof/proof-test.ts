@@ -1,12 +1,13 @@
-import { expect, test } from '@jest/globals';
+import { expect } from '@jest/globals';
+import { testUnless } from '../support/skipped.ts';
 import type { Proof } from './proof.ts';
 
 /** A short form takes minutes where others keep the machine busy. */
 const SHORT_MS = 40 * 60_000;
 
-/** The short form of a proof as a test: what failed is named. */
-export function proofTest(proof: Proof): void {
-  test(
+/** The short form of a proof as a test: what failed is named. Skipped, with the reason, where something is missing. */
+export function proofTest(proof: Proof, missing?: string): void {
+  testUnless(missing)(
     proof.claim,
     async () => {
       const said: string[] = [];

@@ -1,7 +1,7 @@
 import { type Lab, startLab } from '../../scripts/lab/lab.ts';
 import { ensureRoot } from '../../scripts/lab/root.ts';
 
-export type { Lab, LabHost } from '../../scripts/lab/lab.ts';
+export type { HostName, Lab, LabHost } from '../../scripts/lab/lab.ts';
 
 /** Whether tests can have real hosts here. */
 export interface LabHere {

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { startWorkload, type Workload } from '../workload/parent.ts';
-import type { StoreBooks } from './books.ts';
-import { connectLedger } from './ledgers.ts';
 
 export { type BankCheck, checkBank, type StoreBooks } from './books.ts';
+export { readBank, readBooks } from './ledgers.ts';
 
 export type Bank = Workload<{ readonly moves: number }>;
 
@@ -20,18 +19,4 @@ export function startBank(
     BANK_STORES: JSON.stringify(urls),
     BANK_REST_MS: String(options.restMs ?? 1),
   });
-}
-
-/** The books of one store at one instant. */
-export async function readBooks(url: string): Promise<StoreBooks> {
-  await using ledger = await connectLedger(url);
-  // Awaited here: leaving the block closes the connection.
-  return await ledger.read();
-}
-
-/** The books of several stores, read one after another. */
-export async function readBank(urls: readonly string[]): Promise<StoreBooks[]> {
-  const books: StoreBooks[] = [];
-  for (const url of urls) books.push(await readBooks(url));
-  return books;
 }

@@ -1,6 +1,8 @@
 import { createClient } from '@redis/client';
 import pg from 'pg';
 import type { StoreBooks, WorkerEntry } from './books.ts';
+import { connectMariadb } from './mariadb-ledger.ts';
+import { connectMemory } from './memory-ledger.ts';
 import { ACCOUNTS, FIRST_BALANCE, WORKERS } from './moves.ts';
 
 /** A worker's write into one store: all of it or nothing. */
@@ -22,9 +24,32 @@ export interface Ledger extends AsyncDisposable {
   read(): Promise<StoreBooks>;
 }
 
-/** By the URL's scheme: `postgres://…` or `redis://…`. */
-export function connectLedger(url: string): Promise<Ledger> {
-  return url.startsWith('redis') ? connectRedis(url) : connectPostgres(url);
+/** By the URL's scheme: `postgres://…`, `redis://…`, `mariadb://…`, or `memory:` of this process. */
+export async function connectLedger(url: string): Promise<Ledger> {
+  const connect = CONNECT[new URL(url).protocol];
+  if (connect === undefined) throw new RangeError('a store of a scheme that has no ledger');
+  return connect(url);
+}
+
+const CONNECT: Readonly<Record<string, (url: string) => Ledger | Promise<Ledger>>> = {
+  'postgres:': connectPostgres,
+  'redis:': connectRedis,
+  'mariadb:': connectMariadb,
+  'memory:': connectMemory,
+};
+
+/** The books of one store at one instant. */
+export async function readBooks(url: string): Promise<StoreBooks> {
+  await using ledger = await connectLedger(url);
+  // Awaited here: leaving the block closes the connection.
+  return await ledger.read();
+}
+
+/** The books of several stores, read one after another. */
+export async function readBank(urls: readonly string[]): Promise<StoreBooks[]> {
+  const books: StoreBooks[] = [];
+  for (const url of urls) books.push(await readBooks(url));
+  return books;
 }
 
 async function connectPostgres(url: string): Promise<Ledger> {

@@ -36,7 +36,8 @@ const NO_IO_URING = [
   [0x06, 0, 0, 0x7fff0000],
 ] as const;
 
-function filter(): Buffer {
+/** As `setpriv --seccomp-filter` takes it. */
+export function noIoUring(): Buffer {
   return Buffer.concat(
     NO_IO_URING.map(([code, yes, no, value]) => {
       const instruction = Buffer.alloc(8);
@@ -57,7 +58,7 @@ setsid "$@" < /dev/null > "/srv/app/$name/log" 2>&1 &
 echo $! > "/run/$name.pid"
 `;
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
@@ -74,7 +75,7 @@ export class TokenApplication {
     await on(host, 'mkdir -p /srv/app/redis /srv/app/tokens /opt/app');
     const source = await readFile(join(import.meta.dirname, 'token-service.cjs'));
     await host.write('/opt/app/token-service.cjs', once(source), { signal });
-    await host.write('/opt/app/no-io-uring', once(filter()), { signal });
+    await host.write('/opt/app/no-io-uring', once(noIoUring()), { signal });
     await on(
       host,
       START,
