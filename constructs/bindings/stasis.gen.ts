@@ -236,6 +236,42 @@ export interface ProcessMember {
   readonly host?: string;
 }
 
+/** A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. */
+export interface VmMember {
+  /**
+   * The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves
+   * one client at a time on it, so it must be free for the time of a capture. Of a restore: where the
+   * restored VM is to answer.
+   */
+  readonly qmp?: string;
+  /**
+   * The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+   */
+  readonly domain?: string;
+  /** With `domain`: which libvirt of the host. qemu:///system if not set. */
+  readonly uri?: string;
+  /**
+   * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks
+   * as after a power cut. True if not set.
+   */
+  readonly memory?: boolean | IResolvable;
+  /**
+   * Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware,
+   * and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+   */
+  readonly folder?: string;
+  /**
+   * A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it
+   * is copied; used while a capture or a restore lasts. /var/tmp if not set.
+   */
+  readonly scratch?: string;
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  readonly host?: string;
+}
+
 /** What a Member can be. */
 export interface MemberKinds {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
@@ -250,6 +286,8 @@ export interface MemberKinds {
    * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
    */
   readonly process: ProcessMember;
+  /** A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. */
+  readonly vm: VmMember;
 }
 
 /** A Member of this kind, and of no other. */
@@ -277,6 +315,8 @@ export const Member = {
    * A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
    */
   process: (process: ProcessMember): MemberOf<'process'> => ({ process }),
+  /** A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. */
+  vm: (vm: VmMember): MemberOf<'vm'> => ({ vm }),
 } as const;
 
 const STORE: Attributes = {
@@ -353,12 +393,23 @@ const PROCESS_MEMBER: Attributes = {
   host: { key: 'host' },
 };
 
+const VM_MEMBER: Attributes = {
+  qmp: { key: 'qmp' },
+  domain: { key: 'domain' },
+  uri: { key: 'uri' },
+  memory: { key: 'memory' },
+  folder: { key: 'folder' },
+  scratch: { key: 'scratch' },
+  host: { key: 'host' },
+};
+
 const MEMBER: Attributes = {
   postgres: { key: 'postgres', inner: { nesting: 'single', attributes: POSTGRES_MEMBER } },
   mariadb: { key: 'mariadb', inner: { nesting: 'single', attributes: MARIADB_MEMBER } },
   redis: { key: 'redis', inner: { nesting: 'single', attributes: REDIS_MEMBER } },
   files: { key: 'files', inner: { nesting: 'single', attributes: FILES_MEMBER } },
   process: { key: 'process', inner: { nesting: 'single', attributes: PROCESS_MEMBER } },
+  vm: { key: 'vm', inner: { nesting: 'single', attributes: VM_MEMBER } },
 };
 
 /**
@@ -561,6 +612,63 @@ export class ProcessMemberReference extends ComplexObject {
   }
 }
 
+/**
+ * A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. As it is
+ * known once applied.
+ */
+export class VmMemberReference extends ComplexObject {
+  /**
+   * The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves
+   * one client at a time on it, so it must be free for the time of a capture. Of a restore: where the
+   * restored VM is to answer.
+   */
+  get qmp(): string {
+    return this.getStringAttribute('qmp');
+  }
+  /**
+   * The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+   */
+  get domain(): string {
+    return this.getStringAttribute('domain');
+  }
+  /** With `domain`: which libvirt of the host. qemu:///system if not set. */
+  get uri(): string {
+    return this.getStringAttribute('uri');
+  }
+  /**
+   * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks
+   * as after a power cut. True if not set.
+   */
+  get memory(): IResolvable {
+    return this.getBooleanAttribute('memory');
+  }
+  /**
+   * Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware,
+   * and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+   */
+  get folder(): string {
+    return this.getStringAttribute('folder');
+  }
+  /**
+   * A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it
+   * is copied; used while a capture or a restore lasts. /var/tmp if not set.
+   */
+  get scratch(): string {
+    return this.getStringAttribute('scratch');
+  }
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  get host(): string {
+    return this.getStringAttribute('host');
+  }
+  /** Where the member is, without user, password and options. Computed. */
+  get endpoint(): string {
+    return this.getStringAttribute('endpoint');
+  }
+}
+
 /** The stateful parts of the application, by name, each with one driver. As it is known once applied. */
 export class MemberReference extends ComplexObject {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
@@ -584,6 +692,10 @@ export class MemberReference extends ComplexObject {
    */
   get process(): ProcessMemberReference {
     return new ProcessMemberReference(this, 'process', false);
+  }
+  /** A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. */
+  get vm(): VmMemberReference {
+    return new VmMemberReference(this, 'vm', false);
   }
 }
 

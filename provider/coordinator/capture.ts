@@ -192,6 +192,7 @@ function counted(blobs: Blobs, member: Member, step: string, context: Context): 
     has: (digest) => blobs.has(digest),
     get: (digest, range) => blobs.get(digest, range),
     put: (content, options) => blobs.put(count(content), options),
+    ...(blobs.keep && { keep: (digest) => blobs.keep!(digest) }),
   };
   async function* count(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {

@@ -25,6 +25,11 @@ export interface BlobReader {
 export interface Blobs extends BlobReader {
   /** Streams content in; memory is bounded whatever its size. Several puts may run at once. */
   put(content: AsyncIterable<Uint8Array>, options: { readonly chunking: Chunking }): Promise<BlobDescriptor>;
+  /**
+   * Takes over a blob that the same member has in the name's newest snapshot, or that was put already, without its
+   * content; undefined where there is none. Absent where nothing is remembered of earlier snapshots.
+   */
+  keep?(digest: BlobDigest): Promise<BlobDescriptor | undefined>;
 }
 
 export interface ByteRange {

@@ -4,6 +4,7 @@ import { mariadbDriver } from './mariadb/driver.ts';
 import { postgresDriver } from './postgres/driver.ts';
 import { processDriver } from './process/driver.ts';
 import { redisDriver } from './redis/driver.ts';
+import { vmDriver } from './vm/driver.ts';
 
 /** All drivers, one line each. Only a composition root imports this. */
 export const DRIVERS: readonly Driver[] = [
@@ -12,4 +13,5 @@ export const DRIVERS: readonly Driver[] = [
   redisDriver,
   filesDriver,
   processDriver,
+  vmDriver,
 ];

@@ -127,7 +127,7 @@ function gone(): StasisError {
   return new StasisError('runtime.freezer-gone', 'What freezes the processes on their host has gone.');
 }
 
-async function* answersOf(stdout: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
+export async function* answersOf(stdout: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
   let rest = '';
   let lines: string[] = [];
   for await (const chunk of stdout) {

@@ -3,7 +3,7 @@ import type { Digest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import { decodeSnapshot } from '../oci/manifest.ts';
 import { Extents, ZERO_PACK } from '../pack/extents.ts';
-import { decodeMap, type MappedBlob } from '../pack/map.ts';
+import { decodeMap, type MappedBlob, type MemberMap } from '../pack/map.ts';
 import type { PackSession, PutBlob } from '../pack/session.ts';
 import type { SegmentedBlob } from '../pack/unchanged.ts';
 import { readBlob } from './blob-files.ts';
@@ -55,7 +55,7 @@ export class ChangeWatch {
         );
         if (hashes.size === 0) continue;
         const map = decodeMap(await readBlob(this.#layout, listed));
-        const numbers = map.packs.map((pack) => session.packNumber(pack) ?? UNKNOWN_PACK);
+        const numbers = packNumbers(map, session);
         for (const blob of map.blobs) {
           const segments = hashes.get(blob.digest);
           if (segments === undefined) continue;
@@ -73,8 +73,13 @@ export class ChangeWatch {
 /** No pack has it. */
 const UNKNOWN_PACK = Number.MAX_SAFE_INTEGER;
 
+/** The session's numbers of the packs that a map names. */
+export function packNumbers({ packs }: MemberMap, session: PackSession): number[] {
+  return packs.map((pack) => session.packNumber(pack) ?? UNKNOWN_PACK);
+}
+
 /** The blob's extents by the session's numbers of packs. */
-function renumbered({ extents }: MappedBlob, numbers: readonly number[]): Extents {
+export function renumbered({ extents }: MappedBlob, numbers: readonly number[]): Extents {
   const result = new Extents();
   for (let extent = 0; extent < extents.count; extent += 1) {
     const pack = extents.pack(extent);

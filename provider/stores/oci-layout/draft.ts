@@ -14,6 +14,7 @@ import { ChangeWatch } from './change-watch.ts';
 import { diskError, withDiskErrors } from './disk-error.ts';
 import { DraftFiles } from './draft-files.ts';
 import { exists } from './durable.ts';
+import { EarlierBlobs } from './earlier-blobs.ts';
 import type { ListedSnapshot } from './index-file.ts';
 import { loadKnownPacks } from './known-packs.ts';
 import type { Layout } from './layout.ts';
@@ -43,6 +44,7 @@ export class LayoutDraft implements Draft {
   readonly #session: PackSession;
   readonly #changes: ChangeWatch;
   readonly #members = new Map<string, MemberBlobs>();
+  #earlier: EarlierBlobs;
   #state: 'open' | 'sealing' | 'sealed' | 'ended' = 'open';
 
   constructor(layout: Layout, name: string, lock: HeldLock, sealer: Sealer, context: Context) {
@@ -58,6 +60,7 @@ export class LayoutDraft implements Draft {
       (pack, offset, into) => this.#packs.read(pack, offset, into),
       context.signal,
     );
+    this.#earlier = new EarlierBlobs(layout, this.#session, undefined);
   }
 
   /** Reads what the store has already; `known` are packs that no garbage collection takes away meanwhile. */
@@ -65,6 +68,7 @@ export class LayoutDraft implements Draft {
     await this.#files.make();
     await loadKnownPacks(known, this.#packs, this.#session, this.#context);
     await this.#changes.start(this.#session, newest);
+    this.#earlier = new EarlierBlobs(this.#layout, this.#session, newest);
   }
 
   blobs(member: string): Blobs {
@@ -78,6 +82,15 @@ export class LayoutDraft implements Draft {
         const blob = await withDiskErrors(this.#layout.root, () => this.#session.put(content, chunking));
         if (!blobs.has(blob.digest)) blobs.set(blob.digest, blob);
         return { digest: blob.digest, sizeBytes: blob.sizeBytes };
+      },
+      keep: async (digest): Promise<BlobDescriptor | undefined> => {
+        this.#insistOpen();
+        const blob =
+          blobs.get(digest) ??
+          (await withDiskErrors(this.#layout.root, () => this.#earlier.find(member, digest)));
+        if (blob === undefined) return undefined;
+        blobs.set(digest, blob);
+        return { digest, sizeBytes: blob.sizeBytes };
       },
     };
   }

@@ -1,3 +1,4 @@
+import type { BlobDigest } from '../../core/blob-digest.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import type { ByteRange, Chunking } from '../../core/store.ts';
@@ -10,7 +11,7 @@ import { PoolLease } from './pool.ts';
 import { type PackReader, readExtents } from './reader.ts';
 import { OwnIndex } from './shared-index.ts';
 import type { PackToc } from './toc.ts';
-import { type SegmentedBlob, tabulate } from './unchanged.ts';
+import { inFrames, type SegmentedBlob, tabulate } from './unchanged.ts';
 import type { Unit } from './units.ts';
 
 /** Frames that wait for the disk. Beyond it, whoever puts content waits. */
@@ -90,6 +91,17 @@ export class PackSession {
   packNumber(digest: Digest): number | undefined {
     const number = this.#packs.packs.findIndex(({ info }) => info?.digest === digest);
     return number < 0 ? undefined : number;
+  }
+
+  /**
+   * A blob of an earlier snapshot as if it had been put, whose extents are in packs by number as `packNumber` gives
+   * them; undefined where some of it lies in a pack that the session does not know.
+   */
+  adopt(digest: BlobDigest, chunking: Chunking, extents: Extents): PutBlob | undefined {
+    const threes = inFrames(extents, this.#packs.locate);
+    if (threes === undefined) return undefined;
+    const { sizeBytes } = extents;
+    return { digest, chunking, sizeBytes, extents: [Int32Array.from(threes)], segments: undefined };
   }
 
   async put(content: AsyncIterable<Uint8Array>, chunking: Chunking): Promise<PutBlob> {

@@ -131,26 +131,40 @@ function slotsOf(hashes: Int32Array, count: number): SharedArrayBuffer {
 
 /** Those of one segment, in frames; false and none where some of it lies in a pack that the session does not know. */
 function addExtents(into: number[], extents: Extents, from: number, locate: FrameLocator): boolean {
-  const before = into.length;
+  const found = inFrames(extents, locate, from, from + SEGMENT_BYTES);
+  if (found === undefined) return false;
+  for (const word of found) into.push(word);
+  return true;
+}
+
+/**
+ * What lies from one place to another, as threes of length, frame and offset in the frame; undefined where some of it
+ * lies in a pack that the session does not know.
+ */
+export function inFrames(
+  extents: Extents,
+  locate: FrameLocator,
+  from = 0,
+  to = extents.sizeBytes,
+): number[] | undefined {
+  const threes: number[] = [];
+  if (from >= to) return threes;
   let { extent, start } = extents.find(from);
-  for (let position = from; position < from + SEGMENT_BYTES; extent += 1) {
-    const end = Math.min(start + extents.length(extent), from + SEGMENT_BYTES);
+  for (let position = from; position < to; extent += 1) {
+    const end = Math.min(start + extents.length(extent), to);
     const pack = extents.pack(extent);
     if (pack === ZERO_PACK) {
-      into.push(end - position, ZERO_FRAME, 0);
+      threes.push(end - position, ZERO_FRAME, 0);
       position = end;
     }
     while (position < end) {
       const place = locate(pack, extents.offset(extent) + position - start);
-      if (place === undefined) {
-        into.length = before;
-        return false;
-      }
+      if (place === undefined) return undefined;
       const length = Math.min(end - position, place.leftBytes);
-      into.push(length, place.frame, place.offset);
+      threes.push(length, place.frame, place.offset);
       position += length;
     }
     start += extents.length(extent);
   }
-  return true;
+  return threes;
 }

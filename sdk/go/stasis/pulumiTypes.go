@@ -1032,6 +1032,8 @@ type Member struct {
 	Process *ProcessMember `pulumi:"process"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 	Redis *RedisMember `pulumi:"redis"`
+	// A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+	Vm *VmMember `pulumi:"vm"`
 }
 
 // MemberInput is an input type that accepts MemberArgs and MemberOutput values.
@@ -1056,6 +1058,8 @@ type MemberArgs struct {
 	Process ProcessMemberPtrInput `pulumi:"process"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 	Redis RedisMemberPtrInput `pulumi:"redis"`
+	// A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+	Vm VmMemberPtrInput `pulumi:"vm"`
 }
 
 func (MemberArgs) ElementType() reflect.Type {
@@ -1132,6 +1136,11 @@ func (o MemberOutput) Process() ProcessMemberPtrOutput {
 // A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 func (o MemberOutput) Redis() RedisMemberPtrOutput {
 	return o.ApplyT(func(v Member) *RedisMember { return v.Redis }).(RedisMemberPtrOutput)
+}
+
+// A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+func (o MemberOutput) Vm() VmMemberPtrOutput {
+	return o.ApplyT(func(v Member) *VmMember { return v.Vm }).(VmMemberPtrOutput)
 }
 
 type MemberMapOutput struct{ *pulumi.OutputState }
@@ -2692,6 +2701,8 @@ type StoredMember struct {
 	Process *StoredProcessMember `pulumi:"process"`
 	// A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 	Redis *StoredRedisMember `pulumi:"redis"`
+	// A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+	Vm *StoredVmMember `pulumi:"vm"`
 }
 
 type StoredMemberOutput struct{ *pulumi.OutputState }
@@ -2731,6 +2742,11 @@ func (o StoredMemberOutput) Process() StoredProcessMemberPtrOutput {
 // A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
 func (o StoredMemberOutput) Redis() StoredRedisMemberPtrOutput {
 	return o.ApplyT(func(v StoredMember) *StoredRedisMember { return v.Redis }).(StoredRedisMemberPtrOutput)
+}
+
+// A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+func (o StoredMemberOutput) Vm() StoredVmMemberPtrOutput {
+	return o.ApplyT(func(v StoredMember) *StoredVmMember { return v.Vm }).(StoredVmMemberPtrOutput)
 }
 
 type StoredMemberMapOutput struct{ *pulumi.OutputState }
@@ -3233,6 +3249,434 @@ func (o StoredRedisMemberPtrOutput) ServerName() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
+type StoredVmMember struct {
+	// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+	Domain *string `pulumi:"domain"`
+	// Where the member is, without user, password and options. Computed.
+	Endpoint string `pulumi:"endpoint"`
+	// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+	Folder *string `pulumi:"folder"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
+	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+	Memory *bool `pulumi:"memory"`
+	// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+	Qmp *string `pulumi:"qmp"`
+	// A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+	Scratch *string `pulumi:"scratch"`
+	// With `domain`: which libvirt of the host. qemu:///system if not set.
+	Uri *string `pulumi:"uri"`
+}
+
+type StoredVmMemberOutput struct{ *pulumi.OutputState }
+
+func (StoredVmMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*StoredVmMember)(nil)).Elem()
+}
+
+func (o StoredVmMemberOutput) ToStoredVmMemberOutput() StoredVmMemberOutput {
+	return o
+}
+
+func (o StoredVmMemberOutput) ToStoredVmMemberOutputWithContext(ctx context.Context) StoredVmMemberOutput {
+	return o
+}
+
+// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+func (o StoredVmMemberOutput) Domain() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *string { return v.Domain }).(pulumi.StringPtrOutput)
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredVmMemberOutput) Endpoint() pulumi.StringOutput {
+	return o.ApplyT(func(v StoredVmMember) string { return v.Endpoint }).(pulumi.StringOutput)
+}
+
+// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+func (o StoredVmMemberOutput) Folder() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *string { return v.Folder }).(pulumi.StringPtrOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredVmMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+func (o StoredVmMemberOutput) Memory() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *bool { return v.Memory }).(pulumi.BoolPtrOutput)
+}
+
+// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+func (o StoredVmMemberOutput) Qmp() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *string { return v.Qmp }).(pulumi.StringPtrOutput)
+}
+
+// A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+func (o StoredVmMemberOutput) Scratch() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *string { return v.Scratch }).(pulumi.StringPtrOutput)
+}
+
+// With `domain`: which libvirt of the host. qemu:///system if not set.
+func (o StoredVmMemberOutput) Uri() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *string { return v.Uri }).(pulumi.StringPtrOutput)
+}
+
+type StoredVmMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (StoredVmMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**StoredVmMember)(nil)).Elem()
+}
+
+func (o StoredVmMemberPtrOutput) ToStoredVmMemberPtrOutput() StoredVmMemberPtrOutput {
+	return o
+}
+
+func (o StoredVmMemberPtrOutput) ToStoredVmMemberPtrOutputWithContext(ctx context.Context) StoredVmMemberPtrOutput {
+	return o
+}
+
+func (o StoredVmMemberPtrOutput) Elem() StoredVmMemberOutput {
+	return o.ApplyT(func(v *StoredVmMember) StoredVmMember {
+		if v != nil {
+			return *v
+		}
+		var ret StoredVmMember
+		return ret
+	}).(StoredVmMemberOutput)
+}
+
+// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+func (o StoredVmMemberPtrOutput) Domain() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Domain
+	}).(pulumi.StringPtrOutput)
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredVmMemberPtrOutput) Endpoint() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return &v.Endpoint
+	}).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+func (o StoredVmMemberPtrOutput) Folder() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Folder
+	}).(pulumi.StringPtrOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredVmMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
+}
+
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+func (o StoredVmMemberPtrOutput) Memory() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *bool {
+		if v == nil {
+			return nil
+		}
+		return v.Memory
+	}).(pulumi.BoolPtrOutput)
+}
+
+// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+func (o StoredVmMemberPtrOutput) Qmp() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Qmp
+	}).(pulumi.StringPtrOutput)
+}
+
+// A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+func (o StoredVmMemberPtrOutput) Scratch() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Scratch
+	}).(pulumi.StringPtrOutput)
+}
+
+// With `domain`: which libvirt of the host. qemu:///system if not set.
+func (o StoredVmMemberPtrOutput) Uri() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Uri
+	}).(pulumi.StringPtrOutput)
+}
+
+type VmMember struct {
+	// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+	Domain *string `pulumi:"domain"`
+	// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+	Folder *string `pulumi:"folder"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
+	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+	Memory *bool `pulumi:"memory"`
+	// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+	Qmp *string `pulumi:"qmp"`
+	// A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+	Scratch *string `pulumi:"scratch"`
+	// With `domain`: which libvirt of the host. qemu:///system if not set.
+	Uri *string `pulumi:"uri"`
+}
+
+// VmMemberInput is an input type that accepts VmMemberArgs and VmMemberOutput values.
+// You can construct a concrete instance of `VmMemberInput` via:
+//
+//	VmMemberArgs{...}
+type VmMemberInput interface {
+	pulumi.Input
+
+	ToVmMemberOutput() VmMemberOutput
+	ToVmMemberOutputWithContext(context.Context) VmMemberOutput
+}
+
+type VmMemberArgs struct {
+	// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+	Domain pulumi.StringPtrInput `pulumi:"domain"`
+	// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+	Folder pulumi.StringPtrInput `pulumi:"folder"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host pulumi.StringPtrInput `pulumi:"host"`
+	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+	Memory pulumi.BoolPtrInput `pulumi:"memory"`
+	// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+	Qmp pulumi.StringPtrInput `pulumi:"qmp"`
+	// A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+	Scratch pulumi.StringPtrInput `pulumi:"scratch"`
+	// With `domain`: which libvirt of the host. qemu:///system if not set.
+	Uri pulumi.StringPtrInput `pulumi:"uri"`
+}
+
+func (VmMemberArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*VmMember)(nil)).Elem()
+}
+
+func (i VmMemberArgs) ToVmMemberOutput() VmMemberOutput {
+	return i.ToVmMemberOutputWithContext(context.Background())
+}
+
+func (i VmMemberArgs) ToVmMemberOutputWithContext(ctx context.Context) VmMemberOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(VmMemberOutput)
+}
+
+func (i VmMemberArgs) ToVmMemberPtrOutput() VmMemberPtrOutput {
+	return i.ToVmMemberPtrOutputWithContext(context.Background())
+}
+
+func (i VmMemberArgs) ToVmMemberPtrOutputWithContext(ctx context.Context) VmMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(VmMemberOutput).ToVmMemberPtrOutputWithContext(ctx)
+}
+
+// VmMemberPtrInput is an input type that accepts VmMemberArgs, VmMemberPtr and VmMemberPtrOutput values.
+// You can construct a concrete instance of `VmMemberPtrInput` via:
+//
+//	        VmMemberArgs{...}
+//
+//	or:
+//
+//	        nil
+type VmMemberPtrInput interface {
+	pulumi.Input
+
+	ToVmMemberPtrOutput() VmMemberPtrOutput
+	ToVmMemberPtrOutputWithContext(context.Context) VmMemberPtrOutput
+}
+
+type vmMemberPtrType VmMemberArgs
+
+func VmMemberPtr(v *VmMemberArgs) VmMemberPtrInput {
+	return (*vmMemberPtrType)(v)
+}
+
+func (*vmMemberPtrType) ElementType() reflect.Type {
+	return reflect.TypeOf((**VmMember)(nil)).Elem()
+}
+
+func (i *vmMemberPtrType) ToVmMemberPtrOutput() VmMemberPtrOutput {
+	return i.ToVmMemberPtrOutputWithContext(context.Background())
+}
+
+func (i *vmMemberPtrType) ToVmMemberPtrOutputWithContext(ctx context.Context) VmMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(VmMemberPtrOutput)
+}
+
+type VmMemberOutput struct{ *pulumi.OutputState }
+
+func (VmMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*VmMember)(nil)).Elem()
+}
+
+func (o VmMemberOutput) ToVmMemberOutput() VmMemberOutput {
+	return o
+}
+
+func (o VmMemberOutput) ToVmMemberOutputWithContext(ctx context.Context) VmMemberOutput {
+	return o
+}
+
+func (o VmMemberOutput) ToVmMemberPtrOutput() VmMemberPtrOutput {
+	return o.ToVmMemberPtrOutputWithContext(context.Background())
+}
+
+func (o VmMemberOutput) ToVmMemberPtrOutputWithContext(ctx context.Context) VmMemberPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v VmMember) *VmMember {
+		return &v
+	}).(VmMemberPtrOutput)
+}
+
+// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+func (o VmMemberOutput) Domain() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v VmMember) *string { return v.Domain }).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+func (o VmMemberOutput) Folder() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v VmMember) *string { return v.Folder }).(pulumi.StringPtrOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o VmMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v VmMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+func (o VmMemberOutput) Memory() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v VmMember) *bool { return v.Memory }).(pulumi.BoolPtrOutput)
+}
+
+// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+func (o VmMemberOutput) Qmp() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v VmMember) *string { return v.Qmp }).(pulumi.StringPtrOutput)
+}
+
+// A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+func (o VmMemberOutput) Scratch() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v VmMember) *string { return v.Scratch }).(pulumi.StringPtrOutput)
+}
+
+// With `domain`: which libvirt of the host. qemu:///system if not set.
+func (o VmMemberOutput) Uri() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v VmMember) *string { return v.Uri }).(pulumi.StringPtrOutput)
+}
+
+type VmMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (VmMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**VmMember)(nil)).Elem()
+}
+
+func (o VmMemberPtrOutput) ToVmMemberPtrOutput() VmMemberPtrOutput {
+	return o
+}
+
+func (o VmMemberPtrOutput) ToVmMemberPtrOutputWithContext(ctx context.Context) VmMemberPtrOutput {
+	return o
+}
+
+func (o VmMemberPtrOutput) Elem() VmMemberOutput {
+	return o.ApplyT(func(v *VmMember) VmMember {
+		if v != nil {
+			return *v
+		}
+		var ret VmMember
+		return ret
+	}).(VmMemberOutput)
+}
+
+// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+func (o VmMemberPtrOutput) Domain() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *VmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Domain
+	}).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+func (o VmMemberPtrOutput) Folder() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *VmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Folder
+	}).(pulumi.StringPtrOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o VmMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *VmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
+}
+
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+func (o VmMemberPtrOutput) Memory() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *VmMember) *bool {
+		if v == nil {
+			return nil
+		}
+		return v.Memory
+	}).(pulumi.BoolPtrOutput)
+}
+
+// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+func (o VmMemberPtrOutput) Qmp() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *VmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Qmp
+	}).(pulumi.StringPtrOutput)
+}
+
+// A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+func (o VmMemberPtrOutput) Scratch() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *VmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Scratch
+	}).(pulumi.StringPtrOutput)
+}
+
+// With `domain`: which libvirt of the host. qemu:///system if not set.
+func (o VmMemberPtrOutput) Uri() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *VmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Uri
+	}).(pulumi.StringPtrOutput)
+}
+
 func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberInput)(nil)).Elem(), FilesMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberPtrInput)(nil)).Elem(), FilesMemberArgs{})
@@ -3255,6 +3699,8 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*SshInput)(nil)).Elem(), SshArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*StoreInput)(nil)).Elem(), StoreArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*StorePtrInput)(nil)).Elem(), StoreArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*VmMemberInput)(nil)).Elem(), VmMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*VmMemberPtrInput)(nil)).Elem(), VmMemberArgs{})
 	pulumi.RegisterOutputType(CapturedMemberOutput{})
 	pulumi.RegisterOutputType(CapturedMemberMapOutput{})
 	pulumi.RegisterOutputType(CoverageOutput{})
@@ -3298,4 +3744,8 @@ func init() {
 	pulumi.RegisterOutputType(StoredProcessMemberPtrOutput{})
 	pulumi.RegisterOutputType(StoredRedisMemberOutput{})
 	pulumi.RegisterOutputType(StoredRedisMemberPtrOutput{})
+	pulumi.RegisterOutputType(StoredVmMemberOutput{})
+	pulumi.RegisterOutputType(StoredVmMemberPtrOutput{})
+	pulumi.RegisterOutputType(VmMemberOutput{})
+	pulumi.RegisterOutputType(VmMemberPtrOutput{})
 }

@@ -248,6 +248,10 @@ export interface StoredMember {
      * A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
      */
     redis?: outputs.StoredRedisMember;
+    /**
+     * A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+     */
+    vm?: outputs.StoredVmMember;
 }
 
 export interface StoredPostgresMember {
@@ -341,5 +345,40 @@ export interface StoredRedisMember {
      * Host name that the server certificate is for, where it is not the one in the URL.
      */
     serverName?: string;
+}
+
+export interface StoredVmMember {
+    /**
+     * The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+     */
+    domain?: string;
+    /**
+     * Where the member is, without user, password and options. Computed.
+     */
+    endpoint: string;
+    /**
+     * Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+     */
+    folder?: string;
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: string;
+    /**
+     * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+     */
+    memory?: boolean;
+    /**
+     * The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+     */
+    qmp?: string;
+    /**
+     * A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+     */
+    scratch?: string;
+    /**
+     * With `domain`: which libvirt of the host. qemu:///system if not set.
+     */
+    uri?: string;
 }
 

@@ -41,6 +41,8 @@ __all__ = [
     'StoreDict',
     'StoreArgs',
     'StoreArgsDict',
+    'VmMemberArgs',
+    'VmMemberArgsDict',
 ]
 
 MYPY = False
@@ -451,6 +453,10 @@ if not MYPY:
         """
         A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         """
+        vm: NotRequired[pulumi.Input['VmMemberArgsDict']]
+        """
+        A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+        """
 elif False:
     MemberArgsDict: TypeAlias = Mapping[str, Any]
 
@@ -461,13 +467,15 @@ class MemberArgs:
                  mariadb: Optional[pulumi.Input['MariadbMemberArgs']] = None,
                  postgres: Optional[pulumi.Input['PostgresMemberArgs']] = None,
                  process: Optional[pulumi.Input['ProcessMemberArgs']] = None,
-                 redis: Optional[pulumi.Input['RedisMemberArgs']] = None):
+                 redis: Optional[pulumi.Input['RedisMemberArgs']] = None,
+                 vm: Optional[pulumi.Input['VmMemberArgs']] = None):
         """
         :param pulumi.Input['FilesMemberArgs'] files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
         :param pulumi.Input['MariadbMemberArgs'] mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param pulumi.Input['PostgresMemberArgs'] postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         :param pulumi.Input['ProcessMemberArgs'] process: A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
         :param pulumi.Input['RedisMemberArgs'] redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
+        :param pulumi.Input['VmMemberArgs'] vm: A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
         """
         if files is not None:
             pulumi.set(__self__, "files", files)
@@ -479,6 +487,8 @@ class MemberArgs:
             pulumi.set(__self__, "process", process)
         if redis is not None:
             pulumi.set(__self__, "redis", redis)
+        if vm is not None:
+            pulumi.set(__self__, "vm", vm)
 
     @property
     @pulumi.getter
@@ -539,6 +549,18 @@ class MemberArgs:
     @redis.setter
     def redis(self, value: Optional[pulumi.Input['RedisMemberArgs']]):
         pulumi.set(self, "redis", value)
+
+    @property
+    @pulumi.getter
+    def vm(self) -> Optional[pulumi.Input['VmMemberArgs']]:
+        """
+        A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+        """
+        return pulumi.get(self, "vm")
+
+    @vm.setter
+    def vm(self, value: Optional[pulumi.Input['VmMemberArgs']]):
+        pulumi.set(self, "vm", value)
 
 
 if not MYPY:
@@ -1359,5 +1381,157 @@ class StoreArgs:
     @path.setter
     def path(self, value: Optional[pulumi.Input[builtins.str]]):
         pulumi.set(self, "path", value)
+
+
+if not MYPY:
+    class VmMemberArgsDict(TypedDict):
+        domain: NotRequired[pulumi.Input[builtins.str]]
+        """
+        The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+        """
+        folder: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+        """
+        host: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        memory: NotRequired[pulumi.Input[builtins.bool]]
+        """
+        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        """
+        qmp: NotRequired[pulumi.Input[builtins.str]]
+        """
+        The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+        """
+        scratch: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+        """
+        uri: NotRequired[pulumi.Input[builtins.str]]
+        """
+        With `domain`: which libvirt of the host. qemu:///system if not set.
+        """
+elif False:
+    VmMemberArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class VmMemberArgs:
+    def __init__(__self__, *,
+                 domain: Optional[pulumi.Input[builtins.str]] = None,
+                 folder: Optional[pulumi.Input[builtins.str]] = None,
+                 host: Optional[pulumi.Input[builtins.str]] = None,
+                 memory: Optional[pulumi.Input[builtins.bool]] = None,
+                 qmp: Optional[pulumi.Input[builtins.str]] = None,
+                 scratch: Optional[pulumi.Input[builtins.str]] = None,
+                 uri: Optional[pulumi.Input[builtins.str]] = None):
+        """
+        :param pulumi.Input[builtins.str] domain: The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+        :param pulumi.Input[builtins.str] folder: Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+        :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        :param pulumi.Input[builtins.bool] memory: Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        :param pulumi.Input[builtins.str] qmp: The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+        :param pulumi.Input[builtins.str] scratch: A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+        :param pulumi.Input[builtins.str] uri: With `domain`: which libvirt of the host. qemu:///system if not set.
+        """
+        if domain is not None:
+            pulumi.set(__self__, "domain", domain)
+        if folder is not None:
+            pulumi.set(__self__, "folder", folder)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
+        if memory is not None:
+            pulumi.set(__self__, "memory", memory)
+        if qmp is not None:
+            pulumi.set(__self__, "qmp", qmp)
+        if scratch is not None:
+            pulumi.set(__self__, "scratch", scratch)
+        if uri is not None:
+            pulumi.set(__self__, "uri", uri)
+
+    @property
+    @pulumi.getter
+    def domain(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+        """
+        return pulumi.get(self, "domain")
+
+    @domain.setter
+    def domain(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "domain", value)
+
+    @property
+    @pulumi.getter
+    def folder(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+        """
+        return pulumi.get(self, "folder")
+
+    @folder.setter
+    def folder(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "folder", value)
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @host.setter
+    def host(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host", value)
+
+    @property
+    @pulumi.getter
+    def memory(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        """
+        return pulumi.get(self, "memory")
+
+    @memory.setter
+    def memory(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "memory", value)
+
+    @property
+    @pulumi.getter
+    def qmp(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+        """
+        return pulumi.get(self, "qmp")
+
+    @qmp.setter
+    def qmp(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "qmp", value)
+
+    @property
+    @pulumi.getter
+    def scratch(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+        """
+        return pulumi.get(self, "scratch")
+
+    @scratch.setter
+    def scratch(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "scratch", value)
+
+    @property
+    @pulumi.getter
+    def uri(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        With `domain`: which libvirt of the host. qemu:///system if not set.
+        """
+        return pulumi.get(self, "uri")
+
+    @uri.setter
+    def uri(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "uri", value)
 
 

@@ -33,6 +33,7 @@ __all__ = [
     'StoredPostgresMember',
     'StoredProcessMember',
     'StoredRedisMember',
+    'StoredVmMember',
 ]
 
 @pulumi.output_type
@@ -694,13 +695,15 @@ class StoredMember(dict):
                  mariadb: Optional['outputs.StoredMariadbMember'] = None,
                  postgres: Optional['outputs.StoredPostgresMember'] = None,
                  process: Optional['outputs.StoredProcessMember'] = None,
-                 redis: Optional['outputs.StoredRedisMember'] = None):
+                 redis: Optional['outputs.StoredRedisMember'] = None,
+                 vm: Optional['outputs.StoredVmMember'] = None):
         """
         :param 'StoredFilesMember' files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
         :param 'StoredMariadbMember' mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param 'StoredPostgresMember' postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         :param 'StoredProcessMember' process: A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
         :param 'StoredRedisMember' redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
+        :param 'StoredVmMember' vm: A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
         """
         if files is not None:
             pulumi.set(__self__, "files", files)
@@ -712,6 +715,8 @@ class StoredMember(dict):
             pulumi.set(__self__, "process", process)
         if redis is not None:
             pulumi.set(__self__, "redis", redis)
+        if vm is not None:
+            pulumi.set(__self__, "vm", vm)
 
     @property
     @pulumi.getter
@@ -752,6 +757,14 @@ class StoredMember(dict):
         A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         """
         return pulumi.get(self, "redis")
+
+    @property
+    @pulumi.getter
+    def vm(self) -> Optional['outputs.StoredVmMember']:
+        """
+        A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
+        """
+        return pulumi.get(self, "vm")
 
 
 @pulumi.output_type
@@ -1081,5 +1094,107 @@ class StoredRedisMember(dict):
         Host name that the server certificate is for, where it is not the one in the URL.
         """
         return pulumi.get(self, "server_name")
+
+
+@pulumi.output_type
+class StoredVmMember(dict):
+    def __init__(__self__, *,
+                 endpoint: builtins.str,
+                 domain: Optional[builtins.str] = None,
+                 folder: Optional[builtins.str] = None,
+                 host: Optional[builtins.str] = None,
+                 memory: Optional[builtins.bool] = None,
+                 qmp: Optional[builtins.str] = None,
+                 scratch: Optional[builtins.str] = None,
+                 uri: Optional[builtins.str] = None):
+        """
+        :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
+        :param builtins.str domain: The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+        :param builtins.str folder: Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+        :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        :param builtins.bool memory: Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        :param builtins.str qmp: The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+        :param builtins.str scratch: A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+        :param builtins.str uri: With `domain`: which libvirt of the host. qemu:///system if not set.
+        """
+        pulumi.set(__self__, "endpoint", endpoint)
+        if domain is not None:
+            pulumi.set(__self__, "domain", domain)
+        if folder is not None:
+            pulumi.set(__self__, "folder", folder)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
+        if memory is not None:
+            pulumi.set(__self__, "memory", memory)
+        if qmp is not None:
+            pulumi.set(__self__, "qmp", qmp)
+        if scratch is not None:
+            pulumi.set(__self__, "scratch", scratch)
+        if uri is not None:
+            pulumi.set(__self__, "uri", uri)
+
+    @property
+    @pulumi.getter
+    def endpoint(self) -> builtins.str:
+        """
+        Where the member is, without user, password and options. Computed.
+        """
+        return pulumi.get(self, "endpoint")
+
+    @property
+    @pulumi.getter
+    def domain(self) -> Optional[builtins.str]:
+        """
+        The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
+        """
+        return pulumi.get(self, "domain")
+
+    @property
+    @pulumi.getter
+    def folder(self) -> Optional[builtins.str]:
+        """
+        Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
+        """
+        return pulumi.get(self, "folder")
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[builtins.str]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @property
+    @pulumi.getter
+    def memory(self) -> Optional[builtins.bool]:
+        """
+        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        """
+        return pulumi.get(self, "memory")
+
+    @property
+    @pulumi.getter
+    def qmp(self) -> Optional[builtins.str]:
+        """
+        The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
+        """
+        return pulumi.get(self, "qmp")
+
+    @property
+    @pulumi.getter
+    def scratch(self) -> Optional[builtins.str]:
+        """
+        A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
+        """
+        return pulumi.get(self, "scratch")
+
+    @property
+    @pulumi.getter
+    def uri(self) -> Optional[builtins.str]:
+        """
+        With `domain`: which libvirt of the host. qemu:///system if not set.
+        """
+        return pulumi.get(self, "uri")
 
 

@@ -1,0 +1,97 @@
+import { StasisError } from '../../../core/errors.ts';
+import { sleep } from '../../../core/wait.ts';
+import type { VmFacts } from '../facts.ts';
+import type { Arguments, Monitor } from '../monitor/monitor.ts';
+
+/** Nothing holds the saving back: while it lasts, what the guest writes waits for it page by page. */
+const BANDWIDTH_BYTES_PER_S = 2 ** 40;
+const POLL_MS = 10;
+/** How long a machine of some TB may take onto a slow disk. */
+const SAVE_MS = 3_600_000;
+
+interface Migration {
+  readonly status?: string;
+  readonly 'error-desc'?: string;
+  readonly ram?: { readonly normal: number; readonly duplicate: number };
+}
+
+type Command = readonly [command: string, args: Arguments];
+
+/**
+ * Saves a stopped VM's memory into a file by a background snapshot: QEMU writes the devices' state down and protects
+ * the memory, which takes a moment; then the VM may run, and a page that it wants to write is saved first. The VM must
+ * not run before the memory is protected, or what is saved would be of another instant than the disks.
+ */
+export class MemorySave {
+  private readonly monitor: Monitor;
+  private readonly path: string;
+
+  constructor(monitor: Monitor, path: string) {
+    this.monitor = monitor;
+    this.path = path;
+  }
+
+  /** What `prepare` changes, as it was: for undoing it. */
+  static settings({ capabilities }: VmFacts, bandwidth: number): Command[] {
+    const changed = [...capabilities].filter(([name, state]) => state || name === 'background-snapshot');
+    return [
+      [
+        'migrate-set-capabilities',
+        { capabilities: changed.map(([capability, state]) => ({ capability, state })) },
+      ],
+      ['migrate-set-parameters', { 'max-bandwidth': bandwidth }],
+    ];
+  }
+
+  /** Others of QEMU's capabilities do not go with background snapshots. */
+  async prepare({ capabilities }: Pick<VmFacts, 'capabilities'>, signal: AbortSignal): Promise<void> {
+    const wanted = [...capabilities]
+      .filter(([name, state]) => state && name !== 'background-snapshot')
+      .map(([capability]) => ({ capability, state: false }));
+    await this.monitor.execute(
+      'migrate-set-capabilities',
+      { capabilities: [...wanted, { capability: 'background-snapshot', state: true }] },
+      signal,
+    );
+    await this.monitor.execute('migrate-set-parameters', { 'max-bandwidth': BANDWIDTH_BYTES_PER_S }, signal);
+  }
+
+  /** Returns once the VM may run: the first page has been saved, which comes after all is protected. */
+  async begin(signal: AbortSignal): Promise<void> {
+    await this.monitor.execute('migrate', { uri: `file:${this.path}` }, signal);
+    for (;;) {
+      const migration = await this.query(signal);
+      const { normal = 0, duplicate = 0 } = migration.ram ?? {};
+      if (migration.status === 'completed' || normal + duplicate > 0) return;
+      failIfOver(migration);
+    }
+  }
+
+  /** @throws StasisError `vm.memory-not-saved` */
+  async end(signal: AbortSignal): Promise<void> {
+    const untilMs = Date.now() + SAVE_MS;
+    for (;;) {
+      const migration = await this.query(signal);
+      if (migration.status === 'completed') return;
+      failIfOver(migration);
+      if (Date.now() > untilMs) throw notSaved(`it takes longer than ${SAVE_MS} ms`);
+      await sleep(POLL_MS, signal);
+    }
+  }
+
+  private query(signal: AbortSignal): Promise<Migration> {
+    return this.monitor.execute<Migration>('query-migrate', undefined, signal);
+  }
+}
+
+function failIfOver(migration: Migration): void {
+  if (['failed', 'cancelled', 'none', undefined].includes(migration.status))
+    throw notSaved(migration['error-desc'] ?? `it was ${migration.status ?? 'dropped'}`);
+}
+
+function notSaved(why: string): StasisError {
+  return new StasisError('vm.memory-not-saved', `The VM's memory could not be saved: ${why}.`, {
+    hint: 'Look whether there is room in the folder that scratch names.',
+    at: ['scratch'],
+  });
+}

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Host } from '../../../provider/core/host.ts';
+import { sleep } from '../../../provider/core/wait.ts';
+import { on } from '../process/rig.ts';
+
+const SYSTEM = '/opt/guest';
+const BOOT_MS = 60_000;
+
+/** Once a host: the guest's kernel and initial file system. */
+export async function makeGuest(host: Host): Promise<void> {
+  const script = await readFile(join(import.meta.dirname, 'guest.sh'), 'utf8');
+  await on(host, script, SYSTEM);
+}
+
+const START = `
+folder=$1 name=$2 format=$3; shift 3
+mkdir -p "$folder" && cd "$folder" || exit 1
+[ -e "disk.$format" ] || qemu-img create -q -f "$format" "disk.$format" 64M || exit 1
+exec setsid qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg -m 128 -smp 1 -nodefaults \\
+  -no-user-config -display none -kernel ${SYSTEM}/vmlinuz -initrd ${SYSTEM}/guest.cpio.gz \\
+  -append 'console=ttyS0 quiet panic=-1 tsc=reliable' -serial "file:$folder/serial" \\
+  -drive "file=$folder/disk.$format,if=virtio,format=$format,id=disk0" \\
+  -qmp "unix:$folder/qmp.sock,server=on,wait=off" -daemonize -pidfile "$folder/pid" "$@"
+`;
+
+export interface VmOptions {
+  readonly format?: 'qcow2' | 'raw';
+  readonly more?: readonly string[];
+}
+
+/** A VM under QEMU's software emulation that counts; in a folder of its own. */
+export class CountingVm {
+  readonly host: Host;
+  readonly folder: string;
+
+  constructor(host: Host, folder: string) {
+    this.host = host;
+    this.folder = folder;
+  }
+
+  static async start(
+    host: Host,
+    folder: string,
+    { format = 'qcow2', more = [] }: VmOptions = {},
+  ): Promise<CountingVm> {
+    await on(host, START, folder, folder.split('/').at(-1)!, format, ...more);
+    const vm = new CountingVm(host, folder);
+    await vm.untilCounts();
+    return vm;
+  }
+
+  get qmp(): string {
+    return `${this.folder}/qmp.sock`;
+  }
+
+  /** What it has said on its serial port. */
+  async said(): Promise<string[]> {
+    return (await on(this.host, 'cat "$1"', `${this.folder}/serial`)).split(/\r?\n/);
+  }
+
+  async ticks(): Promise<number[]> {
+    return ticksOf(await this.said());
+  }
+
+  /** The last number that it told. */
+  async count(): Promise<number> {
+    return (await this.ticks()).at(-1) ?? 0;
+  }
+
+  /** Until it has counted on by so much; the number then. */
+  async untilCounts(by = 3): Promise<number> {
+    const untilMs = Date.now() + BOOT_MS;
+    const from = await this.count().catch(() => 0);
+    for (;;) {
+      const now = await this.count().catch(() => 0);
+      if (now >= from + by) return now;
+      if (Date.now() > untilMs) throw new Error(`the VM in ${this.folder} does not count: ${now}`);
+      await sleep(100);
+    }
+  }
+
+  async end(): Promise<void> {
+    await on(this.host, 'read -r p < "$1/pid" && kill -9 "$p"; rm -rf "$1"', this.folder);
+  }
+}
+
+export function ticksOf(lines: readonly string[]): number[] {
+  return lines.flatMap((line) => (/^TICK \d+$/.test(line) ? [Number(line.slice(5))] : []));
+}
+
+/** What of ours is in a QEMU: names of jobs, nodes, exports and bitmaps of a capture, and its run state. */
+export async function residueIn(vm: CountingVm): Promise<string> {
+  return on(vm.host, RESIDUE, vm.qmp);
+}
+
+const RESIDUE = `
+{
+  printf '%s\\n' '{"execute":"qmp_capabilities"}' '{"execute":"query-named-block-nodes"}' '{"execute":"query-jobs"}' \\
+    '{"execute":"query-block-exports"}' '{"execute":"query-status"}' '{"execute":"query-migrate-capabilities"}'
+  sleep 0.5
+} | socat -t 2 - "UNIX-CONNECT:$1" > /tmp/residue.$$
+grep -o 'stasis-[0-9a-f]\\{8\\}-[a-z0-9]*' /tmp/residue.$$ | sort -u
+grep -q '"running": true' /tmp/residue.$$ || echo 'it does not run'
+grep -q '"state": true, "capability": "background-snapshot"' /tmp/residue.$$ && echo 'background-snapshot is set'
+ls -d /var/tmp/stasis-vm-* 2>/dev/null
+rm -f /tmp/residue.$$
+true
+`;
