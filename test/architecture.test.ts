@@ -15,8 +15,9 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
   'provider/runtime': ['own', 'provider/core'],
   'provider/drivers': ['own', 'provider/core', 'provider/runtime'],
   'provider/coordinator': ['own', 'provider/core'],
-  'provider/resources': ['own', 'provider/core', 'provider/coordinator'],
-  'provider/engines': ['own', 'provider/core', 'provider/resources'],
+  'provider/report': ['own', 'provider/core'],
+  'provider/resources': ['own', 'provider/core', 'provider/coordinator', 'provider/report'],
+  'provider/engines': ['own', 'provider/core', 'provider/resources', 'provider/report'],
   'provider/composition': ['own', 'provider', 'package.json'],
   constructs: ['own', 'provider/core'],
 };

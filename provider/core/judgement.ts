@@ -51,21 +51,33 @@ export function judge(certificate: Certificate): Judgement {
   return { sharp: false, blurMs: nsToMs(toNs - fromNs), cutNs: fromNs + (toNs - fromNs) / 2, findings };
 }
 
-interface Span {
+/** A stretch of the coordinator's clock. */
+export interface Span {
   readonly fromNs: number;
   readonly toNs: number;
 }
 
 /** Whether a tie counts; says why where it does not. */
 function stands(member: string, tie: Tie, findings: Finding[]): boolean {
-  const fault =
-    tie.tie === 'hold' ? faultOfHold(tie) : tie.tie === 'mark' ? faultOfMark(tie) : faultOfSmear(tie);
+  const fault = faultOf(tie);
   if (fault === undefined) return true;
   findings.push({
     member,
     message: `its ${tie.tie === 'hold' ? `hold (${tie.how})` : tie.tie} does not count: ${fault}`,
   });
   return false;
+}
+
+/** Why a tie does not count, for people; undefined where its evidence stands. */
+export function faultOf(tie: Tie): string | undefined {
+  switch (tie.tie) {
+    case 'hold':
+      return faultOfHold(tie);
+    case 'mark':
+      return faultOfMark(tie);
+    case 'smear':
+      return faultOfSmear(tie);
+  }
 }
 
 function faultOfHold(hold: Hold): string | undefined {
@@ -115,8 +127,16 @@ function ordered(fromNs: number, toNs: number): boolean {
 }
 
 /** A mark whose state is the one that a hold of the same member shows adds no condition of its own. */
-function covered(mark: MarkTie, holds: readonly Hold[]): boolean {
+export function covered(mark: MarkTie, holds: readonly Hold[]): boolean {
   return mark.epoch !== undefined && holds.some((hold) => hold.captured === mark.epoch);
+}
+
+/** The time that all holds whose evidence stands have in common; undefined where there is none. */
+export function sharedHold(certificate: Certificate): Span | undefined {
+  const ties = Object.values(certificate.members).flat();
+  const holds = ties.filter((tie): tie is Hold => tie.tie === 'hold' && faultOf(tie) === undefined);
+  const shared = intersection(holds);
+  return holds.length > 0 && shared.fromNs <= shared.toNs ? shared : undefined;
 }
 
 function intersection(holds: readonly Hold[]): Span {

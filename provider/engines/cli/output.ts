@@ -34,6 +34,11 @@ export class Output {
     writeOut(`${json ? JSON.stringify(values) : draw(stdout)}\n`);
   }
 
+  /** A result that is a text by itself. */
+  text(text: string): void {
+    this.options.writeOut(text);
+  }
+
   note(text: string): void {
     this.options.print(this.options.redact(text));
   }

@@ -135,7 +135,7 @@ describe('one snapshot', () => {
       '  orders: orders.internal, Thing 1.0, data, 12 objects fingerprinted, restored as equivalent',
       '  sessions: sessions.internal, Thing 1.0, data, 12 objects fingerprinted, restored as equivalent',
       '  receipts: receipts.internal, Thing 1.0, data, 12 objects fingerprinted, restored as equivalent',
-      '  made by stasis 0.1.0, format 1',
+      '  made by stasis 0.1.0, format 2',
       '    pinned by user:audit',
     ]);
   });

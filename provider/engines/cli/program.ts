@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { REPORT_FORMATS } from '../../report/formats.ts';
 import { capture } from './commands/capture.ts';
 import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
@@ -6,6 +7,7 @@ import { INSTALLABLE, install } from './commands/install.ts';
 import { list, show } from './commands/look.ts';
 import { pin, unpin } from './commands/pins.ts';
 import { plan } from './commands/plan.ts';
+import { type ReportOptions, report } from './commands/report.ts';
 import { restore } from './commands/restore.ts';
 import { verify } from './commands/verify.ts';
 import type { ExitStatus } from './exit.ts';
@@ -89,6 +91,20 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
     .argument('<reference>')
     .action((reference: string, _options: object, command: Command) =>
       perform(command, (it) => show(it, reference)),
+    );
+  program
+    .command('report')
+    .description('write a report on one snapshot: a page to look at, JSON, or Markdown for a comment')
+    .argument('<reference>')
+    .option('-o, --output <file>', 'where to: .html, .json or .md, or - for standard output', '-')
+    .addOption(
+      new Option('--format <format>', "unless the file's name says; Markdown on standard output").choices(
+        REPORT_FORMATS,
+      ),
+    )
+    .option('--outcome <file>', 'what "stasis restore --json" or "stasis compare --json" printed of it')
+    .action((reference: string, options: ReportOptions, command: Command) =>
+      perform(command, (it) => report(it, reference, options)),
     );
   program
     .command('verify')

@@ -2,6 +2,7 @@ import type { Certificate, Finding, Judgement, Pause, Tie } from '../../core/cer
 import type { Digest } from '../../core/digest.ts';
 import { judge } from '../../core/judgement.ts';
 import type { Manifest, MemberCapture } from '../../core/manifest.ts';
+import { formatWallClock } from '../../core/printable.ts';
 import { formatReference } from '../../core/reference.ts';
 import { formatBytes, formatMs, nsToMs } from '../../core/units.ts';
 import { type Axis, axisAround, type Span } from './screen/axis.ts';
@@ -208,12 +209,6 @@ function longestPause(pauses: readonly Pause[]): Pause | undefined {
 
 function lengthMs(pause: Pause): number {
   return nsToMs(pause.toNs - pause.fromNs);
-}
-
-/** `2026-11-23 06:03:11.123 UTC`. */
-export function formatWallClock(iso: string): string {
-  const match = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2}(?:\.\d{3})?)\d*Z$/.exec(iso);
-  return match ? `${match[1]} ${match[2]} UTC` : printable(iso);
 }
 
 /** Why it is not sharp, and where the manifest claims something else than its certificate proves. */

@@ -89,8 +89,8 @@ members:
   receipts: { files: { path: twin-receipts } }
 `;
 
-  run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return this.workspace.run(args, { env: { ...this.env, ...env } });
+  run(args: readonly string[], env: Readonly<Record<string, string>> = {}, stdin?: string) {
+    return this.workspace.run(args, { env: { ...this.env, ...env }, stdin });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,10 +3,10 @@ import type { Manifest } from '../../../core/manifest.ts';
 import { formatReference } from '../../../core/reference.ts';
 import type { StoreFinding } from '../../../core/store.ts';
 import { nsToMs } from '../../../core/units.ts';
+import { rejudge, type VerifyFinding } from '../../../core/verification.ts';
 import { EXIT, type ExitStatus } from '../exit.ts';
 import { find, type Invocation, openDefaultStore } from '../invocation.ts';
 import { renderStoreVerification, renderVerification } from '../listing.ts';
-import { rejudge, type VerifyFinding } from '../verification.ts';
 
 /** Judges certificates again, and hashes every stored byte: of one snapshot, or of all that is in the store. */
 export function verify(invocation: Invocation, reference: string | undefined): Promise<ExitStatus> {

@@ -1,6 +1,8 @@
 import { styleText } from 'node:util';
 import stringWidth from 'string-width';
 
+export { count, printable } from '../../../core/printable.ts';
+
 /**
  * Text for a terminal, as data: a line is a list of pieces, each with a tone. Only `toText` knows escape
  * sequences, so that every width is counted on what is seen. No I/O.
@@ -84,22 +86,6 @@ function trimEnd(line: Line): Line {
     if (text !== '') return [...kept, { ...last, text }];
   }
   return kept;
-}
-
-/** Control characters, and what steers a terminal or hides text in it: in names of files and keys anything may stand. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-
-/** The text with every unprintable character as an escape; in ASCII, every other foreign one too. */
-export function printable(text: string, ascii = false): string {
-  const visible = text.replace(UNPRINTABLE, escapeCharacter);
-  return ascii ? visible.replace(/[^\x20-\x7e]/gu, escapeCharacter) : visible;
-}
-
-function escapeCharacter(character: string): string {
-  if (character === '\n') return '\\n';
-  if (character === '\t') return '\\t';
-  const code = character.codePointAt(0) ?? 0;
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
 }
 
 export function ellipsis(ascii = false): string {
@@ -187,9 +173,4 @@ function wrapLine(line: Line, width: number, indent: string): Line[] {
 /** A sentence broken into lines of at most `width` columns. */
 export function paragraph(text: string, width: number, indent: string, tone: Tone = 'plain'): Line[] {
   return wrapLine([piece(indent), piece(text, tone)], width, indent);
-}
-
-/** `1 member`, `3 members`, `1,204 objects`. */
-export function count(amount: number, singular: string, plural = `${singular}s`): string {
-  return `${amount.toLocaleString('en-US')} ${amount === 1 ? singular : plural}`;
 }

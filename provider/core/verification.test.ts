@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { held, marked, paused, shop } from '../../../test/support/manifest.ts';
-import type { Manifest } from '../../core/manifest.ts';
+import { held, marked, paused, shop } from '../../test/support/manifest.ts';
+import type { Manifest } from './manifest.ts';
 import { rejudge } from './verification.ts';
 
 const honest = shop(

@@ -1,7 +1,7 @@
-import { judge, longestPauseMs } from '../../core/judgement.ts';
-import type { Manifest } from '../../core/manifest.ts';
-import type { StoreFinding } from '../../core/store.ts';
-import { formatMs, nsToMs } from '../../core/units.ts';
+import { judge, longestPauseMs } from './judgement.ts';
+import type { Manifest } from './manifest.ts';
+import type { StoreFinding } from './store.ts';
+import { formatMs, nsToMs } from './units.ts';
 
 /** Something wrong with a snapshot: in its content, or between what its manifest says and its certificate proves. */
 export interface VerifyFinding {

@@ -1,0 +1,150 @@
+import { z } from 'zod';
+import { HOLD_SCHEMA, MARK_SCHEMA, SMEAR_SCHEMA } from '../core/manifest-schema.ts';
+
+/**
+ * The facts of a report, and the one source of all its forms. `schema/report.schema.json` is made from this. Times that
+ * end in `Ns` are nanoseconds on the coordinator's one monotonic clock since it was started at `startedAt`.
+ */
+
+const fault = z
+  .string()
+  .nullable()
+  .describe('Why it does not count, by the judgement made for this report; null where its evidence stands.');
+
+const tie = z.discriminatedUnion('tie', [
+  HOLD_SCHEMA.extend({ fault }),
+  MARK_SCHEMA.extend({
+    fault,
+    covered: z
+      .boolean()
+      .describe(
+        'Whether it carries the state that a hold of the same member shows: it then adds no condition.',
+      ),
+  }),
+  SMEAR_SCHEMA.extend({ fault }),
+]);
+
+const span = z.object({ fromNs: z.number(), toNs: z.number() });
+
+const judgement = z
+  .object({
+    sharp: z.boolean().describe('Whether one instant fits all members.'),
+    blurMs: z
+      .number()
+      .nullable()
+      .describe('The least interval within which all of it lies; null where a member is not tied to time.'),
+    cutNs: z.number().nullable().describe('The instant that it shows.'),
+    blur: span.nullable().describe('The interval within which all of it lies, where it is not sharp.'),
+    sharedHold: span.nullable().describe('When all that was held was held at once.'),
+    pauseMs: z.number().describe('For how long the longest-paused member was paused.'),
+    findings: z
+      .array(z.object({ member: z.string(), message: z.string() }))
+      .describe('Why it is not sharp, and which ties did not count. Without a member: of all.'),
+    contradictions: z
+      .array(z.object({ members: z.array(z.string()), message: z.string() }))
+      .describe('Where the manifest claims something else than its certificate proves.'),
+  })
+  .describe('Made from the certificate for this report, without trust in what the manifest says of itself.');
+
+const captured = z.object({
+  driver: z.string(),
+  endpoint: z.string().describe('Where it was, without user, password and options.'),
+  system: z.record(z.string(), z.string()).describe('What system it came from.'),
+  summary: z.string(),
+  sizeBytes: z.number(),
+  fidelity: z.enum(['identical', 'equivalent']).describe('What a restore of it can be, at best.'),
+  layers: z.array(z.enum(['compute', 'runtime', 'data'])).describe('What of it is in the snapshot.'),
+  outside: z
+    .array(z.object({ code: z.string(), message: z.string() }))
+    .describe('What is known to be outside the snapshot.'),
+  objects: z.number().int().describe('How many objects were fingerprinted.'),
+});
+
+const member = z.object({
+  name: z.string(),
+  captured: captured
+    .nullable()
+    .describe('Null where the certificate ties a member that the snapshot does not have.'),
+  ties: z.array(tie).describe('How its captured state is tied to time, with the evidence.'),
+  pauses: z
+    .array(span)
+    .describe('When it was kept waiting: from the first request to the answer of the release.'),
+});
+
+const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']);
+
+const outcome = z
+  .object({
+    kind: z.enum(['restore', 'comparison']),
+    with: z
+      .string()
+      .nullable()
+      .describe('Of a comparison: the other snapshot, or "running"; null of a restore.'),
+    verdict,
+    restoreMs: z.number().nullable(),
+    safetyReference: z.string().nullable().describe('The snapshot of what was overwritten.'),
+    members: z.array(
+      z.object({
+        name: z.string(),
+        verdict,
+        equal: z.number().int().describe('How many objects were equal.'),
+        differenceCount: z.number().int().describe('How many differed.'),
+        restoreMs: z.number().nullable(),
+      }),
+    ),
+    differences: z
+      .array(
+        z.object({
+          member: z.string(),
+          object: z.string(),
+          kind: z.enum(['missing', 'extra', 'changed']).describe('As seen from the snapshot.'),
+          message: z.string(),
+        }),
+      )
+      .describe('By name as far as they were kept; `differenceCount` counts all.'),
+  })
+  .describe('Whether it is the same: what a restore of this snapshot or a comparison with it found.');
+
+const generation = z.object({
+  generation: z.number().int(),
+  digest: z.string(),
+  cutAt: z.string(),
+  pins: z.array(z.string()).describe('By what it is kept from being removed.'),
+  content: z
+    .object({
+      sharp: z.boolean(),
+      blurMs: z.number().nullable(),
+      pauseMs: z.number(),
+      sizeBytes: z.number(),
+      storedBytes: z.number(),
+      newBytes: z.number(),
+    })
+    .nullable()
+    .describe('Judged from its own certificate; null where its manifest cannot be read.'),
+});
+
+export const REPORT_SCHEMA = z.object({
+  formatVersion: z.literal(1),
+  reference: z.string().describe('Exactly the snapshot that is reported on: name@sha256:….'),
+  name: z.string(),
+  digest: z.string(),
+  generation: z.number().int(),
+  cutAt: z.string().describe('Wall-clock time of the cut, ISO 8601; for people, no part of the proof.'),
+  startedAt: z.string().describe("Wall-clock time at the clock's zero, ISO 8601; for people."),
+  createdBy: z.string(),
+  store: z.string().describe('Where the snapshot lives.'),
+  sizeBytes: z.number().describe('Bytes of the captured state.'),
+  storedBytes: z.number().describe('Bytes in the store that it needs.'),
+  newBytes: z.number().describe('Bytes that it added to the store.'),
+  judgement,
+  members: z.array(member),
+  generations: z.array(generation).describe('The sealed snapshots of this name, newest first.'),
+  outcome: outcome.nullable(),
+});
+
+export type Report = z.infer<typeof REPORT_SCHEMA>;
+export type ReportMember = Report['members'][number];
+export type ReportTie = ReportMember['ties'][number];
+export type ReportOutcome = NonNullable<Report['outcome']>;
+export type ReportDifference = ReportOutcome['differences'][number];
+export type ReportGeneration = Report['generations'][number];
