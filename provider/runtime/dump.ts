@@ -30,7 +30,10 @@ export async function removeFolder(host: Host, folder: string, signal: AbortSign
   await runScript(host, 'rm -rf -- "$1"', [folder], { signal });
 }
 
-/** Waits for a word before it becomes what dumps, so that its start is no part of the pause. It ends with its input. */
+/**
+ * Waits for a word before it becomes what dumps, so that its start is no part of the pause. It ends with its input. In
+ * a session of its own: a host ends what we run there when it loses us, and a dump that has begun must not be ended.
+ */
 const WAIT_THEN = 'echo $$ > "$1/criu.pid"; read -r word || exit 9; shift; exec "$@"';
 
 /** One dump of a tree, started before the freeze and let go within it. */
@@ -52,10 +55,8 @@ export class Dump {
   static async ready(folder: string, command: readonly string[], host: Host): Promise<Dump> {
     const word = new WordQueue();
     const { signal } = new AbortController();
-    const spawned = await host.spawn(['sh', '-c', WAIT_THEN, 'stasis-dump', folder, ...command], {
-      signal,
-      stdin: word,
-    });
+    const argv = ['setsid', '--wait', 'sh', '-c', WAIT_THEN, 'stasis-dump', folder, ...command];
+    const spawned = await host.spawn(argv, { signal, stdin: word });
     return new Dump(folder, host, spawned, word);
   }
 
@@ -109,7 +110,7 @@ export const RESCUE = `
 echo 0 > "$1/cgroup.freeze"
 n=0
 while [ $n -lt 3000 ] && read -r p < "$2/criu.pid" && read -r name < "/proc/$p/comm"; do
-  case $name in criu | crun | nsenter) ;; *) break ;; esac
+  case $name in criu | crun | nsenter | unshare) ;; *) break ;; esac
   sleep 0.02
   echo 0 > "$1/cgroup.freeze"
   n=$((n + 1))

@@ -10,8 +10,15 @@ const SLACK_FACTOR = 1.25;
 /** A folder that has to be copied while all is frozen: a disk of today, in MB a second. */
 const COPY_MB_PER_S = 400;
 
+/** What a dump holds: memory, and deleted files that are still open. */
 export function memoryBytesOf({ processes }: TreeFacts): number {
-  return processes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  const ghosts = processes.flatMap(({ open }) =>
+    open.filter(({ target, type }) => type.startsWith('regular') && target.endsWith(' (deleted)')),
+  );
+  return [
+    ...processes.map(({ memoryBytes }) => memoryBytes),
+    ...ghosts.map(({ sizeBytes }) => sizeBytes),
+  ].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** How long a dump of this tree takes, in milliseconds. */
@@ -20,9 +27,9 @@ export function dumpMsOf(facts: TreeFacts): number {
   return DUMP_MS + (memoryBytesOf(facts) / 1e6) * DUMP_MS_PER_MB + further * DUMP_MS_PER_PROCESS;
 }
 
-/** How much room a dump of this tree may take. */
-export function dumpBytesOf(facts: TreeFacts): number {
-  return SLACK_BYTES + SLACK_FACTOR * memoryBytesOf(facts);
+/** How much room a dump of this tree may take, with so much beside it. */
+export function dumpBytesOf(facts: TreeFacts, besideBytes = 0): number {
+  return SLACK_BYTES + SLACK_FACTOR * (memoryBytesOf(facts) + besideBytes);
 }
 
 /** How long a plain copy of so much takes, in milliseconds. */

@@ -1,5 +1,7 @@
 import type { Host } from '../core/host.ts';
 import { runParts } from './machine.ts';
+import { type Segment, segmentsOf } from './segments.ts';
+import { boundPathsOf, type OpenSocket, socketInodesOf, tcpSocketsOf } from './sockets.ts';
 
 /** What /proc says of one process. */
 export interface ProcessFacts {
@@ -17,7 +19,8 @@ export interface ProcessFacts {
   /** By kind (`mnt`, `pid`, …): equal exactly for the same. */
   readonly namespaces: Readonly<Record<string, string>>;
   readonly mappings: readonly Mapping[];
-  /** What a dump holds of its memory, roughly. */
+  readonly workingFolder: string;
+  /** What a dump holds of its memory, roughly; of memory that several share, its part. */
   readonly memoryBytes: number;
   readonly open: readonly OpenFile[];
 }
@@ -26,6 +29,8 @@ export interface Mapping {
   readonly shared: boolean;
   readonly writable: boolean;
   readonly path: string;
+  /** Of a segment of System V shared memory its number. */
+  readonly inode: string;
 }
 
 export interface OpenFile {
@@ -36,19 +41,17 @@ export interface OpenFile {
   readonly sizeBytes: number;
   readonly mountId: string;
   readonly writable: boolean;
-}
-
-/** An established TCP connection or a listening socket that a process of the tree has open. */
-export interface OpenSocket {
-  readonly inode: string;
-  readonly local: string;
-  readonly peer: string;
-  readonly listening: boolean;
+  /** Of the master of a pseudo terminal: the number of its other end in /dev/pts. */
+  readonly terminal?: string;
 }
 
 export interface TreeFacts {
   readonly processes: readonly ProcessFacts[];
   readonly sockets: readonly OpenSocket[];
+  /** What Unix sockets of the tree are bound to, without abstract names. */
+  readonly boundPaths: readonly string[];
+  /** All System V shared memory in the IPC namespace of the tree, whosever it is. */
+  readonly segments: readonly Segment[];
   /** Of the namespace that the tree sees: ids of all mounts. */
   readonly mounts: ReadonlySet<string>;
   /** By how many seconds the tree's own clock since the start is ahead of its host's: a restored one has such a clock. */
@@ -68,9 +71,12 @@ for p in "$@"; do
   part memory $p; cat /proc/$p/smaps_rollup
   part open $p; find /proc/$p/fd -mindepth 1 -printf '%f %l\\n'
   part sizes $p; stat -L -c '%n|%s|%F' /proc/$p/fd/*
-  part info $p; grep -E '^(flags|mnt_id):' /proc/$p/fdinfo/*
+  part info $p; grep -E '^(flags|mnt_id|tty-index):' /proc/$p/fdinfo/*
+  part cwd $p; readlink /proc/$p/cwd
 done 2>/dev/null
 part tcp; cat /proc/$1/net/tcp /proc/$1/net/tcp6 2>/dev/null
+part unix; cat /proc/$1/net/unix 2>/dev/null
+part segments; nsenter --ipc=/proc/$1/ns/ipc cat /proc/sysvipc/shm 2>/dev/null
 part mounts; cut -d ' ' -f 1 /proc/$1/mountinfo 2>/dev/null
 part uptime; cat /proc/uptime; nsenter --time=/proc/$1/ns/time cat /proc/uptime 2>/dev/null
 `;
@@ -85,12 +91,12 @@ export async function readFacts(
   const processes = pids
     .filter((pid) => part(`stat ${pid}`).includes(')'))
     .map((pid) => factsOf(pid, (name) => part(`${name} ${pid}`)));
-  const inodes = new Set(
-    processes.flatMap(({ open }) => open.map(({ target }) => /^socket:\[(\d+)\]$/.exec(target)?.[1])),
-  );
+  const inodes = socketInodesOf(processes.flatMap(({ open }) => open));
   return {
     processes,
-    sockets: socketsOf(part('tcp')).filter(({ inode }) => inodes.has(inode)),
+    sockets: tcpSocketsOf(part('tcp'), inodes),
+    boundPaths: boundPathsOf(part('unix'), inodes),
+    segments: segmentsOf(part('segments')),
     mounts: new Set(part('mounts').trim().split('\n')),
     aheadS: aheadOf(part('uptime')),
   };
@@ -116,8 +122,12 @@ function factsOf(pid: number, part: (name: string) => string): ProcessFacts {
     uid: Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? 0),
     cgroup: part('cgroup').trim(),
     namespaces: namespacesOf(part('namespaces')),
+    workingFolder: part('cwd').trim(),
     mappings: lines(part('maps')).map(mappingOf),
-    memoryBytes: kilobytes(part('memory'), 'Anonymous') + kilobytes(part('memory'), 'Swap'),
+    memoryBytes: ['Anonymous', 'Swap', 'Pss_Shmem'].reduce(
+      (sum, name) => sum + kilobytes(part('memory'), name),
+      0,
+    ),
     open: openFilesOf(part('open'), part('sizes'), part('info')),
   };
 }
@@ -147,8 +157,8 @@ function kilobytes(text: string, name: string): number {
 }
 
 function mappingOf(line: string): Mapping {
-  const [, permissions = '', path = ''] = /^\S+ (\S+) \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
-  return { shared: permissions.endsWith('s'), writable: permissions[1] === 'w', path };
+  const [, permissions = '', inode = '', path = ''] = /^\S+ (\S+) \S+ \S+ (\S+)\s*(.*)$/.exec(line) ?? [];
+  return { shared: permissions.endsWith('s'), writable: permissions[1] === 'w', path, inode };
 }
 
 function openFilesOf(open: string, sizes: string, info: string): OpenFile[] {
@@ -162,6 +172,7 @@ function openFilesOf(open: string, sizes: string, info: string): OpenFile[] {
     new RegExp(`/fdinfo/${descriptor}:${key}:\\s*(\\S+)`).exec(info)?.[1] ?? '';
   return lines(open).map((line) => {
     const [descriptor = '', ...target] = line.split(' ');
+    const terminal = about(descriptor, 'tty-index');
     return {
       descriptor: Number(descriptor),
       target: target.join(' '),
@@ -169,32 +180,7 @@ function openFilesOf(open: string, sizes: string, info: string): OpenFile[] {
       sizeBytes: stats.get(descriptor)?.sizeBytes ?? 0,
       mountId: about(descriptor, 'mnt_id'),
       writable: (Number.parseInt(about(descriptor, 'flags'), 8) & 3) !== 0,
+      ...(terminal === '' ? {} : { terminal }),
     };
   });
-}
-
-const ESTABLISHED = '01';
-const LISTENING = '0A';
-
-/** /proc/net/tcp: addresses as words in the machine's own order, in hexadecimal. */
-function socketsOf(table: string): OpenSocket[] {
-  return lines(table).flatMap((line) => {
-    const [, local = '', peer = '', state = '', , , , , , inode = ''] = line.trim().split(/\s+/);
-    if (state !== ESTABLISHED && state !== LISTENING) return [];
-    return [{ inode, local: addressOf(local), peer: addressOf(peer), listening: state === LISTENING }];
-  });
-}
-
-function addressOf(text: string): string {
-  const [words = '', port = ''] = text.split(':');
-  const bytes = (words.match(/.{8}/g) ?? []).flatMap((word) => [...Buffer.from(word, 'hex').reverse()]);
-  const v4 = bytes.length === 4 ? bytes : isMapped(bytes) ? bytes.slice(12) : undefined;
-  const groups = Array.from({ length: 8 }, (_, index) =>
-    ((bytes[2 * index]! << 8) | bytes[2 * index + 1]!).toString(16),
-  );
-  return `${v4 ? v4.join('.') : `[${groups.join(':')}]`}:${Number.parseInt(port, 16)}`;
-}
-
-function isMapped(bytes: readonly number[]): boolean {
-  return bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
 }

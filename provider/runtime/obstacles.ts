@@ -6,6 +6,9 @@ import type { Surroundings } from './surroundings.ts';
 /** Character devices that any machine has and that hold no state. */
 const PLAIN_DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
 
+/** Anonymous files for which CRIU has no images. */
+const OBJECTS = /^anon_inode:(\[userfaultfd\]|\[perf_event\]|kvm-|\[secretmem\]|\[landlock)/;
+
 export function someOf(found: readonly string[]): string {
   return [...new Set(found)].slice(0, 3).join(', ');
 }
@@ -31,7 +34,7 @@ export function dumpObstacles(
     'io-uring',
     targets.filter((target) => target.includes('[io_uring]')),
     'The processes use io_uring, which cannot be captured.',
-    'Start them where io_uring is refused, and they use epoll: SystemCallFilter=~io_uring_setup in a systemd unit, a container’s default seccomp profile, or the sysctl kernel.io_uring_disabled=2. Node.js 22 and newer needs that.',
+    'Start them where io_uring is refused, and they use epoll: SystemCallFilter=~io_uring_setup in a systemd unit, a container’s default seccomp profile, or the sysctl kernel.io_uring_disabled=2. Node.js 22 and newer needs that; MariaDB goes on with innodb_use_native_aio=0.',
   );
   const devices = targets.filter(isDevice);
   obstacle(
@@ -39,6 +42,13 @@ export function dumpObstacles(
     devices,
     `The processes use devices, which cannot be captured: ${someOf(devices)}.`,
     'Capture a member that does not use them.',
+  );
+  const objects = targets.filter((target) => OBJECTS.test(target));
+  obstacle(
+    'kernel-object',
+    objects,
+    `The processes hold what lives in the kernel and cannot be captured: ${someOf(objects)}.`,
+    'Capture a member that does not use it.',
   );
   const ghosts = open
     .filter(({ target, sizeBytes }) => target.endsWith(' (deleted)') && sizeBytes > GHOST_LIMIT_BYTES)

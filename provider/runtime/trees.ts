@@ -7,7 +7,10 @@ import { feed, runParts, runScript } from './machine.ts';
 
 /** A declared folder as it was at the cut, beside it. */
 export interface TreeCopy {
+  /** As the processes know it. */
   readonly path: string;
+  /** As the host reaches it. */
+  readonly from: string;
   readonly copy: string;
 }
 
@@ -25,7 +28,7 @@ btrfs subvolume delete "$1" > /dev/null 2>&1 || rm -rf -- "$1"
 `;
 
 export function keepTree(tree: TreeCopy, host: Host, signal: AbortSignal): Promise<string> {
-  return runScript(host, KEEP, [tree.path, tree.copy], { signal, timeoutMs: COPY_MS });
+  return runScript(host, KEEP, [tree.from, tree.copy], { signal, timeoutMs: COPY_MS });
 }
 
 export function dropTree(tree: TreeCopy, host: Host, signal: AbortSignal): Promise<string> {

@@ -19,6 +19,7 @@ export const PACKAGES: readonly string[] = [
   ...['openssh-server', 'openssh-client', 'catatonit'],
   // Databases and what speaks to them.
   ...['postgresql-18', 'redis-server', 'mariadb-server', 'mariadb-client', 'nodejs'],
+  'default-jre-headless',
   // Processes and containers with their memory. CRIU before 4.2 fails on kernels of today.
   ...['criu', 'podman', 'crun', 'libcriu2', 'conmon', 'netavark', 'aardvark-dns', 'uidmap'],
   // Virtual machines in software, and a kernel and a shell for the small ones of tests.

@@ -17,6 +17,8 @@ const contentSchema = z.strictObject({
   described: blob,
   pages: z.array(blob.extend({ name: z.string().regex(/^pages-\d+\.img$/) })),
   trees: z.array(blob.extend({ path: z.string() })),
+  /** What the tree has by name in file systems that are memory; see memory-files.ts. */
+  memory: blob.extend({ folders: z.array(z.string()), files: z.array(z.string()) }).optional(),
   root: z.number(),
   /** The highest number of a process or thread. */
   highest: z.number(),
@@ -57,6 +59,9 @@ export async function storedImages(content: ProcessContent, blobs: BlobReader): 
 }
 
 /** Bytes of all that is restored into memory. */
-export function imagesBytes({ described, pages }: ProcessContent): number {
-  return pages.reduce((sum, { sizeBytes }) => sum + sizeBytes, described.sizeBytes);
+export function imagesBytes({ described, pages, memory }: ProcessContent): number {
+  return [described, ...pages, ...(memory ? [memory] : [])].reduce(
+    (sum, { sizeBytes }) => sum + sizeBytes,
+    0,
+  );
 }

@@ -3,13 +3,14 @@ import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { Blobs } from '../../core/store.ts';
 import { formatBytes } from '../../core/units.ts';
-import { imagesIn, readPacked } from '../../runtime/dump.ts';
+import { readPacked } from '../../runtime/dump.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import { readFiles } from '../../runtime/images/files.ts';
 import { readTree } from '../../runtime/images/tree.ts';
 import { isWithin } from '../../runtime/paths.ts';
-import { copyTree, type TreeCopy } from '../../runtime/trees.ts';
 import { CONTENT_VERSION, type ProcessContent } from './content.ts';
+import { ownImages, type View } from './dump.ts';
+import type { KeptFiles } from './kept-files.ts';
 import { outsideOf, systemOf } from './outside.ts';
 import type { ProcessSpec } from './spec.ts';
 
@@ -18,26 +19,27 @@ export interface CopyInput {
   readonly host: Host;
   readonly context: Context;
   readonly facts: TreeFacts;
+  readonly view: View;
   /** Where the dump was written. */
   readonly folder: string;
-  readonly trees: readonly TreeCopy[];
+  readonly kept: KeptFiles;
   /** Of the host at the cut. */
   readonly uptimeS: number;
 }
 
 /** Streams the images into the store, and then the folders. */
 export async function copyCapture(
-  { spec, host, context, facts, folder, trees: copies, uptimeS }: CopyInput,
+  { spec, host, context, facts, view, folder, kept, uptimeS }: CopyInput,
   blobs: Blobs,
 ): Promise<{ content: ProcessContent; capture: Omit<Capture, 'epoch'> }> {
   const { signal } = context;
-  const images = await imagesIn(folder, host, signal);
+  const images = await ownImages(folder, view, host, signal);
   const described = await blobs.put(readPacked(folder, host, signal), { chunking: 'content' });
   const pages: ProcessContent['pages'] = [];
   for (const name of images.names.filter((one) => one.startsWith('pages-')))
     pages.push({ name, ...(await blobs.put(images.read(name), { chunking: 'pages-4k' })) });
-  const trees: ProcessContent['trees'] = [];
-  for (const tree of copies) trees.push({ path: tree.path, ...(await copyTree(tree, blobs, host, signal)) });
+  const { trees, memory } = await kept.copy(blobs, signal);
+  const inMemory = new Set(memory?.files);
 
   const processes = await readTree(images);
   const files = [...(await readFiles(images)).values()];
@@ -45,10 +47,13 @@ export async function copyCapture(
   const threads = processes.reduce((sum, process) => sum + process.threads.length, 0);
   const content: ProcessContent = {
     ...{ described, pages, trees, uptimeS: uptimeS + facts.aheadS },
+    ...(memory ? { memory } : {}),
     root: processes[0]!.pid,
     highest: Math.max(...processes.flatMap(({ pid, threads }) => [pid, ...threads])),
-    needs: files.flatMap(({ shown, sizeBytes }) =>
-      sizeBytes === undefined || isWithin(shown, spec.files) ? [] : [{ path: shown, sizeBytes }],
+    needs: files.flatMap(({ shown, sizeBytes, isDeleted }) =>
+      sizeBytes === undefined || isDeleted || isWithin(shown, spec.files) || inMemory.has(shown)
+        ? []
+        : [{ path: shown, sizeBytes }],
     ),
     addresses: [...new Set(sockets.map(({ local }) => local.slice(0, local.lastIndexOf(':'))))],
     connections: [
@@ -63,9 +68,12 @@ export async function copyCapture(
   const capture = {
     contentVersion: CONTENT_VERSION,
     content,
-    sizeBytes: described.sizeBytes + sum(pages) + sum(trees),
+    sizeBytes: described.sizeBytes + sum(pages) + sum(trees) + (memory?.sizeBytes ?? 0),
     summary: `${count}, ${threads} threads, ${formatBytes(sum(pages))} of memory`,
-    coverage: { layers: layersOf(trees.length), outside: outsideOf(facts, spec) },
+    coverage: {
+      layers: layersOf(trees.length),
+      outside: outsideOf(facts, [...(spec.files ?? []), ...inMemory]),
+    },
     system: systemOf(facts),
   };
   return { content, capture };

@@ -1,39 +1,97 @@
-import { GHOST_LIMIT_BYTES } from '../../runtime/dump.ts';
-import type { ProcessFacts } from '../../runtime/facts.ts';
+import type { Host } from '../../core/host.ts';
+import { GHOST_LIMIT_BYTES, imagesIn } from '../../runtime/dump.ts';
+import type { ProcessFacts, TreeFacts } from '../../runtime/facts.ts';
+import type { Images } from '../../runtime/images/image.ts';
+import { strangersIn } from '../../runtime/images/segments.ts';
+import { mendedTimers } from '../../runtime/images/timers.ts';
+import { runScript } from '../../runtime/machine.ts';
+import { ownSegments } from '../../runtime/segments.ts';
 import type { Surroundings } from '../../runtime/surroundings.ts';
+
+/** From where CRIU looks at a tree. What it stands outside of, it dumps as a namespace; what it shares, it does not. */
+export interface View {
+  /** Put before its own arguments. */
+  readonly enter: readonly string[];
+  /** The root of the tree, by its number as CRIU sees it. */
+  readonly root: number;
+  /** Set where it dumps a namespace that others live in as well: which segments of shared memory are the tree's. */
+  readonly ownSegments?: ReadonlySet<string>;
+}
 
 const FLAGS: Readonly<Record<string, string>> = {
   mnt: '--mount',
   pid: '--pid',
   net: '--net',
-  ipc: '--ipc',
   uts: '--uts',
   time: '--time',
 };
 
-/** What lets a command see what the tree sees: of a tree in namespaces of its own, as a restored one is. */
-function enter(root: ProcessFacts, { namespaces }: Surroundings): string[] {
-  const own = Object.keys(FLAGS).filter((kind) => root.namespaces[kind] !== namespaces[kind]);
-  if (own.length === 0) return [];
-  return ['nsenter', ...own.map((kind) => `${FLAGS[kind]}=/proc/${root.pid}/ns/${kind}`), '--'];
+/**
+ * CRIU sees what the tree sees, also where that is in namespaces of its own, as a restored one is. Only of an IPC
+ * namespace of the tree's own, or one that has System V memory of it, it stays outside, so that this comes along.
+ */
+export function viewOf(facts: TreeFacts, { namespaces }: Surroundings): View {
+  const root = facts.processes[0]!;
+  const own = (kind: string): boolean => root.namespaces[kind] !== namespaces[kind];
+  const segments = ownSegments(facts);
+  const entered = Object.keys(FLAGS).filter(own);
+  const nsenter = ['nsenter', ...entered.map((kind) => `${FLAGS[kind]}=/proc/${root.pid}/ns/${kind}`), '--'];
+  const apart = segments.size > 0 && !own('ipc');
+  return {
+    enter: [...(entered.length > 0 ? nsenter : []), ...(apart ? ['unshare', '--ipc'] : [])],
+    root: root.ownPid,
+    ...(apart ? { ownSegments: segments } : {}),
+  };
 }
 
-/** Dumps the tree at this root, frozen in its group, into the folder. */
-export function dumpCommand(
-  folder: string,
-  group: string,
-  root: ProcessFacts,
-  surroundings: Surroundings,
-): string[] {
-  return [...enter(root, surroundings), 'criu', 'dump', ...dumpArguments(folder, group, root.ownPid)];
-}
-
-function dumpArguments(folder: string, group: string, pid: number): string[] {
+/**
+ * Dumps the tree, frozen in its group, into the folder. The kernel knows a file that is watched by inotify by its
+ * number only, which not every file system leads back to a name; it is then looked for in the folders of `watched`.
+ */
+export function dumpCommand(folder: string, group: string, view: View, watched: readonly string[]): string[] {
   return [
-    ...['--tree', String(pid), '--images-dir', folder, '--log-file', 'dump.log', '-v2'],
+    ...[...view.enter, 'criu', 'dump', '--tree', String(view.root)],
+    ...['--images-dir', folder, '--log-file', 'dump.log', '-v2'],
     ...['--leave-running', '--freeze-cgroup', group, '--manage-cgroups=ignore'],
     // Both ends of what matters are frozen, so nothing has to be kept from a connection in between.
     ...['--tcp-established', '--network-lock', 'skip', '--ext-unix-sk', '--file-locks'],
-    ...['--ghost-limit', String(GHOST_LIMIT_BYTES)],
+    // Who was not accepted yet is reset, as are all others from outside.
+    ...['--skip-in-flight', '--ghost-limit', String(GHOST_LIMIT_BYTES)],
+    ...(watched.length > 0 ? ['--force-irmap'] : []),
+    ...watched.flatMap((path) => ['--irmap-scan-path', path]),
   ];
+}
+
+/** Where the watched files of a tree are looked for; nowhere, if it watches none. */
+export function watchedBy({ processes }: TreeFacts, folders: readonly string[]): string[] {
+  const watching = processes
+    .flatMap(({ open }) => open)
+    .some(({ target }) => target === 'anon_inode:inotify');
+  const here = processes.map(({ workingFolder }) => workingFolder).filter((path) => path !== '/');
+  return watching ? [...new Set([...folders, ...here, '/etc'])] : [];
+}
+
+/** What was dumped, where it was written, as it can be restored: without what belongs to others. */
+export async function ownImages(
+  folder: string,
+  view: View,
+  host: Host,
+  signal: AbortSignal,
+): Promise<Images> {
+  const images = await imagesIn(folder, host, signal);
+  const strangers = view.ownSegments && (await strangersIn(images, view.ownSegments));
+  const timers = await mendedTimers(images);
+  const rewritten = new Map([
+    ...(strangers?.rewritten ?? []),
+    ...(timers ? [['files.img', timers] as const] : []),
+  ]);
+  if (rewritten.size === 0) return images;
+  for (const [name, bytes] of rewritten) await host.write(`${folder}/${name}`, once(bytes), { signal });
+  const remove = 'cd -- "$1" && shift && rm -f -- "$@"';
+  if (strangers) await runScript(host, remove, [folder, ...strangers.removed], { signal });
+  return imagesIn(folder, host, signal);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }

@@ -2,10 +2,9 @@ import type { OutsideItem } from '../../core/manifest.ts';
 import type { OpenFile, TreeFacts } from '../../runtime/facts.ts';
 import { listed, peersOf } from '../../runtime/outside.ts';
 import { isWithin } from '../../runtime/paths.ts';
-import type { ProcessSpec } from './spec.ts';
 
-/** What is known to be outside of a capture of this tree. */
-export function outsideOf(facts: TreeFacts, spec: ProcessSpec): OutsideItem[] {
+/** What is known to be outside of a capture of this tree; `inside` are folders and files that are in it. */
+export function outsideOf(facts: TreeFacts, inside: readonly string[]): OutsideItem[] {
   const open = facts.processes.flatMap((process) => process.open);
   const item = (code: string, names: readonly string[], what: string): OutsideItem[] => {
     const unique = [...new Set(names)].sort();
@@ -17,17 +16,24 @@ export function outsideOf(facts: TreeFacts, spec: ProcessSpec): OutsideItem[] {
       peersOf(facts),
       'connections to others, which live on only where they are restored with this member',
     ),
-    ...item('open-file', writtenOutside(open, spec), 'files that are written and lie outside of files'),
+    ...item('backlog', waitingOf(facts), 'connections that were not accepted yet, and are reset'),
+    ...item('open-file', writtenOutside(open, inside), 'files that are written and lie outside of files'),
     ...item('pipe', halfPipes(open), 'pipes with the other end in a process that is no part of the tree'),
     ...item(
       'shared-file',
-      sharedOutside(facts, spec),
+      sharedOutside(facts, inside),
       'files mapped by all who write them, outside of files',
     ),
   ];
 }
 
-function writtenOutside(open: readonly OpenFile[], spec: ProcessSpec): string[] {
+function waitingOf({ sockets }: TreeFacts): string[] {
+  return sockets
+    .filter(({ listening, waiting }) => listening && waiting > 0)
+    .map(({ local, waiting }) => `${waiting} at ${local}`);
+}
+
+function writtenOutside(open: readonly OpenFile[], inside: readonly string[]): string[] {
   return open
     .filter(
       ({ type, writable, target }) =>
@@ -37,7 +43,7 @@ function writtenOutside(open: readonly OpenFile[], spec: ProcessSpec): string[] 
         !target.startsWith('/memfd:'),
     )
     .map(({ target }) => target)
-    .filter((target) => !isWithin(target, spec.files));
+    .filter((target) => !isWithin(target, inside));
 }
 
 /** A pipe of which the tree has one end only. */
@@ -48,7 +54,7 @@ function halfPipes(open: readonly OpenFile[]): string[] {
   return [...pipes].filter(([, ends]) => ends.size === 1).map(([pipe]) => pipe);
 }
 
-function sharedOutside({ processes }: TreeFacts, spec: ProcessSpec): string[] {
+function sharedOutside({ processes }: TreeFacts, inside: readonly string[]): string[] {
   return processes
     .flatMap(({ mappings }) => mappings)
     .filter(
@@ -56,7 +62,7 @@ function sharedOutside({ processes }: TreeFacts, spec: ProcessSpec): string[] {
         shared && writable && path.startsWith('/') && !path.endsWith(' (deleted)'),
     )
     .map(({ path }) => path)
-    .filter((path) => !isWithin(path, spec.files));
+    .filter((path) => !isWithin(path, inside));
 }
 
 export function systemOf({ processes }: TreeFacts): Record<string, string> {

@@ -87,12 +87,35 @@ describe('a plan', () => {
   labTest('names what cannot be captured, with what to do', async () => {
     const ring = await started('ring', 'node', '-e', 'setInterval(() => {}, 1000)');
     expect(await codesOf({ pidFile: ring })).toEqual(['process.io-uring']);
-    const contained = await started('contained', 'unshare', '--pid', '--fork', 'sleep', '600');
+    const contained = await started(
+      'contained',
+      'unshare',
+      '--pid',
+      '--mount-proc',
+      '--fork',
+      'sleep',
+      '600',
+    );
     const child = await on(cloud, 'cat /proc/$(cat /run/contained.pid)/task/*/children');
     expect(await codesOf({ pid: Number(child) })).toContain('process.own-namespaces');
     expect(await codesOf({ pidFile: contained })).toContain('process.own-namespaces');
     const device = await started('device', 'sh', '-c', 'exec 3<>/dev/net/tun; sleep 600');
     expect(await codesOf({ pidFile: device })).toEqual(['process.device']);
+    const terminal = ['python3', '-c', 'import pty; pty.spawn(["sleep", "600"])'];
+    await started('terminal', ...terminal);
+    const onTerminal = await on(cloud, 'cat /proc/$(cat /run/terminal.pid)/task/*/children');
+    expect(await codesOf({ pid: Number(onTerminal) })).toEqual(['process.terminal']);
+    const binds =
+      'import socket, time; s = socket.socket(socket.AF_UNIX); s.bind("/root/socket"); time.sleep(600)';
+    const bound = await started('socket', 'python3', '-c', binds);
+    expect(await codesOf({ pidFile: bound })).toEqual(['process.socket-outside']);
+    const segment =
+      'import ctypes, time; c = ctypes.CDLL(None); c.shmat(c.shmget(7, 4096, 0o1600), None, 0); time.sleep(600)';
+    const [one] = [
+      await started('one', 'python3', '-c', segment),
+      await started('other', 'python3', '-c', segment),
+    ];
+    expect(await codesOf({ pidFile: one })).toEqual(['process.shared-with-strangers']);
     for (const { hint } of (await planned({ pidFile: ring })).problems) expect(hint).toMatch(/\.$/);
   });
 

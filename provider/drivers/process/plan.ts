@@ -7,6 +7,7 @@ import { readFacts, type TreeFacts } from '../../runtime/facts.ts';
 import { runParts } from '../../runtime/machine.ts';
 import { type Surroundings, surroundingsOn } from '../../runtime/surroundings.ts';
 import { locate } from './locate.ts';
+import { findNamedFiles, type NamedFiles } from './memory-files.ts';
 import { obstaclesOf } from './obstacles.ts';
 import { outsideOf, systemOf } from './outside.ts';
 import type { ProcessSpec } from './spec.ts';
@@ -17,6 +18,7 @@ export interface Inspection {
   readonly surroundings: Surroundings;
   /** Absent where there is no tree. */
   readonly facts: TreeFacts | undefined;
+  readonly named: NamedFiles | undefined;
   readonly problems: readonly StasisError[];
   readonly treesMs: number;
   readonly treesBytes: number;
@@ -48,15 +50,17 @@ export async function inspect(spec: ProcessSpec, host: Host, signal: AbortSignal
   const facts = tree && (await readFacts(host, tree.pids, signal));
   const problems = [...machineProblems(surroundings, tools, host), ...folderProblems(spec, folders)];
   if (located.problem) problems.push(located.problem);
+  const named = facts?.processes[0] && (await findNamedFiles(facts, surroundings, spec, host, signal));
   if (facts) problems.push(...obstaclesOf(facts, surroundings, tools.get('kind') === '#!'));
+  if (named) problems.push(...named.problems);
   const copied = (spec.files ?? []).filter(
     (path) => !['btrfs', 'xfs'].includes(folders.get(`system ${path}`)?.trim() ?? ''),
   );
   const bytes = (paths: readonly string[]): number =>
     paths.reduce((sum, path) => sum + (Number(folders.get(`folder ${path}`)) || 0), 0);
   return {
-    ...{ surroundings, facts, problems },
-    treesMs: copyMsOf(bytes(copied)),
+    ...{ surroundings, facts, named, problems },
+    treesMs: copyMsOf(bytes(copied) + (named?.memoryBytes ?? 0)),
     treesBytes: bytes(spec.files ?? []),
   };
 }
@@ -79,10 +83,14 @@ export async function inspectMachine(
 }
 
 export async function planCapture(spec: ProcessSpec, host: Host, context: Context): Promise<CapturePlan> {
-  const { surroundings, facts, problems, treesMs, treesBytes } = await inspect(spec, host, context.signal);
-  if (facts === undefined || facts.processes.length === 0)
+  const { surroundings, facts, named, problems, treesMs, treesBytes } = await inspect(
+    spec,
+    host,
+    context.signal,
+  );
+  if (facts === undefined || named === undefined)
     return { problems, identities: [], folders: [], sizeBytes: 0, pauseMs: 0, outside: [], system: {} };
-  const memoryBytes = memoryBytesOf(facts);
+  const memoryBytes = memoryBytesOf(facts) + named.memoryBytes;
   return {
     problems,
     identities: facts.processes.map(
@@ -91,7 +99,7 @@ export async function planCapture(spec: ProcessSpec, host: Host, context: Contex
     folders: spec.files ?? [],
     sizeBytes: memoryBytes + treesBytes,
     pauseMs: Math.max(dumpMsOf(facts), treesMs),
-    outside: outsideOf(facts, spec),
+    outside: outsideOf(facts, [...(spec.files ?? []), ...named.memory.files]),
     system: systemOf(facts),
   };
 }

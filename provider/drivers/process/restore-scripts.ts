@@ -45,40 +45,77 @@ done
 
 /**
  * The first process of the fresh namespaces: restores, then waits, takes in what is orphaned, and ends with the tree.
- *   FOLDER GROUP HIGHEST HOOK [SOURCE TARGET]...
- * Numbers up to HIGHEST belong to the tree, so that our own helpers get higher ones.
+ *   FOLDER GROUP HIGHEST PLACE [SOURCE TARGET]... -- [MEMORY-FOLDER]...
+ * Numbers up to HIGHEST belong to the tree, so that our own helpers get higher ones. Each source is mounted at its
+ * target. Folders in memory become file systems of the tree's own, with what was captured of them, which lies below
+ * PLACE/memory; of those that everybody shares, what is below them stays in sight. So do the images, wherever they lie.
  */
 const INIT = `
-folder=$1 group=$2 highest=$3 hook=$4; shift 4
+folder=$1 group=$2 highest=$3 place=$4; shift 4
 fail() { echo "$1" >> "$folder/said"; echo 1 > "$folder/status"; exit 1; }
 mount -t proc proc /proc || fail 'proc cannot be mounted'
-while [ $# -gt 1 ]; do
+[ ! -d /dev/pts ] || mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts /dev/pts || fail '/dev/pts cannot be mounted'
+mkdir -p "$place/images" && mount --bind "$folder" "$place/images" || fail 'the images cannot be mounted'
+folder=$place/images
+while [ "$1" != -- ]; do
   mkdir -p -- "$2" && mount --bind -- "$1" "$2" || fail "$2 cannot be mounted"
   shift 2
+done
+shift
+below() {
+  for entry in "$place/covered"/*; do
+    name=\${entry##*/}
+    if [ -L "$entry" ]; then cp -P -- "$entry" "$1/$name"
+    elif [ -d "$entry" ]; then mkdir "$1/$name" && mount --rbind "$entry" "$1/$name"
+    elif [ -e "$entry" ] && [ ! -S "$entry" ] && [ ! -e "$place/memory$1/$name" ]; then
+      : > "$1/$name" && mount --bind "$entry" "$1/$name"
+    fi
+  done
+}
+for memory in "$@"; do
+  mkdir -p -- "$memory" "$place/covered" && mount --rbind -- "$memory" "$place/covered" &&
+    mount -t tmpfs tmpfs "$memory" || fail "$memory cannot be mounted"
+  case $memory in /run | /dev) below "$memory" ;; esac
+  umount -l "$place/covered"
+  kept=$place/memory$memory
+  chown --reference "$kept" -- "$memory" && chmod --reference "$kept" -- "$memory" &&
+    find "$kept" -mindepth 1 -maxdepth 1 ! -type d -exec cp -a -t "$memory" -- {} + || fail "$memory cannot be filled"
 done
 echo $((highest + 1000)) > /proc/sys/kernel/ns_last_pid
 export STASIS_GROUP="$group"
 criu restore --restore-detached --images-dir "$folder" --log-file restore.log -v2 --pidfile "$folder/restored.pid" \\
-  --tcp-established --ext-unix-sk --file-locks --manage-cgroups=ignore --action-script "$hook" >> "$folder/said" 2>&1
+  --tcp-established --ext-unix-sk --file-locks --manage-cgroups=ignore --action-script "$place/hook" >> "$folder/said" 2>&1
 status=$?
+[ $status != 0 ] || : > "$place/restored"
 echo $status > "$folder/status.new"
 mv "$folder/status.new" "$folder/status"
 [ $status = 0 ] || exit 1
 read -r root < "$folder/restored.pid"
 cd /
+umount -l "$folder"
 exec < /dev/null > /dev/null 2>&1
 while kill -0 "$root"; do sleep 2 & wait $!; done
 `;
 
-/** FOLDER NETWORK GROUP UPTIME HIGHEST HOOK [SOURCE TARGET]...: prints how it went. */
+/**
+ * FOLDER NETWORK GROUP UPTIME HIGHEST PLACE, and what follows for the first process: prints how it went. Whoever starts
+ * that process waits for its end, and then takes away what was made for the tree; a lock keeps that from meeting the
+ * next restore into the same place.
+ */
 export const START = `
-folder=$1 network=$2 group=$3 uptime=$4 highest=$5 hook=$6; shift 6
+folder=$1 network=$2 group=$3 uptime=$4 highest=$5 place=$6; shift 6
+mkdir -p /run/stasis
+exec 8> "/run/stasis/\${group##*/}.lock" && flock -w 20 8 || exit 1
 mkdir -p "$group" && echo 1 > "$group/cgroup.freeze" || exit 1
 read -r now rest < /proc/uptime
 offset=$((\${uptime%.*} + 1 - \${now%.*}))
-setsid nsenter --net="/run/netns/$network" unshare --mount --pid --uts --ipc --time \\
+keep='group=$1 place=$2 network=$3; shift 3
+"$@" 8>&-
+[ ! -f "$place/restored" ] || exec sh -c "$(cat "$place/drop")" stasis-drop "$group" "$place" "$network"'
+setsid sh -c "$keep" stasis-keeper "$group" "$place" "$network" \\
+  nsenter --net="/run/netns/$network" unshare --mount --pid --uts --ipc --time \\
   --monotonic "$offset" --boottime "$offset" --fork \\
-  sh -c '${INIT.replaceAll("'", `'\\''`)}' stasis-restored "$folder" "$group" "$highest" "$hook" "$@" \\
+  sh -c '${INIT.replaceAll("'", `'\\''`)}' stasis-restored "$folder" "$group" "$highest" "$place" "$@" \\
   < /dev/null > "$folder/said" 2>&1 &
 first=$!
 while [ ! -f "$folder/status" ] && kill -0 $first 2> /dev/null; do sleep 0.01; done
@@ -146,6 +183,7 @@ for p in $ours; do while [ -d "/proc/$p" ] && [ $n -lt 500 ]; do n=$((n + 1)); s
 while [ -d "$group" ] && ! rmdir "$group" 2> /dev/null && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.01; done
 rm -rf -- "$folder"
 mkdir -p /run/stasis
+rm -f "/run/stasis/\${group##*/}.lock"
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 [ -e "/run/netns/$network" ] || exit 0
 [ -n "$(ip netns pids "$network")" ] || ip netns delete "$network"

@@ -77,14 +77,16 @@ async function loadTrees(
   signal: AbortSignal,
 ): Promise<string[]> {
   await runScript(host, 'mkdir -p -m 700 -- "$1"', [place.folder], { signal });
-  const writeHook = 'printf %s "$2" > "$1" && chmod 700 "$1"';
-  await runScript(host, writeHook, [`${place.folder}/hook`, HOOK], { signal });
+  const write = 'printf %s "$2" > "$1/hook" && chmod 700 "$1/hook" && printf %s "$3" > "$1/drop"';
+  await runScript(host, write, [place.folder, HOOK, DROP], { signal });
   const binds: string[] = [];
   for (const [index, { path, digest }] of content.trees.entries()) {
     const folder = `${place.folder}/files-${index}`;
     await loadTree(folder, blobs.get(digest), host, signal);
     binds.push(folder, path);
   }
+  const { memory } = content;
+  if (memory) await loadTree(`${place.folder}/memory`, blobs.get(memory.digest), host, signal);
   return binds;
 }
 
@@ -109,8 +111,10 @@ async function start(
       group,
       String(content.uptimeS),
       String(content.highest),
-      `${place.folder}/hook`,
+      place.folder,
       ...binds,
+      '--',
+      ...(content.memory?.folders ?? []),
     ],
     { signal, timeoutMs: START_MS },
   );

@@ -2,15 +2,18 @@ import type { Context } from '../../core/context.ts';
 import type { Held, RestoreOptions } from '../../core/driver.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
-import { Dump, imagesIn, makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
+import { Dump, makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
 import { readFacts } from '../../runtime/facts.ts';
+import { ofFileOn } from '../../runtime/file-pages.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { surroundingsOn } from '../../runtime/surroundings.ts';
 import { fingerprintTree } from '../../runtime/trees.ts';
 import { imagesBytes, type ProcessContent } from './content.ts';
-import { dumpCommand } from './dump.ts';
+import { dumpCommand, ownImages, viewOf, watchedBy } from './dump.ts';
+import { KeptFiles } from './kept-files.ts';
 import { locate } from './locate.ts';
+import { rootOf } from './memory-files.ts';
 import type { Place } from './place.ts';
 import { END, RELEASE } from './restore-scripts.ts';
 import type { ProcessSpec } from './spec.ts';
@@ -44,19 +47,37 @@ export class RestoredTree implements Held {
     const surroundings = await surroundingsOn(host, signal);
     const facts = await readFacts(host, [pid], signal);
     const folder = await makeMemoryFolder(host, 2 * imagesBytes(content), signal);
+    const root = rootOf(facts.processes[0]!, surroundings);
+    const memory = content.memory ?? { folders: [], files: [] };
+    const kept = new KeptFiles({ root, folders: [], memory, folder, suffix: '' }, host);
     try {
+      const view = viewOf(facts, surroundings);
       const dump = await Dump.ready(
         folder,
-        dumpCommand(folder, group, facts.processes[0]!, surroundings),
+        dumpCommand(
+          folder,
+          group,
+          view,
+          watchedBy(
+            facts,
+            content.trees.map(({ path }) => path),
+          ),
+        ),
         host,
       );
       await dump.run(signal);
+      await kept.prepare(signal);
+      await kept.keep(signal);
       const files = await Promise.all(
         content.trees.map(({ path }, index) =>
           fingerprintTree(path, `${place.folder}/files-${index}`, host, signal),
         ),
       );
-      const entries = [...files.flat(), ...(await fingerprintImages(await imagesIn(folder, host, signal)))];
+      const images = await fingerprintImages(
+        await ownImages(folder, view, host, signal),
+        ofFileOn(host, root, signal),
+      );
+      const entries = [...files.flat(), ...(await kept.fingerprint(signal)), ...images];
       yield* entries.toSorted((a, b) => (a.object < b.object ? -1 : 1));
     } finally {
       await removeFolder(host, folder, new AbortController().signal);

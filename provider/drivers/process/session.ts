@@ -7,18 +7,20 @@ import type { Host, Lease } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
-import { Dump, imagesIn, makeMemoryFolder, RESCUE, removeFolder } from '../../runtime/dump.ts';
+import { Dump, makeMemoryFolder, RESCUE, removeFolder } from '../../runtime/dump.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
+import { ofFileOn } from '../../runtime/file-pages.ts';
 import { Freezer, type Look } from '../../runtime/freezer.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
+import type { Images } from '../../runtime/images/image.ts';
 import { runScript } from '../../runtime/machine.ts';
-import type { Surroundings } from '../../runtime/surroundings.ts';
-import { dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
 import { type ProcessContent, storedImages } from './content.ts';
 import { copyCapture } from './copy.ts';
-import { dumpCommand } from './dump.ts';
+import { dumpCommand, ownImages, type View, viewOf, watchedBy } from './dump.ts';
 import { type Group, leaveGroup, ownGroup } from './group.ts';
+import { KeptFiles } from './kept-files.ts';
+import { type MemoryFiles, rootOf } from './memory-files.ts';
 import { inspect } from './plan.ts';
 import type { ProcessSpec } from './spec.ts';
 
@@ -33,7 +35,10 @@ interface Parts {
   readonly host: Host;
   readonly context: Context;
   readonly facts: TreeFacts;
-  readonly surroundings: Surroundings;
+  readonly view: View;
+  /** Put before every path: how the host reaches what the tree sees. */
+  readonly root: string;
+  readonly memory: MemoryFiles;
   readonly group: Group;
   readonly folder: string;
   readonly freezer: Freezer;
@@ -53,7 +58,7 @@ export class ProcessSession implements Session {
   private dump: Dump | undefined;
   private dumped = false;
   private dumps = 0;
-  private trees: readonly TreeCopy[] = [];
+  private kept: KeptFiles | undefined;
   private lease: { readonly armed: Lease; readonly ttlMs: number } | undefined;
   private leaseMs = LIKELY_LEASE_MS;
   private held = false;
@@ -78,18 +83,21 @@ export class ProcessSession implements Session {
   /** @throws StasisError as plan reports */
   static async open(spec: ProcessSpec, host: Host, context: Context): Promise<ProcessSession> {
     const { signal, clock } = context;
-    const { problems, facts, surroundings } = await inspect(spec, host, signal);
+    const { problems, facts, surroundings, named } = await inspect(spec, host, signal);
     const [problem] = problems.filter(({ severity }) => severity === 'error');
-    if (problem || facts === undefined)
+    if (problem || facts === undefined || named === undefined)
       throw problem ?? new RangeError('nothing was found, and nothing said');
     await using undo = new AsyncDisposableStack();
     const unaborted = new AbortController().signal;
-    const folder = await makeMemoryFolder(host, dumpBytesOf(facts), signal);
+    const folder = await makeMemoryFolder(host, dumpBytesOf(facts, named.memoryBytes), signal);
     undo.defer(() => removeFolder(host, folder, unaborted));
     const group = await ownGroup(spec, facts, surroundings.groups!, host, signal);
     undo.defer(() => leaveGroup(group, host, unaborted));
     const freezer = undo.use(await Freezer.open(host, group.folder, clock));
-    const session = new ProcessSession({ spec, host, context, facts, surroundings, group, folder, freezer });
+    const session = new ProcessSession({
+      ...{ spec, host, context, facts, group, folder, freezer, memory: named.memory },
+      ...{ view: viewOf(facts, surroundings), root: rootOf(facts.processes[0]!, surroundings) },
+    });
     session.undo = undo.move();
     return session;
   }
@@ -104,11 +112,17 @@ export class ProcessSession implements Session {
   private async readyDump(signal: AbortSignal): Promise<void> {
     await this.dropDump();
     this.dumps += 1;
-    const { folder, host, group, facts, surroundings } = this.parts;
+    const { spec, folder, host, group, facts, view, root, memory } = this.parts;
     const own = `${folder}/${this.dumps}`;
     await runScript(host, 'mkdir -p -m 700 -- "$1"', [own], { signal });
-    const root = facts.processes[0]!;
-    this.dump = await Dump.ready(own, dumpCommand(own, group.folder, root, surroundings), host);
+    const suffix = `.stasis-${facts.processes[0]!.pid}-${this.dumps}`;
+    this.kept = new KeptFiles({ root, folders: spec.files ?? [], memory, folder: own, suffix }, host);
+    await this.kept.prepare(signal);
+    this.dump = await Dump.ready(
+      own,
+      dumpCommand(own, group.folder, view, watchedBy(facts, spec.files ?? [])),
+      host,
+    );
   }
 
   /** A watchdog on the host that thaws when we die; it knows of the dump, which it has to outlast. */
@@ -136,13 +150,8 @@ export class ProcessSession implements Session {
 
   /** The dump and the folders, both of the state that is held. No mark: the hold ties it to time. */
   private async take(signal: AbortSignal): Promise<[]> {
-    const { spec, host, freezer } = this.parts;
-    this.looks.push(await freezer.read());
-    await this.dropTrees();
-    const suffix = `.stasis-${this.parts.facts.processes[0]!.pid}-${this.dumps}`;
-    this.trees = (spec.files ?? []).map((path) => ({ path, copy: `${path.replace(/\/+$/, '')}${suffix}` }));
-    const kept = this.trees.map((tree) => keepTree(tree, host, signal));
-    const results = await Promise.allSettled([this.dump!.run(signal), ...kept]);
+    this.looks.push(await this.parts.freezer.read());
+    const results = await Promise.allSettled([this.dump!.run(signal), this.kept!.keep(signal)]);
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
     this.dumped = true;
@@ -183,16 +192,11 @@ export class ProcessSession implements Session {
   }
 
   async copy(blobs: Blobs): Promise<Capture> {
-    const { dump, dumped, trees, parts } = this;
-    if (dump === undefined || !dumped)
+    const { dump, dumped, kept, parts } = this;
+    if (dump === undefined || kept === undefined || !dumped)
       throw new StasisError('process.no-dump', 'Nothing was dumped that could be copied.');
     const { content, capture } = await copyCapture(
-      {
-        ...parts,
-        folder: dump.folder,
-        trees,
-        uptimeS: this.uptimeS,
-      },
+      { ...parts, folder: dump.folder, kept, uptimeS: this.uptimeS },
       blobs,
     );
     this.content = content;
@@ -202,7 +206,7 @@ export class ProcessSession implements Session {
   async *fingerprint(blobs: BlobReader): Fingerprint {
     if (this.content === undefined) throw new StasisError('process.no-copy', 'Nothing was copied yet.');
     const images = await storedImages(this.content, blobs);
-    yield* sorted(await this.fingerprintTrees(), await fingerprintImages(images));
+    yield* this.fingerprintOf(images);
   }
 
   /** Freezes, dumps and lets go, for `fingerprintHere`. */
@@ -218,31 +222,26 @@ export class ProcessSession implements Session {
 
   /** Of the last dump, as it lies on the host. */
   async *fingerprintHere(): Fingerprint {
-    const { host, context } = this.parts;
     if (this.dump === undefined) throw new StasisError('process.no-dump', 'Nothing was dumped.');
-    const images = await imagesIn(this.dump.folder, host, context.signal);
-    yield* sorted(await this.fingerprintTrees(), await fingerprintImages(images));
+    const { view, host, context } = this.parts;
+    const images = await ownImages(this.dump.folder, view, host, context.signal);
+    yield* this.fingerprintOf(images);
   }
 
-  private async fingerprintTrees(): Promise<FingerprintEntry[]> {
-    const { host, context } = this.parts;
-    const trees = this.trees.map(({ path, copy }) => fingerprintTree(path, copy, host, context.signal));
-    return (await Promise.all(trees)).flat();
-  }
-
-  private async dropTrees(): Promise<void> {
-    const { host } = this.parts;
-    const { signal } = new AbortController();
-    for (const tree of this.trees) await dropTree(tree, host, signal);
-    this.trees = [];
+  private async *fingerprintOf(images: Images): Fingerprint {
+    const { host, root, context } = this.parts;
+    const ofFile = ofFileOn(host, root, context.signal);
+    yield* sorted(await this.kept!.fingerprint(context.signal), await fingerprintImages(images, ofFile));
   }
 
   private async dropDump(): Promise<void> {
-    const { dump } = this;
-    if (dump === undefined) return;
+    const { dump, kept } = this;
+    this.kept = undefined;
     this.dump = undefined;
     this.dumped = false;
-    await dump.end();
+    await dump?.end();
+    await kept?.drop();
+    if (dump === undefined) return;
     await removeFolder(this.parts.host, dump.folder, new AbortController().signal);
   }
 
@@ -251,7 +250,6 @@ export class ProcessSession implements Session {
       await this.thaw();
       await this.lease?.armed.disarm();
       await this.dropDump();
-      await this.dropTrees();
       await this.undo.disposeAsync();
     });
   }

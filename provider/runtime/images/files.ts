@@ -11,6 +11,8 @@ export interface DumpedFile {
   readonly digest: string;
   /** Of a regular file. */
   readonly sizeBytes?: number;
+  /** Its name was removed while it was open. */
+  readonly isDeleted?: true;
   readonly socket?: DumpedSocket;
 }
 
@@ -47,6 +49,8 @@ const STATES: Readonly<Record<number, string>> = {
   8: 'closing',
   10: 'listening',
 };
+/** Flags that make a file without a name (asm-generic/fcntl.h); only how it came about. */
+const O_TMPFILE = 0o20200000;
 const REGULAR = 3;
 const INET_SOCKET = 4;
 const UNIX_SOCKET = 16;
@@ -56,9 +60,29 @@ const TIMERFD = 12;
 /** files.img, by the number that descriptors and mappings refer to. */
 export async function readFiles(images: Images): Promise<ReadonlyMap<number, DumpedFile>> {
   const files = new Map<number, DumpedFile>();
-  for (const entry of await readEntries(images, 'files.img'))
-    files.set(entry.number(2), await fileOf(entry, images));
+  const deleted = await deletedFiles(images);
+  for (const entry of await readEntries(images, 'files.img')) {
+    const regular = entry.message(REGULAR);
+    const id = entry.number(2);
+    files.set(id, regular && deleted.has(id) ? deletedFile(regular) : await fileOf(entry, images));
+  }
   return files;
+}
+
+/** What name it had is no part of it: a restored one had another. */
+function deletedFile(regular: Message): DumpedFile {
+  const flags = regular.number(2) & ~O_TMPFILE;
+  return {
+    ...{ kind: 'file', shown: 'a deleted file', isDeleted: true },
+    digest: digestOf('deleted', flags, regular.big(3)),
+  };
+}
+
+/** Numbers of the files whose names lead nowhere any more: each has an entry that says what stands for it. */
+async function deletedFiles(images: Images): Promise<ReadonlySet<number>> {
+  const name = 'remap-fpath.img';
+  if (!images.names.includes(name)) return new Set();
+  return new Set((await readEntries(images, name)).map((entry) => entry.number(1)));
 }
 
 async function fileOf(entry: Message, images: Images): Promise<DumpedFile> {

@@ -1,8 +1,10 @@
 import type { FingerprintEntry } from '../../core/fingerprint.ts';
 import { digestOf } from '../../core/fingerprint-digest.ts';
 import { type DumpedFile, readFiles } from './files.ts';
+import { fingerprintGhosts } from './ghosts.ts';
 import { type Images, readEntries } from './image.ts';
-import { type Area, fingerprintMemory, fingerprintShared } from './memory.ts';
+import { type Area, fingerprintMemory, fingerprintShared, type OfFile } from './memory.ts';
+import { fingerprintSegments } from './segments.ts';
 import { type DumpedProcess, readTree } from './tree.ts';
 import type { Message } from './wire.ts';
 
@@ -10,17 +12,28 @@ import type { Message } from './wire.ts';
  * What a tree of processes is: its processes, their threads with their registers, what they have open, and their
  * memory by mapping. Sorted. What is noise, README.md says.
  */
-export async function fingerprintImages(images: Images): Promise<FingerprintEntry[]> {
+export async function fingerprintImages(
+  images: Images,
+  ofFile: OfFile = async () => new Set(),
+): Promise<FingerprintEntry[]> {
   const files = await readFiles(images);
   const tree = await readTree(images);
   const shown = (id: number): string => files.get(id)?.shown ?? '';
-  const entries = await fingerprintShared(images);
+  const entries = [
+    ...(await fingerprintShared(images)),
+    ...(await fingerprintSegments(images)),
+    ...(await fingerprintGhosts(images)),
+  ];
   for (const process of tree) {
     entries.push(...(await processEntries(images, process)));
     entries.push(...(await openFiles(images, process, files)));
     if (images.names.includes(`mm-${process.pid}.img`))
       entries.push(
-        ...(await fingerprintMemory(images, process.pid, shown, await kernelWrites(images, process))),
+        ...(await fingerprintMemory(images, {
+          ...{ pid: process.pid, fileOf: shown, ofFile },
+          parent: tree.find(({ pid }) => pid === process.ppid)?.pid,
+          kernelWrites: await kernelWrites(images, process),
+        })),
       );
   }
   return entries.toSorted((a, b) => (a.object < b.object ? -1 : 1));

@@ -54,6 +54,23 @@ export async function readEntries(images: Images, name: string): Promise<Message
   return entries;
 }
 
+/** An image in pieces that can be put together again: what is before its entries, and each with its length. */
+export async function splitEntries(
+  images: Images,
+  name: string,
+  until: 'head' | 'end' = 'end',
+): Promise<{ head: Buffer; entries: { message: Message; bytes: Buffer }[] }> {
+  const bytes = await readWhole(images, name);
+  const from = bodyOf(bytes);
+  const entries: { message: Message; bytes: Buffer }[] = [];
+  for (let at = from; until === 'end' && at < bytes.length; ) {
+    const { entry, next } = entryAt(bytes, at);
+    entries.push({ message: entry, bytes: bytes.subarray(at, next) });
+    at = next;
+  }
+  return { head: bytes.subarray(0, from), entries };
+}
+
 /** The first entry, and the bytes that follow it. */
 export async function readFirst(images: Images, name: string): Promise<{ entry: Message; rest: Buffer }> {
   const bytes = await readWhole(images, name);

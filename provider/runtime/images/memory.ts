@@ -12,44 +12,95 @@ const PRESENT = 4;
 const KERNEL_OWN = (1 << 2) | (1 << 3) | (1 << 12) | (1 << 17);
 /** A range within a mapping that must not be touched (MADV_GUARD_INSTALL). */
 const GUARD = 1 << 16;
-const FILE = (1 << 6) | (1 << 7);
+const FILE_PRIVATE = 1 << 6;
+const FILE = FILE_PRIVATE | (1 << 7);
+const ANONYMOUS_PRIVATE = 1 << 9;
 
 /** One mapping, with what its pages hold. */
 interface Mapping {
   readonly start: bigint;
-  readonly end: bigint;
+  end: bigint;
   readonly entry: Message;
+  readonly file: string;
   readonly content: Hash;
+  readonly doubtful: DoubtfulPage[];
   pages: number;
 }
 
 /**
- * Every mapping of one process: where it is, what it may do, what file it shows, and its pages. Noise, left out: a
- * page full of zeros is the same as one that was never touched; the kernel's own mappings (vdso, vvar, vsyscall); and
- * what it writes into the processes' own, which are `kernelWrites`.
+ * A page that a process has of its own of a file that it has mapped for itself, and its parent has not. It may hold
+ * what the file holds: such a page is dumped where it was copied, and not where it was inherited.
  */
-export async function fingerprintMemory(
-  images: Images,
-  pid: number,
-  fileOf: (id: number) => string,
-  kernelWrites: readonly Area[],
-): Promise<FingerprintEntry[]> {
+export interface DoubtfulPage {
+  readonly path: string;
+  readonly offsetBytes: bigint;
+  readonly content: Uint8Array;
+}
+
+/** Which of these pages hold what is in their files. */
+export type OfFile = (pages: readonly DoubtfulPage[]) => Promise<ReadonlySet<DoubtfulPage>>;
+
+export interface MemoryOf {
+  readonly pid: number;
+  /** Absent of the root. */
+  readonly parent: number | undefined;
+  readonly fileOf: (id: number) => string;
+  readonly kernelWrites: readonly Area[];
+  readonly ofFile: OfFile;
+}
+
+/**
+ * Every mapping of one process: where it is, what it may do, what file it shows, and its pages. Noise, left out: a
+ * page full of zeros is the same as one that was never touched; the kernel's own mappings (vdso, vvar, vsyscall); what
+ * it writes into the processes' own, which are `kernelWrites`; where one mapping ends and the next goes on with the
+ * same, which depends on how they came about.
+ */
+export async function fingerprintMemory(images: Images, of: MemoryOf): Promise<FingerprintEntry[]> {
+  const { pid, parent, kernelWrites, ofFile } = of;
   const [mm] = await readEntries(images, `mm-${pid}.img`);
   const areas = (mm?.messages(14) ?? []).filter((area) => (area.number(7) & KERNEL_OWN) === 0);
-  const mappings = areas.filter((area) => (area.number(7) & GUARD) === 0).map(mappingOf);
+  const mappings = mappingsOf(
+    areas.filter((area) => (area.number(7) & GUARD) === 0),
+    of.fileOf,
+  );
   const guards = areas.filter((area) => (area.number(7) & GUARD) !== 0);
+  const inherited = parent === undefined ? undefined : await dumpedRuns(images, parent);
   await hashPages(images, `pagemap-${pid}.img`, (address, page) => {
     const mapping = mappingAt(mappings, address);
     if (mapping === undefined) return;
     const kept = blanked(address, page, kernelWrites);
+    if (inherited && isPrivateFile(mapping.entry) && !isIn(inherited, address)) {
+      const offsetBytes = mapping.entry.big(3) + (address - mapping.start);
+      mapping.doubtful.push({ path: mapping.file, offsetBytes, content: Uint8Array.from(kept) });
+      return;
+    }
     if (ZERO_PAGE.equals(kept)) return;
     mapping.pages += 1;
     mapping.content.update(`${(address - mapping.start).toString(16)}:`).update(kept);
   });
-  return [
-    ...mappings.map((mapping) => entryOf(pid, mapping, fileOf)),
-    ...guards.map((area) => guardOf(pid, area)),
-  ];
+  const untouched = await ofFile(mappings.flatMap(({ doubtful }) => doubtful));
+  for (const mapping of mappings)
+    for (const page of mapping.doubtful.filter((one) => !untouched.has(one))) {
+      mapping.pages += 1;
+      mapping.content.update(`own ${page.offsetBytes.toString(16)}:`).update(page.content);
+    }
+  return [...mappings.map((mapping) => entryOf(pid, mapping)), ...guards.map((area) => guardOf(pid, area))];
+}
+
+function isPrivateFile(entry: Message): boolean {
+  return (entry.number(7) & FILE_PRIVATE) !== 0;
+}
+
+/** From where to where this process has pages in the dump. */
+async function dumpedRuns(images: Images, pid: number): Promise<[bigint, bigint][]> {
+  const name = `pagemap-${pid}.img`;
+  if (!images.names.includes(name)) return [];
+  const [, ...runs] = await readEntries(images, name);
+  return runs.map((run) => [run.big(1), run.big(1) + BigInt(countOf(run) * PAGE_BYTES)]);
+}
+
+function isIn(runs: readonly (readonly [bigint, bigint])[], address: bigint): boolean {
+  return runs.some(([from, to]) => address >= from && address < to);
 }
 
 function guardOf(pid: number, area: Message): FingerprintEntry {
@@ -65,18 +116,33 @@ function addressOf(address: bigint): string {
   return address.toString(16).padStart(16, '0');
 }
 
-function mappingOf(entry: Message): Mapping {
-  return { start: entry.big(1), end: entry.big(2), entry, content: createHash('sha256'), pages: 0 };
+/** Of a file mapping the fourth field is the number of the open file in the dump, and of shared memory the segment's. */
+function mappingsOf(areas: readonly Message[], fileOf: (id: number) => string): Mapping[] {
+  const mappings: Mapping[] = [];
+  for (const entry of areas) {
+    const file = (entry.number(7) & FILE) === 0 ? '' : fileOf(entry.number(4));
+    const last = mappings.at(-1);
+    if (last && goesOn(last, entry, file)) last.end = entry.big(2);
+    else
+      mappings.push({
+        ...{ start: entry.big(1), end: entry.big(2), entry, file },
+        ...{ content: createHash('sha256'), doubtful: [], pages: 0 },
+      });
+  }
+  return mappings;
 }
 
-function entryOf(
-  pid: number,
-  { start, end, entry, content, pages }: Mapping,
-  fileOf: (id: number) => string,
-): FingerprintEntry {
+/** Fields: what may be done with it (5), its flags (6), its kind (7) and what it was advised (9). */
+function goesOn({ end, start, entry, file }: Mapping, next: Message, nextFile: string): boolean {
+  if (next.big(1) !== end || file !== nextFile) return false;
+  if ([5, 6, 7, 9].some((field) => entry.big(field) !== next.big(field))) return false;
+  if ((entry.number(7) & ANONYMOUS_PRIVATE) !== 0) return true;
+  const isSame = (entry.number(7) & FILE) !== 0 || entry.big(4) === next.big(4);
+  return isSame && next.big(3) === entry.big(3) + (end - start);
+}
+
+function entryOf(pid: number, { start, end, entry, file, content, pages }: Mapping): FingerprintEntry {
   const isFile = (entry.number(7) & FILE) !== 0;
-  // Of a file mapping this is the number of the open file in the dump, and of shared memory that of the segment.
-  const file = isFile ? fileOf(entry.number(4)) : '';
   const digest = digestOf(
     end - start,
     entry.number(5),

@@ -62,6 +62,18 @@ export class Message {
   }
 }
 
+/** Where the value of a field lies in a message: a view, through which a number of one byte can be changed. */
+export function placeOfField(bytes: Uint8Array, field: number): Uint8Array | undefined {
+  let found: Uint8Array | undefined;
+  for (let at = 0; at < bytes.length; ) {
+    const key = varint(bytes, at);
+    const { next } = valueAt(bytes, key.next, Number(key.value & 7n));
+    if (Number(key.value >> 3n) === field) found = bytes.subarray(key.next, next);
+    at = next;
+  }
+  return found;
+}
+
 function fieldsOf(bytes: Uint8Array): Map<number, Value[]> {
   const fields = new Map<number, Value[]>();
   for (let at = 0; at < bytes.length; ) {
