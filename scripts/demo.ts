@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { bundle } from './build/bundle.ts';
 import { aborted, Interrupted, interruptSignal } from './demo/interrupt.ts';
 import { parseOptions, USAGE } from './demo/options.ts';
+import { writeDemoReport } from './demo/picture.ts';
 import { type DemoResult, runDemo } from './demo/run-demo.ts';
 import { drawKept, drawScreen } from './demo/screen.ts';
 import { ensureNeeds, NEEDS } from './setup/needs.ts';
@@ -28,6 +29,11 @@ async function main(): Promise<void> {
       screen.write(
         drawScreen(result, { columns: screen.columns, color: screen.isTTY && screen.hasColors() }),
       );
+      const report = options.report ?? (options.keep ? join(folder, 'report.html') : undefined);
+      if (report !== undefined) {
+        await writeDemoReport(report, folder, result.applied, signal);
+        screen.write(`  report      ${report}\n`);
+      }
       if (options.json) process.stdout.write(`${JSON.stringify(jsonOf(result))}\n`);
       if (!succeeded(result)) process.exitCode = 1;
       if (!options.keep) return;

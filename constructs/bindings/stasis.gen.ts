@@ -1103,6 +1103,12 @@ export interface StasisRestoreConfig extends TerraformMetaArguments {
    * `remaining`.
    */
   readonly expiry?: Expiry | IResolvable;
+  /**
+   * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a
+   * comment. It is written when a restore ran, also one that was rolled back because it drifted, and when
+   * another file is named; removing the resource leaves it.
+   */
+  readonly report?: string;
   /** Any values; a change of one restores again. */
   readonly triggers?: Readonly<Record<string, string>>;
 }
@@ -1115,6 +1121,7 @@ const STASIS_RESTORE_INPUTS: Attributes = {
   overwrite: { key: 'overwrite' },
   safetySnapshot: { key: 'safety_snapshot' },
   expiry: { key: 'expiry' },
+  report: { key: 'report' },
   triggers: { key: 'triggers' },
 };
 
@@ -1186,6 +1193,14 @@ export class StasisRestore extends BoundResource {
   get expiry(): string {
     return this.getStringAttribute('expiry');
   }
+  /**
+   * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a
+   * comment. It is written when a restore ran, also one that was rolled back because it drifted, and when
+   * another file is named; removing the resource leaves it.
+   */
+  get report(): string {
+    return this.getStringAttribute('report');
+  }
   /** Any values; a change of one restores again. */
   get triggers(): Record<string, string> {
     return this.getStringMapAttribute('triggers');
@@ -1238,6 +1253,9 @@ export class StasisRestore extends BoundResource {
   get expiryInput(): Expiry | IResolvable | undefined {
     return this.inputs.get('expiry') as Expiry | IResolvable | undefined;
   }
+  get reportInput(): string | undefined {
+    return this.inputs.get('report') as string | undefined;
+  }
   get triggersInput(): Readonly<Record<string, string>> | undefined {
     return this.inputs.get('triggers') as Readonly<Record<string, string>> | undefined;
   }
@@ -1261,6 +1279,9 @@ export class StasisRestore extends BoundResource {
   }
   set expiry(value: Expiry | IResolvable | undefined) {
     this.inputs.set('expiry', value);
+  }
+  set report(value: string | undefined) {
+    this.inputs.set('report', value);
   }
   set triggers(value: Readonly<Record<string, string>> | undefined) {
     this.inputs.set('triggers', value);

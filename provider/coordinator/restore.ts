@@ -238,7 +238,7 @@ function insistOnSameness(members: Readonly<Record<string, MemberRestore>>, veri
     {
       hint: 'Set verify to "report" to keep a restore that differs.',
       at: ['verify'],
-      details: { differences },
+      details: { differences, result },
     },
   );
 }

@@ -12,7 +12,7 @@ import type { Values } from '../core/resource.ts';
 import type { Store } from '../core/store.ts';
 import { resolveReference } from './lookup.ts';
 import { resolveMembers } from './members.ts';
-import { differencesOf } from './restore-outputs.ts';
+import { comparedOutputs } from './restore-outputs.ts';
 import type { Services } from './services.ts';
 
 /**
@@ -70,15 +70,5 @@ async function openSide(
 }
 
 function comparisonOutputs(left: string, right: string, result: ComparisonResult): Values {
-  const results = Object.entries(result.members).map(([name, { verdict, equal, differenceCount }]) => [
-    name,
-    { verdict, equal, differenceCount },
-  ]);
-  return {
-    left,
-    right,
-    verdict: result.verdict,
-    differences: differencesOf(result),
-    results: Object.fromEntries(results),
-  };
+  return { left, right, ...comparedOutputs(result) };
 }

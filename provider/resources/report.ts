@@ -13,7 +13,7 @@ import { RESTORE_OUTPUTS } from './restore-outputs.ts';
 /** The facts of a report on one snapshot in a store. No member is contacted; no content is read. */
 export async function gatherReport(
   store: Store,
-  entry: GenerationEntry,
+  entry: Pick<GenerationEntry, 'name' | 'digest'>,
   context: Context,
   outcome?: ReportOutcome,
 ): Promise<Report> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { ComparisonResult } from '../coordinator/compare.ts';
-import type { RestoreResult } from '../coordinator/restore.ts';
+import type { ComparisonResult, MemberVerdict } from '../coordinator/compare.ts';
+import type { MemberRestore, RestoreResult } from '../coordinator/restore.ts';
 import type { Values } from '../core/resource.ts';
 import { roundMs } from './snapshot-outputs.ts';
 
@@ -38,22 +38,31 @@ export const RESTORE_OUTPUTS = z.object({
 });
 
 export function restoreOutputs(reference: string, result: RestoreResult): Values {
-  const results = Object.entries(result.members).map(([name, one]) => [
-    name,
-    {
-      verdict: one.verdict,
-      equal: one.equal,
-      differenceCount: one.differenceCount,
-      restoreMs: roundMs(one.restoreMs),
-    },
-  ]);
   return {
     reference,
+    ...comparedOutputs(result),
+    restoreMs: roundMs(result.restoreMs),
+    safetyReference: result.safetyReference ?? '',
+  };
+}
+
+/** What was found when the restored was compared; a member that was not restored has no time. */
+export function comparedOutputs(result: ComparisonResult): Values {
+  const results = Object.entries(result.members).map(
+    ([name, one]: [string, Partial<MemberRestore> & MemberVerdict]) => [
+      name,
+      {
+        verdict: one.verdict,
+        equal: one.equal,
+        differenceCount: one.differenceCount,
+        ...(one.restoreMs === undefined ? {} : { restoreMs: roundMs(one.restoreMs) }),
+      },
+    ],
+  );
+  return {
     verdict: result.verdict,
     differences: differencesOf(result),
-    restoreMs: roundMs(result.restoreMs),
     results: Object.fromEntries(results),
-    safetyReference: result.safetyReference ?? '',
   };
 }
 

@@ -1,9 +1,13 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { simulatedDriver } from '../../test/support/simulated/driver.ts';
 import { context, inputsOf, simulatedResources } from '../../test/support/simulated/resources.ts';
 import type { Driver } from '../core/driver.ts';
 import { StasisError } from '../core/errors.ts';
 import { halfDoneState, type ResourceState, UNKNOWN, type Values } from '../core/resource.ts';
+import { REPORT_SCHEMA } from '../report/schema.ts';
 
 const rig = simulatedResources();
 
@@ -38,6 +42,50 @@ describe('a Restore', () => {
     await rig.definitions().Restore.delete(twin, context);
     expect((await store.name('shop'))?.pins).toEqual([]);
     expect(rig.system.state).toBe(7);
+  });
+
+  test('writes a report where it is told to, again only where another file is named', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stasis-report-'));
+    try {
+      const report = join(folder, 'deep/down/report.json');
+      const { photo, twin } = await restored({ report });
+      const facts = REPORT_SCHEMA.parse(JSON.parse(await readFile(report, 'utf8')));
+      expect(facts).toMatchObject({
+        reference: photo.outputs.reference,
+        outcome: { kind: 'restore', verdict: 'equivalent', members: [{ name: 'a', verdict: 'equivalent' }] },
+      });
+      await rm(report);
+      const inputs = restoreInputs(photo.outputs.reference as string, { report });
+      expect(await rig.definitions().Restore.plan({ prior: twin, inputs }, context)).toMatchObject({
+        action: 'none',
+      });
+      rig.system.calls.length = 0;
+      const page = { ...inputs, report: join(folder, 'report.html') };
+      expect(await rig.definitions().Restore.plan({ prior: twin, inputs: page }, context)).toMatchObject({
+        action: 'update',
+        outputs: twin.outputs,
+      });
+      await rig.definitions().Restore.apply({ prior: twin, inputs: page }, context);
+      expect(rig.system.calls).toEqual([]);
+      expect(await readFile(join(folder, 'report.html'), 'utf8')).toContain(
+        'Is the restored application the same?',
+      );
+      await expect(readFile(report)).rejects.toMatchObject({ code: 'ENOENT' });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('refuses at plan a report of no known form, or in a place that cannot be written to', async () => {
+    const photo = await rig.created();
+    const codesFor = async (report: string): Promise<unknown> => {
+      const inputs = restoreInputs(photo.outputs.reference as string, { report });
+      const { problems } = await rig.definitions().Restore.plan({ inputs }, context);
+      return problems.filter(({ at }) => at[0] === 'report').map(({ code }) => code);
+    };
+    expect(await codesFor('report.pdf')).toEqual(['input.invalid']);
+    expect(await codesFor('/dev/null/report.html')).toEqual(['report.unwritable']);
+    expect(await codesFor('report.html')).toEqual([]);
   });
 
   test('a newer snapshot does not restore again by itself, and is reported', async () => {

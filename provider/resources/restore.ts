@@ -19,7 +19,7 @@ import { problemsOf } from '../core/schema.ts';
 import type { Store } from '../core/store.ts';
 import { sameness } from './difference.ts';
 import { RESTORE_EXAMPLES } from './examples.ts';
-import { resolveSnapshot } from './lookup.ts';
+import { resolveSnapshot, storeOf } from './lookup.ts';
 import {
   actsAgain,
   identityOf,
@@ -30,6 +30,7 @@ import {
 } from './members.ts';
 import { importRestore, pinOf, readRestore, removeRestore } from './restore-life.ts';
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
+import { REPORT_INPUT, reportProblems, reportRestore, rolledBackOutputs } from './restore-report.ts';
 import type { Defaults, Services } from './services.ts';
 import { openStore, storeSchema } from './stores.ts';
 
@@ -66,6 +67,7 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
       .optional()
       .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.')
       .meta({ typeName: 'Expiry' }),
+    report: REPORT_INPUT,
     triggers: z
       .record(z.string(), z.string())
       .optional()
@@ -105,7 +107,7 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
   const again = prior === undefined || isHalfDone(prior) ? 'yes' : actsAgain(scope.services, prior, stored);
   const ready = problems.length === 0 && resolved.complete && typeof inputs.snapshot === 'string';
   const checked = again !== 'no' && ready ? await checkRestore(scope, inputs, context) : { problems: [] };
-  problems.push(...checked.problems);
+  problems.push(...checked.problems, ...(await reportProblems(inputs.report)));
   if (again === 'no' && prior) problems.push(...notRestored(prior, inputs));
   const outputs =
     again === 'no'
@@ -203,13 +205,22 @@ function restoreIdOf(scope: Scope, digest: string, inputs: Values): string {
 async function apply(scope: Scope, change: Change, context: Context): Promise<ResourceState> {
   const { prior, inputs } = change;
   const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
-  if (prior && !isHalfDone(prior) && actsAgain(scope.services, prior, stored) === 'no')
+  if (prior && !isHalfDone(prior) && actsAgain(scope.services, prior, stored) === 'no') {
+    if (sameness(prior.stored.report, stored.report) !== 'same')
+      await reportRestore(
+        inputs.report,
+        prior.outputs,
+        async () => (await storeOf(scope.services, prior, context)).store,
+        context,
+      );
     return { ...prior, stored };
+  }
   const [problem] = problemsOf(scope.inputs, inputs);
   if (problem) throw problem;
   const { request, store } = await requestOf(scope, inputs, context);
   const id = prior?.id ?? `${store.location}#${request.restoreId}`;
   const { name, digest } = request.snapshot;
+  const reference = formatReference({ name, digest });
   await store.pin(name, { by: pinOf(id), digest });
   let result: RestoreResult;
   try {
@@ -218,13 +229,17 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
     if (error instanceof StasisError && error.code === RELEASE_FAILED) {
       // Some targets run already: the snapshot stays pinned, and the next apply restores the rest.
       if (prior) await movePin(store, prior, id, { name, digest });
-      throw halfDone(error, { id, stored, outputs: { reference: formatReference({ name, digest }) } });
+      throw halfDone(error, { id, stored, outputs: { reference } });
     }
     await unpinAfterFailure(store, name, id, prior);
+    const found = rolledBackOutputs(error, reference);
+    if (found) await reportRestore(inputs.report, found, async () => store, context);
     throw error;
   }
   if (prior) await movePin(store, prior, id, { name, digest });
-  return { id, stored, outputs: restoreOutputs(formatReference({ name, digest }), result) };
+  const outputs = restoreOutputs(reference, result);
+  await reportRestore(inputs.report, outputs, async () => store, context);
+  return { id, stored, outputs };
 }
 
 /** The outputs of a restore of which only a part was released have no verdict. */

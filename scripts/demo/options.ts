@@ -8,18 +8,26 @@ export interface DemoOptions {
   readonly keep: boolean;
   /** One JSON object on stdout; everything for people goes to stderr. */
   readonly json: boolean;
+  /** Where to write a report of it; with `keep` it is written among the rest in any case. */
+  readonly report?: string;
 }
 
-export const USAGE = 'npm run demo -- [--engine terraform|tofu|pulumi|stasis] [--keep] [--json]';
+export const USAGE =
+  'npm run demo -- [--engine terraform|tofu|pulumi|stasis] [--keep] [--json] [--report FILE]';
 
 /** @throws Error for what is no option of ours. */
 export function parseOptions(args: readonly string[]): DemoOptions {
   const { values } = parseArgs({
     args: [...args],
-    options: { engine: { type: 'string' }, keep: { type: 'boolean' }, json: { type: 'boolean' } },
+    options: {
+      engine: { type: 'string' },
+      keep: { type: 'boolean' },
+      json: { type: 'boolean' },
+      report: { type: 'string' },
+    },
   });
   const engine = ENGINE_NAMES.find((name) => name === values.engine);
   if (values.engine !== undefined && engine === undefined)
     throw new Error(`there is no engine "${values.engine}"; there are ${ENGINE_NAMES.join(', ')}`);
-  return { engine, keep: values.keep ?? false, json: values.json ?? false };
+  return { engine, keep: values.keep ?? false, json: values.json ?? false, report: values.report };
 }

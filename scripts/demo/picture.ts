@@ -1,9 +1,15 @@
 import { join } from 'node:path';
 import { makeServices } from '../../provider/composition/services.ts';
 import { startClock } from '../../provider/core/clock.ts';
+import type { Context } from '../../provider/core/context.ts';
+import type { Digest } from '../../provider/core/digest.ts';
 import { parseReference } from '../../provider/core/reference.ts';
-import type { SealedSnapshot } from '../../provider/core/store.ts';
+import type { SealedSnapshot, Store } from '../../provider/core/store.ts';
+import type { Verdict } from '../../provider/core/verdict.ts';
+import { renderReport } from '../../provider/report/formats.ts';
+import { gatherReport, writeReport } from '../../provider/resources/report.ts';
 import { openStore } from '../../provider/resources/stores.ts';
+import type { Applied } from './engines/engine.ts';
 
 /** The snapshot as it lies in the demo's store, whoever wrote it: the picture is drawn from it alone. */
 export async function readSnapshot(
@@ -11,6 +17,38 @@ export async function readSnapshot(
   reference: string,
   signal: AbortSignal,
 ): Promise<SealedSnapshot> {
+  const { store, context, name, digest } = await lookUp(folder, reference, signal);
+  return store.open(name, digest, context);
+}
+
+/** The report of the demo's snapshot, with the verdict that the engine came back with. */
+export async function writeDemoReport(
+  path: string,
+  folder: string,
+  { reference, verdict, restoreMs }: Applied,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, context, name, digest } = await lookUp(folder, reference, signal);
+  const report = await gatherReport(store, { name, digest }, context, {
+    kind: 'restore',
+    with: null,
+    verdict: verdict as Verdict,
+    restoreMs,
+    safetyReference: null,
+    members: [],
+    differences: [],
+  });
+  await writeReport(path, renderReport(report, 'html'));
+}
+
+interface Found {
+  readonly store: Store;
+  readonly context: Context;
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+async function lookUp(folder: string, reference: string, signal: AbortSignal): Promise<Found> {
   const context = {
     signal,
     clock: startClock(),
@@ -20,5 +58,5 @@ export async function readSnapshot(
   const store = await openStore(makeServices('demo'), {}, { path: join(folder, 'work/snapshots') }, context);
   const { name, digest } = parseReference(reference);
   if (digest === undefined) throw new Error(`${reference} names no digest`);
-  return store.open(name, digest, context);
+  return { store, context, name, digest };
 }

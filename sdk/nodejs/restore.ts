@@ -87,6 +87,10 @@ export class Restore extends pulumi.CustomResource {
      */
     public /*out*/ readonly reference!: pulumi.Output<string>;
     /**
+     * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+     */
+    public readonly report!: pulumi.Output<string | undefined>;
+    /**
      * How long the restore took, in milliseconds.
      */
     public /*out*/ readonly restoreMs!: pulumi.Output<number>;
@@ -143,6 +147,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["expiry"] = args ? args.expiry : undefined;
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
             resourceInputs["overwrite"] = args ? args.overwrite : undefined;
+            resourceInputs["report"] = args ? args.report : undefined;
             resourceInputs["safetySnapshot"] = args ? args.safetySnapshot : undefined;
             resourceInputs["snapshot"] = args ? args.snapshot : undefined;
             resourceInputs["store"] = args ? args.store : undefined;
@@ -160,6 +165,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["members"] = undefined /*out*/;
             resourceInputs["overwrite"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
+            resourceInputs["report"] = undefined /*out*/;
             resourceInputs["restoreMs"] = undefined /*out*/;
             resourceInputs["results"] = undefined /*out*/;
             resourceInputs["safetyReference"] = undefined /*out*/;
@@ -191,6 +197,10 @@ export interface RestoreArgs {
      * Replace what a target holds; without it a target that is not empty is refused.
      */
     overwrite?: pulumi.Input<boolean>;
+    /**
+     * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+     */
+    report?: pulumi.Input<string>;
     /**
      * Before overwriting, take a sealed snapshot of what is replaced. true unless said.
      */

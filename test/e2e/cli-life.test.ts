@@ -174,9 +174,13 @@ describe('the command line on real Postgres, Redis and a folder', () => {
   });
 
   test('a restore of what drifted since fails, unless only a report is asked for: then it ends with 3', async () => {
-    const insisting = await shop.run(['restore', reference, '-f', 'target.yaml', '--json']);
+    const asked = ['restore', reference, '-f', 'target.yaml', '--json', '--report', 'rolled-back.json'];
+    const insisting = await shop.run(asked);
     expectStatus(insisting, 1);
     expect(insisting.json()).toMatchObject({ error: { code: 'restore.drifted' } });
+    const { outcome } = JSON.parse(await readFile(shop.workspace.path('rolled-back.json'), 'utf8'));
+    expect(outcome).toMatchObject({ kind: 'restore', verdict: 'drifted', restoreMs: null });
+    expect(JSON.stringify(outcome.differences)).toContain('7.txt');
     await shop.workspace.inputs('report.yaml', `${shop.target}verify: report\n`);
     const reporting = await shop.run(['restore', reference, '-f', 'report.yaml', '--json']);
     expectStatus(reporting, 3);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -66,6 +66,8 @@ async function expectKeptUntilInterrupted(demo: Demo): Promise<void> {
   await saying(demo, 'Ctrl-C ends both');
   const urls = [...demo.stderr().matchAll(/psql (postgres:\S+)/g)].map((match) => match[1]!);
   expect(urls).toHaveLength(2);
+  const [, report = ''] = /^ {2}report +(\S+)$/m.exec(demo.stderr()) ?? [];
+  expect(await readFile(report, 'utf8')).toContain('Is the restored application the same?');
   for (const connectionString of urls) {
     const client = new pg.Client({ connectionString });
     await client.connect();

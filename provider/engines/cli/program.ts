@@ -8,7 +8,7 @@ import { list, show } from './commands/look.ts';
 import { pin, unpin } from './commands/pins.ts';
 import { plan } from './commands/plan.ts';
 import { type ReportOptions, report } from './commands/report.ts';
-import { restore } from './commands/restore.ts';
+import { type RestoreOptions, restore } from './commands/restore.ts';
 import { verify } from './commands/verify.ts';
 import type { ExitStatus } from './exit.ts';
 import type { GlobalOptions, Invocation } from './invocation.ts';
@@ -67,7 +67,11 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
     .description('bring a snapshot back to life, and say whether it is the same')
     .argument('[reference]', 'the snapshot, unless the file says')
     .requiredOption('-f, --file <file>', 'inputs of the Restore, or - for standard input')
-    .action((reference: string | undefined, options: { file: string }, command: Command) =>
+    .option(
+      '--report <file>',
+      'where to write a report of it, .html, .json or .md, as the input "report" says',
+    )
+    .action((reference: string | undefined, options: RestoreOptions, command: Command) =>
       perform(command, (it) => restore(it, reference, options)),
     );
   program

@@ -1904,6 +1904,8 @@ type RestoreTo struct {
 	Members map[string]Member `pulumi:"members"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite *bool `pulumi:"overwrite"`
+	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+	Report *string `pulumi:"report"`
 	// Before overwriting, take a sealed snapshot of what is replaced. true unless said.
 	SafetySnapshot *bool `pulumi:"safetySnapshot"`
 	// Any values; a change of one restores again.
@@ -1930,6 +1932,8 @@ type RestoreToArgs struct {
 	Members MemberMapInput `pulumi:"members"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite pulumi.BoolPtrInput `pulumi:"overwrite"`
+	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+	Report pulumi.StringPtrInput `pulumi:"report"`
 	// Before overwriting, take a sealed snapshot of what is replaced. true unless said.
 	SafetySnapshot pulumi.BoolPtrInput `pulumi:"safetySnapshot"`
 	// Any values; a change of one restores again.
@@ -2030,6 +2034,11 @@ func (o RestoreToOutput) Overwrite() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *bool { return v.Overwrite }).(pulumi.BoolPtrOutput)
 }
 
+// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+func (o RestoreToOutput) Report() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v RestoreTo) *string { return v.Report }).(pulumi.StringPtrOutput)
+}
+
 // Before overwriting, take a sealed snapshot of what is replaced. true unless said.
 func (o RestoreToOutput) SafetySnapshot() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *bool { return v.SafetySnapshot }).(pulumi.BoolPtrOutput)
@@ -2097,6 +2106,16 @@ func (o RestoreToPtrOutput) Overwrite() pulumi.BoolPtrOutput {
 		}
 		return v.Overwrite
 	}).(pulumi.BoolPtrOutput)
+}
+
+// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+func (o RestoreToPtrOutput) Report() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *RestoreTo) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Report
+	}).(pulumi.StringPtrOutput)
 }
 
 // Before overwriting, take a sealed snapshot of what is replaced. true unless said.

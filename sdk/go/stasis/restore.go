@@ -70,6 +70,8 @@ type Restore struct {
 	Overwrite pulumi.BoolPtrOutput `pulumi:"overwrite"`
 	// Exactly the snapshot that was restored: name@sha256:….
 	Reference pulumi.StringOutput `pulumi:"reference"`
+	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+	Report pulumi.StringPtrOutput `pulumi:"report"`
 	// How long the restore took, in milliseconds.
 	RestoreMs pulumi.Float64Output `pulumi:"restoreMs"`
 	// The verdict by member.
@@ -145,6 +147,8 @@ type restoreArgs struct {
 	Members map[string]Member `pulumi:"members"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite *bool `pulumi:"overwrite"`
+	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+	Report *string `pulumi:"report"`
 	// Before overwriting, take a sealed snapshot of what is replaced. true unless said.
 	SafetySnapshot *bool `pulumi:"safetySnapshot"`
 	// Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. It is restored once: another value alone restores nothing again, a change of triggers does.
@@ -165,6 +169,8 @@ type RestoreArgs struct {
 	Members MemberMapInput
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite pulumi.BoolPtrInput
+	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+	Report pulumi.StringPtrInput
 	// Before overwriting, take a sealed snapshot of what is replaced. true unless said.
 	SafetySnapshot pulumi.BoolPtrInput
 	// Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. It is restored once: another value alone restores nothing again, a change of triggers does.
@@ -287,6 +293,11 @@ func (o RestoreOutput) Overwrite() pulumi.BoolPtrOutput {
 // Exactly the snapshot that was restored: name@sha256:….
 func (o RestoreOutput) Reference() pulumi.StringOutput {
 	return o.ApplyT(func(v *Restore) pulumi.StringOutput { return v.Reference }).(pulumi.StringOutput)
+}
+
+// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+func (o RestoreOutput) Report() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Restore) pulumi.StringPtrOutput { return v.Report }).(pulumi.StringPtrOutput)
 }
 
 // How long the restore took, in milliseconds.

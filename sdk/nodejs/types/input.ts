@@ -216,6 +216,10 @@ export interface RestoreToArgs {
      */
     overwrite?: pulumi.Input<boolean>;
     /**
+     * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+     */
+    report?: pulumi.Input<string>;
+    /**
      * Before overwriting, take a sealed snapshot of what is replaced. true unless said.
      */
     safetySnapshot?: pulumi.Input<boolean>;

@@ -1011,6 +1011,10 @@ if not MYPY:
         """
         Replace what a target holds; without it a target that is not empty is refused.
         """
+        report: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+        """
         safety_snapshot: NotRequired[pulumi.Input[builtins.bool]]
         """
         Before overwriting, take a sealed snapshot of what is replaced. true unless said.
@@ -1032,6 +1036,7 @@ class RestoreToArgs:
                  members: pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]],
                  expiry: Optional[pulumi.Input['Expiry']] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
+                 report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None):
@@ -1039,6 +1044,7 @@ class RestoreToArgs:
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
         :param pulumi.Input['Expiry'] expiry: Expiry times as they were, or what was left of them at the cut. absolute unless said.
         :param pulumi.Input[builtins.bool] overwrite: Replace what a target holds; without it a target that is not empty is refused.
+        :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
@@ -1048,6 +1054,8 @@ class RestoreToArgs:
             pulumi.set(__self__, "expiry", expiry)
         if overwrite is not None:
             pulumi.set(__self__, "overwrite", overwrite)
+        if report is not None:
+            pulumi.set(__self__, "report", report)
         if safety_snapshot is not None:
             pulumi.set(__self__, "safety_snapshot", safety_snapshot)
         if triggers is not None:
@@ -1090,6 +1098,18 @@ class RestoreToArgs:
     @overwrite.setter
     def overwrite(self, value: Optional[pulumi.Input[builtins.bool]]):
         pulumi.set(self, "overwrite", value)
+
+    @property
+    @pulumi.getter
+    def report(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+        """
+        return pulumi.get(self, "report")
+
+    @report.setter
+    def report(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "report", value)
 
     @property
     @pulumi.getter(name="safetySnapshot")

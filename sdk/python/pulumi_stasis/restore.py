@@ -27,6 +27,7 @@ class RestoreArgs:
                  snapshot: pulumi.Input[builtins.str],
                  expiry: Optional[pulumi.Input['Expiry']] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
+                 report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
@@ -37,6 +38,7 @@ class RestoreArgs:
         :param pulumi.Input[builtins.str] snapshot: Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. It is restored once: another value alone restores nothing again, a change of triggers does.
         :param pulumi.Input['Expiry'] expiry: Expiry times as they were, or what was left of them at the cut. absolute unless said.
         :param pulumi.Input[builtins.bool] overwrite: Replace what a target holds; without it a target that is not empty is refused.
+        :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
@@ -48,6 +50,8 @@ class RestoreArgs:
             pulumi.set(__self__, "expiry", expiry)
         if overwrite is not None:
             pulumi.set(__self__, "overwrite", overwrite)
+        if report is not None:
+            pulumi.set(__self__, "report", report)
         if safety_snapshot is not None:
             pulumi.set(__self__, "safety_snapshot", safety_snapshot)
         if store is not None:
@@ -104,6 +108,18 @@ class RestoreArgs:
     @overwrite.setter
     def overwrite(self, value: Optional[pulumi.Input[builtins.bool]]):
         pulumi.set(self, "overwrite", value)
+
+    @property
+    @pulumi.getter
+    def report(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+        """
+        return pulumi.get(self, "report")
+
+    @report.setter
+    def report(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "report", value)
 
     @property
     @pulumi.getter(name="safetySnapshot")
@@ -165,6 +181,7 @@ class Restore(pulumi.CustomResource):
                  expiry: Optional[pulumi.Input['Expiry']] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
+                 report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
                  snapshot: Optional[pulumi.Input[builtins.str]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
@@ -208,6 +225,7 @@ class Restore(pulumi.CustomResource):
         :param pulumi.Input['Expiry'] expiry: Expiry times as they were, or what was left of them at the cut. absolute unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] members: A target for every member of the snapshot, by the same name and with the same driver.
         :param pulumi.Input[builtins.bool] overwrite: Replace what a target holds; without it a target that is not empty is refused.
+        :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
         :param pulumi.Input[builtins.str] snapshot: Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. It is restored once: another value alone restores nothing again, a change of triggers does.
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
@@ -270,6 +288,7 @@ class Restore(pulumi.CustomResource):
                  expiry: Optional[pulumi.Input['Expiry']] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
+                 report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
                  snapshot: Optional[pulumi.Input[builtins.str]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
@@ -289,6 +308,7 @@ class Restore(pulumi.CustomResource):
                 raise TypeError("Missing required property 'members'")
             __props__.__dict__["members"] = None if members is None else pulumi.Output.secret(members)
             __props__.__dict__["overwrite"] = overwrite
+            __props__.__dict__["report"] = report
             __props__.__dict__["safety_snapshot"] = safety_snapshot
             if snapshot is None and not opts.urn:
                 raise TypeError("Missing required property 'snapshot'")
@@ -329,6 +349,7 @@ class Restore(pulumi.CustomResource):
         __props__.__dict__["members"] = None
         __props__.__dict__["overwrite"] = None
         __props__.__dict__["reference"] = None
+        __props__.__dict__["report"] = None
         __props__.__dict__["restore_ms"] = None
         __props__.__dict__["results"] = None
         __props__.__dict__["safety_reference"] = None
@@ -379,6 +400,14 @@ class Restore(pulumi.CustomResource):
         Exactly the snapshot that was restored: name@sha256:….
         """
         return pulumi.get(self, "reference")
+
+    @property
+    @pulumi.getter
+    def report(self) -> pulumi.Output[Optional[builtins.str]]:
+        """
+        A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
+        """
+        return pulumi.get(self, "report")
 
     @property
     @pulumi.getter(name="restoreMs")

@@ -3,13 +3,22 @@ import { EXIT, type ExitStatus, Refusal } from '../exit.ts';
 import { type Invocation, insistOnPlan, placing, readInputs, resourceOf } from '../invocation.ts';
 import { renderVerdict, type VerdictView } from '../verdict.ts';
 
+export interface RestoreOptions {
+  readonly file: string;
+  /** The input of that name. */
+  readonly report?: string;
+}
+
 /** What a fresh apply of this Restore would do. */
 export async function restore(
   invocation: Invocation,
   reference: string | undefined,
-  options: { readonly file: string },
+  options: RestoreOptions,
 ): Promise<ExitStatus> {
-  const given = reference === undefined ? {} : { snapshot: reference };
+  const given = {
+    ...(reference === undefined ? {} : { snapshot: reference }),
+    ...(options.report === undefined ? {} : { report: options.report }),
+  };
   const { inputs: schema } = resourceOf(invocation, 'Restore');
   const inputs = await readInputs(invocation, options.file, schema, given);
   const definition = resourceOf(invocation, 'Restore', inputs.configuration);
