@@ -71,6 +71,20 @@ describe('the facts of a report', () => {
   });
 });
 
+test('a tie that the last level does not reach is named at the edge beyond which it lies', () => {
+  const page = renderReport(
+    reportOf(
+      shop({
+        orders: [held('still', 100, 101)],
+        sessions: [held('locked', 1, 400), marked(350, 360, 'e1')],
+        receipts: [held('still', 99, 102)],
+      }),
+    ),
+    'html',
+  );
+  expect(page).toContain('marked +250 ms ▸</text>');
+});
+
 describe('differences as a tree', () => {
   test('are gathered by what they lie in, and steps with nothing to choose are one', () => {
     const [orders] = differenceTree(drifted.differences);

@@ -191,3 +191,19 @@ export function outcomeSentence({
 export function howWords(kind: string, message: string): string {
   return message.startsWith(kind) ? message.slice(kind.length).trim() : message;
 }
+
+/** What system a member came from: `PostgreSQL 15.18`, `linux, file system ext4`. */
+export function systemWords({ driver, system }: NonNullable<ReportMember['captured']>): string {
+  const { name, product, version, ...others } = system;
+  const plain = [product === driver ? undefined : product, version].filter((word) => word !== undefined);
+  const more = Object.entries(others).map(([key, value]) => `${spaced(key)} ${value}`);
+  return [name ?? plain.join(' '), ...more].filter((word) => word !== '').join(', ');
+}
+
+/** `fileSystem` as `file system`. */
+function spaced(key: string): string {
+  return key.replace(
+    /([a-z])([A-Z])/g,
+    (_, before: string, after: string) => `${before} ${after.toLowerCase()}`,
+  );
+}

@@ -6,7 +6,7 @@ import type { Digest } from '../../provider/core/digest.ts';
 import { parseReference } from '../../provider/core/reference.ts';
 import type { SealedSnapshot, Store } from '../../provider/core/store.ts';
 import type { Verdict } from '../../provider/core/verdict.ts';
-import { renderReport } from '../../provider/report/formats.ts';
+import { formatOf, renderReport } from '../../provider/report/formats.ts';
 import { gatherReport, writeReport } from '../../provider/resources/report.ts';
 import { openStore } from '../../provider/resources/stores.ts';
 import type { Applied } from './engines/engine.ts';
@@ -38,7 +38,7 @@ export async function writeDemoReport(
     members: [],
     differences: [],
   });
-  await writeReport(path, renderReport(report, 'html'));
+  await writeReport(path, renderReport(report, formatOf(path) ?? 'html'));
 }
 
 interface Found {

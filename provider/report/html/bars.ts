@@ -48,11 +48,24 @@ function across({ from, to }: Placed): Markup {
 
 function drawTie(row: Row, tie: ReportTie, tieIndex: number): Markup | undefined {
   const placed = place(row.level, spanOf(tie));
-  if (placed === undefined) return undefined;
+  if (placed === undefined) return row.isLast ? drawElsewhere(row, tie, tieIndex) : undefined;
   const drawing = html`${drawBody(row, tie, placed)}${tie.tie === 'hold' && row.isLast ? drawReadings(row, tie) : undefined}`;
   if (!row.isLast) return drawing;
   const says = tieSentence(row.member, tie, zeroOf(row));
   return html`<a class="tie" href="#tie-${row.index}-${tieIndex}" aria-label="${says}" data-says="${says}"><title>${says}</title>${drawing}${drawEnds(row, tie, placed)}</a>`;
+}
+
+/** Where a tie lies that the last level does not reach: at the edge beyond which it is. */
+function drawElsewhere(row: Row, tie: ReportTie, tieIndex: number): Markup {
+  const { fromNs, toNs } = spanOf(tie);
+  const zeroNs = zeroOf(row);
+  const says = tieSentence(row.member, tie, zeroNs);
+  const isBefore = toNs < row.level.fromNs;
+  const words = isBefore
+    ? `◂ ${tieWord(tie)} ${fromCut(toNs, zeroNs)}`
+    : `${tieWord(tie)} ${fromCut(fromNs, zeroNs)} ▸`;
+  const edge = isBefore ? html`x="0"` : html`x="100%" text-anchor="end"`;
+  return html`<a class="tie elsewhere" href="#tie-${row.index}-${tieIndex}" aria-label="${says}" data-says="${says}"><title>${says}</title><text class="end" ${edge} y="${ROW_HEIGHT - 5}">${words}</text></a>`;
 }
 
 /** Half of a bar's height, by how much it kept from the application. */

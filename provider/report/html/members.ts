@@ -1,7 +1,7 @@
 import { count } from '../../core/printable.ts';
 import { formatBytes } from '../../core/units.ts';
 import type { Report, ReportMember } from '../schema.ts';
-import { memberWord } from '../words.ts';
+import { memberWord, systemWords } from '../words.ts';
 import { html, type Markup, percent } from './markup.ts';
 
 const LAYERS = ['compute', 'runtime', 'data'] as const;
@@ -23,7 +23,7 @@ function drawMember(member: ReportMember, index: number, largest: number): Marku
   const head = html`<h3>${name}</h3>`;
   if (captured === null)
     return html`<li id="member-${index}"><div class="who-is">${head}<p class="alarming">The certificate ties a member of this name; the snapshot has none.</p></div></li>`;
-  const system = Object.values(captured.system).join(' ');
+  const system = systemWords(captured);
   return html`<li id="member-${index}">
 <div class="who-is">${head}<p><code>${captured.driver}</code>${system === '' ? undefined : html` <span>${system}</span>`}</p><p class="endpoint"><code>${captured.endpoint}</code></p></div>
 <div class="holds"><p class="amount"><strong>${formatBytes(captured.sizeBytes)}</strong> <span>${captured.summary}</span></p>

@@ -12,7 +12,7 @@ export function drawStore(report: Report): Markup {
 <ul class="amounts">
 ${amount('captured', sizeBytes, most, 'as a user would count it')}
 ${amount('stored', storedBytes, most, `${shareWords(storedBytes, sizeBytes)}: compressed, and what is there twice kept once`)}
-${amount('new', newBytes, most, `${shareWords(newBytes, storedBytes, 'of what is stored')}: the rest was in the store before`)}
+${amount('new', newBytes, most, newWords(report))}
 </ul>
 ${drawGenerations(report)}</section>`;
 }
@@ -21,6 +21,11 @@ function amount(kind: string, bytes: number, most: number, note: string): Markup
   return html`<li><span class="kind">${kind}</span> <strong>${formatBytes(bytes)}</strong>
 <svg class="gauge thick" width="100%" height="12" aria-hidden="true" focusable="false"><rect class="gauge-ground" width="100%" height="12"/><rect class="gauge-${kind}" width="${percent(bytes / most)}" height="12"/></svg>
 <span class="note">${note}</span></li>`;
+}
+
+function newWords({ newBytes, storedBytes }: Report): string {
+  if (newBytes >= storedBytes) return 'all of it: nothing that it needs was in the store before';
+  return `${shareWords(newBytes, storedBytes, 'of what is stored')}: the rest was in the store before`;
 }
 
 function shareWords(part: number, whole: number, of = 'of that'): string {

@@ -50,6 +50,7 @@ p.flag { color: var(--bad); padding-left: var(--names); }
 .tie { cursor: pointer; outline: 0; }
 .tie:hover .hold, .tie:hover .mark, .tie:hover .smear { stroke-width: 2.5; }
 .tie:focus-visible .hold, .tie:focus-visible .mark, .tie:focus-visible .smear { stroke: var(--cut); stroke-width: 3; }
+.elsewhere:hover .end, .elsewhere:focus-visible .end { fill: var(--cut); text-decoration: underline; }
 .ruler { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 2 2; }
 .ruler-text { font: .75rem var(--mono); fill: var(--ink); paint-order: stroke; stroke: var(--sheet); stroke-width: 4px; }
 .readout { min-height: 1.6rem; padding-left: var(--names); font-style: italic; color: var(--faint); }

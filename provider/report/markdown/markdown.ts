@@ -10,6 +10,7 @@ import {
   outcomeSentence,
   outcomeTitle,
   pausing,
+  systemWords,
 } from '../words.ts';
 import { drawText } from './picture.ts';
 import { code, sentence } from './text.ts';
@@ -74,7 +75,7 @@ function outcomePart(outcome: ReportOutcome): string {
 function memberRow(member: ReportMember): string[] {
   const { captured, name } = member;
   if (captured === null) return [code(name), 'not in the snapshot', memberWord(member), '', ''];
-  const system = Object.values(captured.system).join(' ');
+  const system = systemWords(captured);
   return [
     code(name),
     `${code(captured.driver)} ${sentence(system)}`.trimEnd(),
