@@ -8,6 +8,7 @@ import { benchPulumi } from './bench/pulumi.ts';
 import { benchRedisRestore } from './bench/redis-restore.ts';
 import { benchStart } from './bench/start.ts';
 import { benchStore } from './bench/store.ts';
+import { benchVm } from './bench/vm.ts';
 
 /** `npm run bench [-- NAME] [--json]`: ratios against named peers, each pair measured in the same run. */
 const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   pulumi: benchPulumi,
   imports: benchImports,
   engines: benchEngines,
+  vm: benchVm,
 };
 
 const { values, positionals } = parseArgs({

@@ -44,9 +44,10 @@ export async function portableDomain(
   const dumped = await virsh(spec, ['dumpxml', '--migratable', spec.domain ?? ''], host, signal);
   const names = new Map<string, string>();
   const files = new Map<string, string>();
+  const written = new Map<string, string>();
   let xml = dumped;
   const place = (path: string, into: Map<string, string>): void => {
-    const taken = new Set([...names.values(), ...files.values()]);
+    const taken = new Set([...names.values(), ...files.values(), ...written.values()]);
     let name = basename(path);
     for (let number = 2; taken.has(name); number += 1) name = `${number}-${basename(path)}`;
     into.set(path, name);
@@ -57,6 +58,9 @@ export async function portableDomain(
   for (const path of disks) place(path, names);
   for (const [, path = ''] of dumped.matchAll(/<(?:kernel|initrd|dtb)>([^<]+)</g))
     place(unescaped(path), files);
+  // Sockets and files of serial ports and channels.
+  for (const [, path = ''] of dumped.matchAll(/<source(?: mode=['"]bind['"])? path=['"](\/[^'"]+)['"]/g))
+    if (!written.has(unescaped(path))) place(unescaped(path), written);
   return { xml, disks: names, files, problems: confinement(dumped) };
 }
 

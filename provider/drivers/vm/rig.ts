@@ -72,7 +72,7 @@ export async function openRig(spec: VmSpec, host: Host, context: Context): Promi
   const disks = new DiskCut({ monitor, host, names, folder, uid, disks: facts.disks });
   const cancelSave = async (): Promise<void> => {
     if (!withMemory(spec) || monitor.lost) return;
-    await monitor.execute('migrate_cancel');
+    await save.cancel();
   };
   undo.defer(async () => {
     await cancelSave();

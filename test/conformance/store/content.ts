@@ -112,6 +112,36 @@ export function describeContent(under: StoreUnderTest): void {
         expect((await readMembers(opened.store, 'shop', digest)).disk!.equals(expected)).toBe(true);
     });
 
+    test('a blob of the newest snapshot is kept without its content, by the member that had it, and outlives that snapshot', async () => {
+      await using opened = await openFresh(under);
+      const { store } = opened;
+      // Zeros, pages that come twice, and an end that is no whole page.
+      const bytes = Buffer.concat([
+        sampleBytes(31, 5 * MB),
+        Buffer.alloc(3 * MB),
+        sampleBytes(31, 1_000_001),
+      ]);
+      const first = await captureInto(store, 'shop', { disk: bytes, other: sampleBytes(1, 1000) });
+      const wanted = blobDigest(bytes);
+      let second: Awaited<ReturnType<typeof captureInto>>;
+      {
+        await using draft = await store.begin('shop', OWNER, testContext());
+        expect(await draft.blobs('other').keep!(wanted)).toBeUndefined();
+        expect(await draft.blobs('disk').keep!(blobDigest(Buffer.from('never put')))).toBeUndefined();
+        const kept = await draft.blobs('disk').keep!(wanted);
+        expect(kept).toEqual({ digest: wanted, sizeBytes: bytes.length });
+        expect((await readAll(draft.blobs('disk'), wanted)).equals(bytes)).toBe(true);
+        second = await draft.seal({ manifest: manifestOf('shop', { disk: kept! }) });
+      }
+      expect(second.manifest.newBytes).toBeLessThan(5000);
+      await store.remove('shop', OWNER, [first.generation], testContext());
+      expect(await store.verify(second.digest, 'content', testContext())).toEqual([]);
+      expect((await readMembers(store, 'shop', second.digest)).disk!.equals(bytes)).toBe(true);
+      // Nothing is kept of a name that has no snapshot.
+      await using draft = await store.begin('fresh', 'resource:fresh', testContext());
+      expect(await draft.blobs('disk').keep!(wanted)).toBeUndefined();
+    });
+
     test('zeros are not stored', async () => {
       await using opened = await openFresh(under);
       const sealed = await captureInto(opened.store, 'shop', { disk: Buffer.alloc(40 * MB) });

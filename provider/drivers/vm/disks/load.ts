@@ -9,6 +9,8 @@ import { REGION_BYTES, readMap } from './map.ts';
 
 const CREATE = 'qemu-img create -q -f "$1" -- "$2" "$3"';
 const START_MS = 10_000;
+/** So many writes are under way at once, so that a link's latency is not paid for each. */
+const WRITES = 8;
 
 /** Makes a disk's file beside the target and fills it; what is not written reads as zeros. */
 export async function loadDisk(
@@ -23,13 +25,18 @@ export async function loadDisk(
   const { regions } = await readMap(blobs, disk.map.digest);
   if (regions.length === 0) return;
   await using server = await serve(path, disk.format, folder, host, signal);
+  const running: Promise<void>[] = [];
   for (const [region, digest] of regions) {
     let at = region * REGION_BYTES;
     for await (const chunk of blobs.get(digest)) {
-      await server.client.write(at, chunk, signal);
+      const written = server.client.write(at, Uint8Array.from(chunk), signal);
+      written.catch(() => {});
+      running.push(written);
       at += chunk.length;
+      if (running.length >= WRITES) await running.shift();
     }
   }
+  await Promise.all(running);
   await server.client.flush(signal);
 }
 

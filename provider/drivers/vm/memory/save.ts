@@ -9,6 +9,9 @@ const POLL_MS = 10;
 /** How long a machine of some TB may take onto a slow disk. */
 const SAVE_MS = 3_600_000;
 
+const CANCEL_MS = 10_000;
+const UNDER_WAY = ['setup', 'active', 'cancelling', 'device', 'pre-switchover'];
+
 interface Migration {
   readonly status?: string;
   readonly 'error-desc'?: string;
@@ -76,6 +79,17 @@ export class MemorySave {
       failIfOver(migration);
       if (Date.now() > untilMs) throw notSaved(`it takes longer than ${SAVE_MS} ms`);
       await sleep(POLL_MS, signal);
+    }
+  }
+
+  /** Ends a saving that is under way; idempotent, bounded. */
+  async cancel(): Promise<void> {
+    const untilMs = Date.now() + CANCEL_MS;
+    await this.monitor.execute('migrate_cancel');
+    while (Date.now() < untilMs) {
+      const { status } = await this.monitor.execute<Migration>('query-migrate');
+      if (!UNDER_WAY.includes(status ?? '')) return;
+      await sleep(POLL_MS);
     }
   }
 

@@ -32,7 +32,9 @@ alive() {
   else nc -zU "$socket"
   fi 2> /dev/null
 }
-free() { read -r relay < "$1" && kill "$relay"; } 2> /dev/null
+free() {
+  read -r relay < "$1" && tr '\\0' '\\n' < "/proc/$relay/cmdline" | grep -qF -- "$socket" && kill "$relay"
+} 2> /dev/null
 talk() {
   wanted=$#
   over=$(mktemp -u)
@@ -57,7 +59,10 @@ talk() {
 /** libvirt lets any number of clients speak; each line is a command of virsh's. */
 const BY_DOMAIN = `
 uri=$1 domain=$2; shift 2
-say() { virsh -q -c "$uri" qemu-monitor-command "$domain" "$1" 2> /dev/null; }
+# One virsh for all lines, as its start takes longer than an answer; it repeats what it is told behind a prompt.
+tell() {
+  sed -u "s/'/'\\\\\\\\''/g; s/^/qemu-monitor-command $domain '/; s/\\$/'/" | virsh -q -c "$uri" 2>&1
+}
 events() {
   virsh -q -c "$uri" qemu-monitor-event "$domain" --loop 2> /dev/null | while read -r word name rest; do
     [ "$word" != event ] || printf '{"event":"%s"}\\n' "$name"
@@ -70,21 +75,18 @@ relay() {
   events >&3 &
   listening=$!
   echo '{"QMP":{}}' >&3
-  # One virsh for all lines, as its start takes longer than an answer; it repeats what it is told behind a prompt.
-  sed -u 's/.*"qmp_capabilities".*/{"execute":"query-version"}/' |
-    sed -u "s/'/'\\\\\\\\''/g; s/^/qemu-monitor-command $domain '/; s/\\$/'/" |
-    virsh -q -c "$uri" 2>&1 | while read -r line; do
-      case $line in
-        '{"return"'* | '{"id"'* | '{"error"'*) printf '%s\\n' "$line" >&3 ;;
-        'error: '*) printf '{"error":{"desc":"%s"}}\\n' "$(printf %s "$line" | tr -d '"\\\\')" >&3 ;;
-      esac
-    done
+  sed -u 's/.*"qmp_capabilities".*/{"execute":"query-version"}/' | tell | while read -r line; do
+    case $line in
+      '{"return"'* | '{"id"'* | '{"error"'*) printf '%s\\n' "$line" >&3 ;;
+      'error: '*) printf '{"error":{"desc":"%s"}}\\n' "$(printf %s "$line" | tr -d '"\\\\')" >&3 ;;
+    esac
+  done
   pkill -P $listening 2> /dev/null
   kill $listening 2> /dev/null
 }
 alive() { virsh -q -c "$uri" domstate "$domain" > /dev/null 2>&1; }
 free() { :; }
-talk() { for line; do say "$line"; echo; done; }
+talk() { printf '%s\\n' "$@" | tell | grep '^{'; }
 `;
 
 export function accessOf(spec: VmSpec): Access {

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { testContext } from '../../../test/support/context.ts';
+import { type Lab, labOrReason } from '../../../test/support/lab.ts';
+import { labHost, until } from '../../../test/support/process/rig.ts';
+import { testUnless } from '../../../test/support/skipped.ts';
+import { CountingVm, makeGuest, residueIn } from '../../../test/support/vm/rig.ts';
+import type { Host } from '../../core/host.ts';
+import { vmDriver } from './driver.ts';
+
+const here = await labOrReason();
+const labTest = testUnless(here.reason);
+const PATIENCE_MS = 240_000;
+const LEASE_MS = 4_000;
+/** What a busy machine may add to the time after which it has to run, and nothing of ours may be left. */
+const MARGIN_MS = 60_000;
+const CHILD = join(import.meta.dirname, '../../../test/support/vm/held-child.ts');
+
+describe('a capture that dies while a VM is stopped', () => {
+  let lab: Lab;
+  let cloud: Host & AsyncDisposable;
+  let vm: CountingVm;
+
+  beforeAll(async () => {
+    if (here.reason !== undefined) return;
+    lab = await here.start();
+    cloud = labHost(lab, 'cloud');
+    await makeGuest(cloud);
+    vm = await CountingVm.start(cloud, '/srv/vm');
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await cloud?.[Symbol.asyncDispose]();
+    await lab?.[Symbol.asyncDispose]();
+  }, PATIENCE_MS);
+
+  async function childAt(step: string): Promise<ChildProcess> {
+    const ssh = {
+      ...{ address: lab.hosts.cloud.address, user: 'root' },
+      ...{ privateKeyFile: lab.keyFile, knownHostsFile: lab.knownHostsFile },
+    };
+    const argv = [CHILD, JSON.stringify({ qmp: vm.qmp }), JSON.stringify(ssh), step];
+    const child = spawn(process.execPath, argv, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, LEASE_MS: String(LEASE_MS) },
+    });
+    let said = '';
+    for await (const chunk of child.stdout!) {
+      said += String(chunk);
+      if (said.includes('there')) return child;
+    }
+    throw new Error('the child ended before it was there');
+  }
+
+  async function advances(): Promise<boolean> {
+    const before = await vm.count();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return (await vm.count()) > before;
+  }
+
+  for (const [step, signal] of [
+    ['frozen', 'SIGKILL'],
+    ['saving', 'SIGKILL'],
+    ['saved', 'SIGKILL'],
+    ['copying', 'SIGKILL'],
+    ['saved', 'SIGSTOP'],
+  ] as const)
+    labTest(
+      `${signal} when it is ${step}: the VM runs again, nothing of ours is left in QEMU, and the next capture is sound`,
+      async () => {
+        const child = await childAt(step);
+        child.kill(signal);
+        try {
+          await until(advances, LEASE_MS + MARGIN_MS);
+          // One that is stopped holds the watchdog of its copy for as long as that goes.
+          await until(async () => (await residueIn(vm)) === '', LEASE_MS + MARGIN_MS);
+        } finally {
+          child.kill('SIGKILL');
+          if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+        }
+        expect((await vm.said()).filter((line) => line.startsWith('TORN'))).toEqual([]);
+
+        const context = testContext();
+        const session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), cloud, context);
+        try {
+          await session.hold!.settle!(context.signal);
+          await session.hold!.freeze(20_000, context.signal);
+          await session.mark!.take(context.signal);
+          const { conditions } = await session.hold!.evidence(context.signal);
+          expect(conditions.filter(({ expected, observed }) => expected !== observed)).toEqual([]);
+        } finally {
+          await session[Symbol.asyncDispose]();
+        }
+        expect(await residueIn(vm)).toBe('');
+        await until(advances);
+      },
+      PATIENCE_MS,
+    );
+});
