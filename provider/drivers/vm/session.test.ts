@@ -70,17 +70,13 @@ describe('a cut of a VM', () => {
     after: 'freeze' | 'mark',
   ): Promise<HoldEvidence> {
     const context = testContext();
-    const session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), cloud, context);
-    try {
-      await session.hold!.settle!(context.signal);
-      await session.hold!.freeze(60_000, context.signal);
-      if (after === 'freeze') await sabotage();
-      await session.mark!.take(context.signal);
-      if (after === 'mark') await sabotage();
-      return await session.hold!.evidence(context.signal);
-    } finally {
-      await session[Symbol.asyncDispose]();
-    }
+    await using session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), cloud, context);
+    await session.hold!.settle!(context.signal);
+    await session.hold!.freeze(60_000, context.signal);
+    if (after === 'freeze') await sabotage();
+    await session.mark!.take(context.signal);
+    if (after === 'mark') await sabotage();
+    return await session.hold!.evidence(context.signal);
   }
 
   function isSharp(evidence: HoldEvidence): boolean {
@@ -112,13 +108,15 @@ describe('a cut of a VM', () => {
   labTest(
     'leaves nothing after any step, and the VM counts on',
     async () => {
-      for (const step of ['prepare', 'settle', 'freeze', 'mark', 'evidence', 'thaw', 'second mark', 'copy']) {
+      for (const step of ['prepare', 'settle', 'freeze', 'mark', 'evidence', 'thaw', 'second mark']) {
         const count = STEPS.findIndex(({ name }) => name === step) + 1;
         const context = testContext();
-        const session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), cloud, context);
-        await takeSteps(session, count, context);
-        await session[Symbol.asyncDispose]();
-        await session[Symbol.asyncDispose]();
+        {
+          // Disposed of twice, which has to be no more than once.
+          await using session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), cloud, context);
+          await takeSteps(session, count, context);
+          await session[Symbol.asyncDispose]();
+        }
         expect({ step, left: await residueIn(vm) }).toEqual({ step, left: '' });
       }
       await vm.untilCounts();

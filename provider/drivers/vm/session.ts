@@ -46,6 +46,7 @@ export class VmSession implements Session {
   private resumed = 0;
   private readonly stopListening: () => void;
   private captured = '';
+  private over = false;
   private copied: Copied | undefined;
 
   private constructor(rig: Rig, kept: KeptLease, context: Context) {
@@ -128,6 +129,9 @@ export class VmSession implements Session {
 
   /** Disks and memory, both of the state that is held. No mark: the hold ties them to time. */
   private async take(signal: AbortSignal): Promise<[]> {
+    if (!this.held)
+      throw new StasisError('vm.not-stopped', 'The VM runs: its memory and disks would be of two instants.');
+    await this.readyCut(signal);
     this.looks.push(await this.rig.looker.look());
     this.wasCut = true;
     await this.disks.cut(signal);
@@ -201,6 +205,8 @@ export class VmSession implements Session {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await within(UNDO_MS, 'letting the VM be as it was', undefined, async () => {
+      if (this.over) return;
+      this.over = true;
       this.stopListening();
       await this.thaw().catch(() => undefined);
       const next = this.copied?.maps;
