@@ -50,13 +50,12 @@ export class RestoredVm implements Held {
     if (content.memory) {
       const path = `${place.folder}/stasis-memory-again`;
       const save = new MemorySave(monitor, path);
+      const settings = await save.settings(facts, signal);
       await save.prepare(facts, signal);
       await save.begin(signal);
       await save.end(signal);
       entries.push(...(await fingerprintStream(readHostFile(host, path, signal))));
-      await monitor.execute('migrate-set-capabilities', {
-        capabilities: [{ capability: 'background-snapshot', state: false }],
-      });
+      for (const [command, args] of settings) await monitor.execute(command, args);
       await runScript(host, 'rm -f -- "$1"', [path], { signal });
     }
     yield* sorted(entries);

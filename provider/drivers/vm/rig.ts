@@ -63,12 +63,7 @@ export async function openRig(spec: VmSpec, host: Host, context: Context): Promi
   const memoryFile = `${folder}/memory`;
   await runScript(host, OWN, [memoryFile, String(uid)], { signal });
   const save = new MemorySave(monitor, memoryFile);
-  const bandwidth = await monitor.execute<{ 'max-bandwidth': number }>(
-    'query-migrate-parameters',
-    undefined,
-    signal,
-  );
-  const settings = withMemory(spec) ? MemorySave.settings(facts, bandwidth['max-bandwidth']) : [];
+  const settings = withMemory(spec) ? await save.settings(facts, signal) : [];
   const disks = new DiskCut({ monitor, host, names, folder, uid, disks: facts.disks });
   const cancelSave = async (): Promise<void> => {
     if (!withMemory(spec) || monitor.lost) return;
@@ -77,7 +72,7 @@ export async function openRig(spec: VmSpec, host: Host, context: Context): Promi
   undo.defer(async () => {
     await cancelSave();
     if (monitor.lost) return;
-    for (const [command, args] of settings) await restored(monitor, command, args);
+    for (const [command, args] of settings) await monitor.execute(command, args);
   });
   const open = undo.move();
   return {
@@ -85,19 +80,6 @@ export async function openRig(spec: VmSpec, host: Host, context: Context): Promi
     undo: { names, folder, disks: facts.disks, settings },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
-}
-
-/** A migration that is being cancelled keeps its settings for a moment. */
-async function restored(monitor: Monitor, command: string, args: Record<string, unknown>): Promise<void> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      await monitor.execute(command, args);
-      return;
-    } catch (error) {
-      if (tries >= 100 || monitor.lost) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 }
 
 async function dropStale(monitor: Monitor, { disks }: VmFacts, signal: AbortSignal): Promise<void> {

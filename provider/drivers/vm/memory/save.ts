@@ -18,6 +18,13 @@ interface Migration {
   readonly ram?: { readonly normal: number; readonly duplicate: number };
 }
 
+const OURS = 'background-snapshot';
+
+/** Nearly all others are (check_caps_background_snapshot of QEMU's migration/options.c); libvirt needs its events. */
+function inTheWay(capability: string, state: boolean): boolean {
+  return state && capability !== OURS && capability !== 'events';
+}
+
 type Command = readonly [command: string, args: Arguments];
 
 /**
@@ -34,26 +41,31 @@ export class MemorySave {
     this.path = path;
   }
 
-  /** What `prepare` changes, as it was: for undoing it. */
-  static settings({ capabilities }: VmFacts, bandwidth: number): Command[] {
-    const changed = [...capabilities].filter(([name, state]) => state || name === 'background-snapshot');
+  /** What `prepare` changes, as it is: commands that undo it. */
+  async settings({ capabilities }: VmFacts, signal: AbortSignal): Promise<Command[]> {
+    const parameters = await this.monitor.execute<{ readonly 'max-bandwidth': number }>(
+      'query-migrate-parameters',
+      undefined,
+      signal,
+    );
+    const changed = [...capabilities].filter(([name, state]) => name === OURS || inTheWay(name, state));
     return [
       [
         'migrate-set-capabilities',
         { capabilities: changed.map(([capability, state]) => ({ capability, state })) },
       ],
-      ['migrate-set-parameters', { 'max-bandwidth': bandwidth }],
+      ['migrate-set-parameters', { 'max-bandwidth': parameters['max-bandwidth'] }],
     ];
   }
 
   /** Others of QEMU's capabilities do not go with background snapshots. */
   async prepare({ capabilities }: Pick<VmFacts, 'capabilities'>, signal: AbortSignal): Promise<void> {
     const wanted = [...capabilities]
-      .filter(([name, state]) => state && name !== 'background-snapshot')
+      .filter(([name, state]) => inTheWay(name, state))
       .map(([capability]) => ({ capability, state: false }));
     await this.monitor.execute(
       'migrate-set-capabilities',
-      { capabilities: [...wanted, { capability: 'background-snapshot', state: true }] },
+      { capabilities: [...wanted, { capability: OURS, state: true }] },
       signal,
     );
     await this.monitor.execute('migrate-set-parameters', { 'max-bandwidth': BANDWIDTH_BYTES_PER_S }, signal);

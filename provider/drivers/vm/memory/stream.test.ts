@@ -112,7 +112,9 @@ describe('a migration stream', () => {
   });
 
   test('that is cut short, or of another kind, is refused', async () => {
-    const whole = Buffer.concat(await Array.fromAsync(composeMemory(frameOf('01020304'), RUNS, stored())));
+    const parts: Uint8Array[] = [];
+    for await (const part of composeMemory(frameOf('01020304'), RUNS, stored())) parts.push(part);
+    const whole = Buffer.concat(parts);
     for (const damaged of [whole.subarray(0, 20), whole.subarray(0, whole.length >> 1), Buffer.from('QEVN')])
       await expect(
         fingerprintStream(
