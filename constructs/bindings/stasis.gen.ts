@@ -272,6 +272,26 @@ export interface VmMember {
   readonly host?: string;
 }
 
+/**
+ * A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+ */
+export interface ContainerMember {
+  /** A container of podman, by its name. A restore makes a container of this name. */
+  readonly name?: string;
+  /** A pod of podman, by its name: all containers in it. A restore makes a pod of this name. */
+  readonly pod?: string;
+  /**
+   * Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot.
+   * Volumes are captured without being named.
+   */
+  readonly files?: readonly string[];
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  readonly host?: string;
+}
+
 /** What a Member can be. */
 export interface MemberKinds {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
@@ -288,6 +308,11 @@ export interface MemberKinds {
   readonly process: ProcessMember;
   /** A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. */
   readonly vm: VmMember;
+  /**
+   * A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by
+   * name.
+   */
+  readonly container: ContainerMember;
 }
 
 /** A Member of this kind, and of no other. */
@@ -317,6 +342,11 @@ export const Member = {
   process: (process: ProcessMember): MemberOf<'process'> => ({ process }),
   /** A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. */
   vm: (vm: VmMember): MemberOf<'vm'> => ({ vm }),
+  /**
+   * A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by
+   * name.
+   */
+  container: (container: ContainerMember): MemberOf<'container'> => ({ container }),
 } as const;
 
 const STORE: Attributes = {
@@ -403,6 +433,13 @@ const VM_MEMBER: Attributes = {
   host: { key: 'host' },
 };
 
+const CONTAINER_MEMBER: Attributes = {
+  name: { key: 'name' },
+  pod: { key: 'pod' },
+  files: { key: 'files' },
+  host: { key: 'host' },
+};
+
 const MEMBER: Attributes = {
   postgres: { key: 'postgres', inner: { nesting: 'single', attributes: POSTGRES_MEMBER } },
   mariadb: { key: 'mariadb', inner: { nesting: 'single', attributes: MARIADB_MEMBER } },
@@ -410,6 +447,7 @@ const MEMBER: Attributes = {
   files: { key: 'files', inner: { nesting: 'single', attributes: FILES_MEMBER } },
   process: { key: 'process', inner: { nesting: 'single', attributes: PROCESS_MEMBER } },
   vm: { key: 'vm', inner: { nesting: 'single', attributes: VM_MEMBER } },
+  container: { key: 'container', inner: { nesting: 'single', attributes: CONTAINER_MEMBER } },
 };
 
 /**
@@ -669,6 +707,39 @@ export class VmMemberReference extends ComplexObject {
   }
 }
 
+/**
+ * A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+ * As it is known once applied.
+ */
+export class ContainerMemberReference extends ComplexObject {
+  /** A container of podman, by its name. A restore makes a container of this name. */
+  get name(): string {
+    return this.getStringAttribute('name');
+  }
+  /** A pod of podman, by its name: all containers in it. A restore makes a pod of this name. */
+  get pod(): string {
+    return this.getStringAttribute('pod');
+  }
+  /**
+   * Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot.
+   * Volumes are captured without being named.
+   */
+  get files(): string[] {
+    return this.getListAttribute('files');
+  }
+  /**
+   * Name of the host that the member is on, of those in the provider's configuration: there its URL is
+   * resolved and its commands run. Default: the machine that Stasis runs on.
+   */
+  get host(): string {
+    return this.getStringAttribute('host');
+  }
+  /** Where the member is, without user, password and options. Computed. */
+  get endpoint(): string {
+    return this.getStringAttribute('endpoint');
+  }
+}
+
 /** The stateful parts of the application, by name, each with one driver. As it is known once applied. */
 export class MemberReference extends ComplexObject {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
@@ -696,6 +767,13 @@ export class MemberReference extends ComplexObject {
   /** A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain. */
   get vm(): VmMemberReference {
     return new VmMemberReference(this, 'vm', false);
+  }
+  /**
+   * A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by
+   * name.
+   */
+  get container(): ContainerMemberReference {
+    return new ContainerMemberReference(this, 'container', false);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Driver } from '../core/driver.ts';
+import { containerDriver } from './container/driver.ts';
 import { filesDriver } from './files/driver.ts';
 import { mariadbDriver } from './mariadb/driver.ts';
 import { postgresDriver } from './postgres/driver.ts';
@@ -14,4 +15,5 @@ export const DRIVERS: readonly Driver[] = [
   filesDriver,
   processDriver,
   vmDriver,
+  containerDriver,
 ];

@@ -110,7 +110,7 @@ export const RESCUE = `
 echo 0 > "$1/cgroup.freeze"
 n=0
 while [ $n -lt 3000 ] && read -r p < "$2/criu.pid" && read -r name < "/proc/$p/comm"; do
-  case $name in criu | crun | nsenter | unshare) ;; *) break ;; esac
+  case $name in criu | crun | env | nsenter | unshare) ;; *) break ;; esac
   sleep 0.02
   echo 0 > "$1/cgroup.freeze"
   n=$((n + 1))

@@ -84,3 +84,23 @@ export async function feed(
     hint: 'Look whether there is room for what it writes.',
   });
 }
+
+/** What a command of the host prints, streamed. @throws StasisError `runtime.host-failed` with what it said */
+export async function* streamOf(
+  host: Host,
+  argv: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const spawned = await host.spawn(argv, { signal });
+  yield* spawned.stdout;
+  const { status, stderr } = await spawned.ended;
+  if (status === 0) return;
+  const said = stderr.trim().split('\n').at(-1) ?? '';
+  throw new StasisError(
+    'runtime.host-failed',
+    `A step on ${host.name} failed: ${said || `status ${status}`}.`,
+    {
+      details: { status, said: stderr.trim() },
+    },
+  );
+}

@@ -27,6 +27,21 @@ const DROP = `
 btrfs subvolume delete "$1" > /dev/null 2>&1 || rm -rf -- "$1"
 `;
 
+/** What a capture that died has kept beside these: PATH… */
+const DROP_STALE = `
+for path in "$@"; do
+  for copy in "$path".stasis-*; do
+    [ -e "$copy" ] || continue
+    btrfs subvolume delete "$copy" > /dev/null 2>&1 || rm -rf -- "$copy"
+  done
+done
+`;
+
+/** A copy beside one that is there already would go into it: so none may be. */
+export function dropStale(paths: readonly string[], host: Host, signal: AbortSignal): Promise<string> {
+  return runScript(host, DROP_STALE, paths, { signal, timeoutMs: COPY_MS });
+}
+
 export function keepTree(tree: TreeCopy, host: Host, signal: AbortSignal): Promise<string> {
   return runScript(host, KEEP, [tree.from, tree.copy], { signal, timeoutMs: COPY_MS });
 }

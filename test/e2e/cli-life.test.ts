@@ -254,6 +254,7 @@ describe('the command line on real Postgres, Redis and a folder', () => {
     expectStatus(ran, 0);
     const { drivers, store } = ran.json() as { drivers: { name: string; problems: [] }[]; store: object };
     expect(drivers.map(({ name }) => name).sort()).toEqual([
+      'container',
       'files',
       'mariadb',
       'postgres',

@@ -78,6 +78,200 @@ func (o CapturedMemberMapOutput) MapIndex(k pulumi.StringInput) CapturedMemberOu
 	}).(CapturedMemberOutput)
 }
 
+type ContainerMember struct {
+	// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+	Files []string `pulumi:"files"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
+	// A container of podman, by its name. A restore makes a container of this name.
+	Name *string `pulumi:"name"`
+	// A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+	Pod *string `pulumi:"pod"`
+}
+
+// ContainerMemberInput is an input type that accepts ContainerMemberArgs and ContainerMemberOutput values.
+// You can construct a concrete instance of `ContainerMemberInput` via:
+//
+//	ContainerMemberArgs{...}
+type ContainerMemberInput interface {
+	pulumi.Input
+
+	ToContainerMemberOutput() ContainerMemberOutput
+	ToContainerMemberOutputWithContext(context.Context) ContainerMemberOutput
+}
+
+type ContainerMemberArgs struct {
+	// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+	Files pulumi.StringArrayInput `pulumi:"files"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host pulumi.StringPtrInput `pulumi:"host"`
+	// A container of podman, by its name. A restore makes a container of this name.
+	Name pulumi.StringPtrInput `pulumi:"name"`
+	// A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+	Pod pulumi.StringPtrInput `pulumi:"pod"`
+}
+
+func (ContainerMemberArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*ContainerMember)(nil)).Elem()
+}
+
+func (i ContainerMemberArgs) ToContainerMemberOutput() ContainerMemberOutput {
+	return i.ToContainerMemberOutputWithContext(context.Background())
+}
+
+func (i ContainerMemberArgs) ToContainerMemberOutputWithContext(ctx context.Context) ContainerMemberOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ContainerMemberOutput)
+}
+
+func (i ContainerMemberArgs) ToContainerMemberPtrOutput() ContainerMemberPtrOutput {
+	return i.ToContainerMemberPtrOutputWithContext(context.Background())
+}
+
+func (i ContainerMemberArgs) ToContainerMemberPtrOutputWithContext(ctx context.Context) ContainerMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ContainerMemberOutput).ToContainerMemberPtrOutputWithContext(ctx)
+}
+
+// ContainerMemberPtrInput is an input type that accepts ContainerMemberArgs, ContainerMemberPtr and ContainerMemberPtrOutput values.
+// You can construct a concrete instance of `ContainerMemberPtrInput` via:
+//
+//	        ContainerMemberArgs{...}
+//
+//	or:
+//
+//	        nil
+type ContainerMemberPtrInput interface {
+	pulumi.Input
+
+	ToContainerMemberPtrOutput() ContainerMemberPtrOutput
+	ToContainerMemberPtrOutputWithContext(context.Context) ContainerMemberPtrOutput
+}
+
+type containerMemberPtrType ContainerMemberArgs
+
+func ContainerMemberPtr(v *ContainerMemberArgs) ContainerMemberPtrInput {
+	return (*containerMemberPtrType)(v)
+}
+
+func (*containerMemberPtrType) ElementType() reflect.Type {
+	return reflect.TypeOf((**ContainerMember)(nil)).Elem()
+}
+
+func (i *containerMemberPtrType) ToContainerMemberPtrOutput() ContainerMemberPtrOutput {
+	return i.ToContainerMemberPtrOutputWithContext(context.Background())
+}
+
+func (i *containerMemberPtrType) ToContainerMemberPtrOutputWithContext(ctx context.Context) ContainerMemberPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ContainerMemberPtrOutput)
+}
+
+type ContainerMemberOutput struct{ *pulumi.OutputState }
+
+func (ContainerMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*ContainerMember)(nil)).Elem()
+}
+
+func (o ContainerMemberOutput) ToContainerMemberOutput() ContainerMemberOutput {
+	return o
+}
+
+func (o ContainerMemberOutput) ToContainerMemberOutputWithContext(ctx context.Context) ContainerMemberOutput {
+	return o
+}
+
+func (o ContainerMemberOutput) ToContainerMemberPtrOutput() ContainerMemberPtrOutput {
+	return o.ToContainerMemberPtrOutputWithContext(context.Background())
+}
+
+func (o ContainerMemberOutput) ToContainerMemberPtrOutputWithContext(ctx context.Context) ContainerMemberPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v ContainerMember) *ContainerMember {
+		return &v
+	}).(ContainerMemberPtrOutput)
+}
+
+// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+func (o ContainerMemberOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v ContainerMember) []string { return v.Files }).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o ContainerMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ContainerMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
+// A container of podman, by its name. A restore makes a container of this name.
+func (o ContainerMemberOutput) Name() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ContainerMember) *string { return v.Name }).(pulumi.StringPtrOutput)
+}
+
+// A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+func (o ContainerMemberOutput) Pod() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v ContainerMember) *string { return v.Pod }).(pulumi.StringPtrOutput)
+}
+
+type ContainerMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (ContainerMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**ContainerMember)(nil)).Elem()
+}
+
+func (o ContainerMemberPtrOutput) ToContainerMemberPtrOutput() ContainerMemberPtrOutput {
+	return o
+}
+
+func (o ContainerMemberPtrOutput) ToContainerMemberPtrOutputWithContext(ctx context.Context) ContainerMemberPtrOutput {
+	return o
+}
+
+func (o ContainerMemberPtrOutput) Elem() ContainerMemberOutput {
+	return o.ApplyT(func(v *ContainerMember) ContainerMember {
+		if v != nil {
+			return *v
+		}
+		var ret ContainerMember
+		return ret
+	}).(ContainerMemberOutput)
+}
+
+// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+func (o ContainerMemberPtrOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *ContainerMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Files
+	}).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o ContainerMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ContainerMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
+}
+
+// A container of podman, by its name. A restore makes a container of this name.
+func (o ContainerMemberPtrOutput) Name() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ContainerMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Name
+	}).(pulumi.StringPtrOutput)
+}
+
+// A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+func (o ContainerMemberPtrOutput) Pod() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *ContainerMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Pod
+	}).(pulumi.StringPtrOutput)
+}
+
 type Coverage struct {
 	// Its layers in the snapshot: compute, runtime, data.
 	Layers []string `pulumi:"layers"`
@@ -1022,6 +1216,8 @@ func (o MariadbMemberPtrOutput) Url() pulumi.StringPtrOutput {
 }
 
 type Member struct {
+	// A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+	Container *ContainerMember `pulumi:"container"`
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files *FilesMember `pulumi:"files"`
 	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
@@ -1048,6 +1244,8 @@ type MemberInput interface {
 }
 
 type MemberArgs struct {
+	// A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+	Container ContainerMemberPtrInput `pulumi:"container"`
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files FilesMemberPtrInput `pulumi:"files"`
 	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
@@ -1111,6 +1309,11 @@ func (o MemberOutput) ToMemberOutput() MemberOutput {
 
 func (o MemberOutput) ToMemberOutputWithContext(ctx context.Context) MemberOutput {
 	return o
+}
+
+// A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+func (o MemberOutput) Container() ContainerMemberPtrOutput {
+	return o.ApplyT(func(v Member) *ContainerMember { return v.Container }).(ContainerMemberPtrOutput)
 }
 
 // A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
@@ -2474,6 +2677,132 @@ func (o StorePtrOutput) Path() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
+type StoredContainerMember struct {
+	// Where the member is, without user, password and options. Computed.
+	Endpoint string `pulumi:"endpoint"`
+	// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+	Files []string `pulumi:"files"`
+	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+	Host *string `pulumi:"host"`
+	// A container of podman, by its name. A restore makes a container of this name.
+	Name *string `pulumi:"name"`
+	// A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+	Pod *string `pulumi:"pod"`
+}
+
+type StoredContainerMemberOutput struct{ *pulumi.OutputState }
+
+func (StoredContainerMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*StoredContainerMember)(nil)).Elem()
+}
+
+func (o StoredContainerMemberOutput) ToStoredContainerMemberOutput() StoredContainerMemberOutput {
+	return o
+}
+
+func (o StoredContainerMemberOutput) ToStoredContainerMemberOutputWithContext(ctx context.Context) StoredContainerMemberOutput {
+	return o
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredContainerMemberOutput) Endpoint() pulumi.StringOutput {
+	return o.ApplyT(func(v StoredContainerMember) string { return v.Endpoint }).(pulumi.StringOutput)
+}
+
+// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+func (o StoredContainerMemberOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v StoredContainerMember) []string { return v.Files }).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredContainerMemberOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredContainerMember) *string { return v.Host }).(pulumi.StringPtrOutput)
+}
+
+// A container of podman, by its name. A restore makes a container of this name.
+func (o StoredContainerMemberOutput) Name() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredContainerMember) *string { return v.Name }).(pulumi.StringPtrOutput)
+}
+
+// A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+func (o StoredContainerMemberOutput) Pod() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredContainerMember) *string { return v.Pod }).(pulumi.StringPtrOutput)
+}
+
+type StoredContainerMemberPtrOutput struct{ *pulumi.OutputState }
+
+func (StoredContainerMemberPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**StoredContainerMember)(nil)).Elem()
+}
+
+func (o StoredContainerMemberPtrOutput) ToStoredContainerMemberPtrOutput() StoredContainerMemberPtrOutput {
+	return o
+}
+
+func (o StoredContainerMemberPtrOutput) ToStoredContainerMemberPtrOutputWithContext(ctx context.Context) StoredContainerMemberPtrOutput {
+	return o
+}
+
+func (o StoredContainerMemberPtrOutput) Elem() StoredContainerMemberOutput {
+	return o.ApplyT(func(v *StoredContainerMember) StoredContainerMember {
+		if v != nil {
+			return *v
+		}
+		var ret StoredContainerMember
+		return ret
+	}).(StoredContainerMemberOutput)
+}
+
+// Where the member is, without user, password and options. Computed.
+func (o StoredContainerMemberPtrOutput) Endpoint() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredContainerMember) *string {
+		if v == nil {
+			return nil
+		}
+		return &v.Endpoint
+	}).(pulumi.StringPtrOutput)
+}
+
+// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+func (o StoredContainerMemberPtrOutput) Files() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *StoredContainerMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Files
+	}).(pulumi.StringArrayOutput)
+}
+
+// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+func (o StoredContainerMemberPtrOutput) Host() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredContainerMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Host
+	}).(pulumi.StringPtrOutput)
+}
+
+// A container of podman, by its name. A restore makes a container of this name.
+func (o StoredContainerMemberPtrOutput) Name() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredContainerMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Name
+	}).(pulumi.StringPtrOutput)
+}
+
+// A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+func (o StoredContainerMemberPtrOutput) Pod() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredContainerMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Pod
+	}).(pulumi.StringPtrOutput)
+}
+
 type StoredFilesMember struct {
 	// Where the member is, without user, password and options. Computed.
 	Endpoint string `pulumi:"endpoint"`
@@ -2710,6 +3039,8 @@ func (o StoredMariadbMemberPtrOutput) LockTimeoutMs() pulumi.IntPtrOutput {
 }
 
 type StoredMember struct {
+	// A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+	Container *StoredContainerMember `pulumi:"container"`
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files *StoredFilesMember `pulumi:"files"`
 	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
@@ -2736,6 +3067,11 @@ func (o StoredMemberOutput) ToStoredMemberOutput() StoredMemberOutput {
 
 func (o StoredMemberOutput) ToStoredMemberOutputWithContext(ctx context.Context) StoredMemberOutput {
 	return o
+}
+
+// A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+func (o StoredMemberOutput) Container() StoredContainerMemberPtrOutput {
+	return o.ApplyT(func(v StoredMember) *StoredContainerMember { return v.Container }).(StoredContainerMemberPtrOutput)
 }
 
 // A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
@@ -3697,6 +4033,8 @@ func (o VmMemberPtrOutput) Uri() pulumi.StringPtrOutput {
 }
 
 func init() {
+	pulumi.RegisterInputType(reflect.TypeOf((*ContainerMemberInput)(nil)).Elem(), ContainerMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*ContainerMemberPtrInput)(nil)).Elem(), ContainerMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberInput)(nil)).Elem(), FilesMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberPtrInput)(nil)).Elem(), FilesMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*HostInput)(nil)).Elem(), HostArgs{})
@@ -3722,6 +4060,8 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*VmMemberPtrInput)(nil)).Elem(), VmMemberArgs{})
 	pulumi.RegisterOutputType(CapturedMemberOutput{})
 	pulumi.RegisterOutputType(CapturedMemberMapOutput{})
+	pulumi.RegisterOutputType(ContainerMemberOutput{})
+	pulumi.RegisterOutputType(ContainerMemberPtrOutput{})
 	pulumi.RegisterOutputType(CoverageOutput{})
 	pulumi.RegisterOutputType(CoverageArrayOutput{})
 	pulumi.RegisterOutputType(DifferenceOutput{})
@@ -3751,6 +4091,8 @@ func init() {
 	pulumi.RegisterOutputType(SshOutput{})
 	pulumi.RegisterOutputType(StoreOutput{})
 	pulumi.RegisterOutputType(StorePtrOutput{})
+	pulumi.RegisterOutputType(StoredContainerMemberOutput{})
+	pulumi.RegisterOutputType(StoredContainerMemberPtrOutput{})
 	pulumi.RegisterOutputType(StoredFilesMemberOutput{})
 	pulumi.RegisterOutputType(StoredFilesMemberPtrOutput{})
 	pulumi.RegisterOutputType(StoredMariadbMemberOutput{})

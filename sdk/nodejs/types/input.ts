@@ -6,6 +6,25 @@ import * as inputs from "../types/input";
 import * as outputs from "../types/output";
 import * as enums from "../types/enums";
 
+export interface ContainerMemberArgs {
+    /**
+     * Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+     */
+    files?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: pulumi.Input<string>;
+    /**
+     * A container of podman, by its name. A restore makes a container of this name.
+     */
+    name?: pulumi.Input<string>;
+    /**
+     * A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+     */
+    pod?: pulumi.Input<string>;
+}
+
 export interface FilesMemberArgs {
     /**
      * Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
@@ -87,6 +106,10 @@ export interface MariadbMemberArgs {
 }
 
 export interface MemberArgs {
+    /**
+     * A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+     */
+    container?: pulumi.Input<inputs.ContainerMemberArgs>;
     /**
      * A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
      */

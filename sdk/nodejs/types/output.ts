@@ -185,6 +185,29 @@ export interface Store {
     path?: string;
 }
 
+export interface StoredContainerMember {
+    /**
+     * Where the member is, without user, password and options. Computed.
+     */
+    endpoint: string;
+    /**
+     * Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+     */
+    files?: string[];
+    /**
+     * Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+     */
+    host?: string;
+    /**
+     * A container of podman, by its name. A restore makes a container of this name.
+     */
+    name?: string;
+    /**
+     * A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+     */
+    pod?: string;
+}
+
 export interface StoredFilesMember {
     /**
      * Where the member is, without user, password and options. Computed.
@@ -228,6 +251,10 @@ export interface StoredMariadbMember {
 }
 
 export interface StoredMember {
+    /**
+     * A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+     */
+    container?: outputs.StoredContainerMember;
     /**
      * A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
      */

@@ -17,6 +17,8 @@ from . import _utilities
 from ._enums import *
 
 __all__ = [
+    'ContainerMemberArgs',
+    'ContainerMemberArgsDict',
     'FilesMemberArgs',
     'FilesMemberArgsDict',
     'HostArgs',
@@ -46,6 +48,98 @@ __all__ = [
 ]
 
 MYPY = False
+
+if not MYPY:
+    class ContainerMemberArgsDict(TypedDict):
+        files: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+        """
+        host: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        name: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A container of podman, by its name. A restore makes a container of this name.
+        """
+        pod: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+        """
+elif False:
+    ContainerMemberArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class ContainerMemberArgs:
+    def __init__(__self__, *,
+                 files: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 host: Optional[pulumi.Input[builtins.str]] = None,
+                 name: Optional[pulumi.Input[builtins.str]] = None,
+                 pod: Optional[pulumi.Input[builtins.str]] = None):
+        """
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] files: Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+        :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        :param pulumi.Input[builtins.str] name: A container of podman, by its name. A restore makes a container of this name.
+        :param pulumi.Input[builtins.str] pod: A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+        """
+        if files is not None:
+            pulumi.set(__self__, "files", files)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
+        if name is not None:
+            pulumi.set(__self__, "name", name)
+        if pod is not None:
+            pulumi.set(__self__, "pod", pod)
+
+    @property
+    @pulumi.getter
+    def files(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+        """
+        return pulumi.get(self, "files")
+
+    @files.setter
+    def files(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "files", value)
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @host.setter
+    def host(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "host", value)
+
+    @property
+    @pulumi.getter
+    def name(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A container of podman, by its name. A restore makes a container of this name.
+        """
+        return pulumi.get(self, "name")
+
+    @name.setter
+    def name(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "name", value)
+
+    @property
+    @pulumi.getter
+    def pod(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+        """
+        return pulumi.get(self, "pod")
+
+    @pod.setter
+    def pod(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "pod", value)
+
 
 if not MYPY:
     class FilesMemberArgsDict(TypedDict):
@@ -433,6 +527,10 @@ class MariadbMemberArgs:
 
 if not MYPY:
     class MemberArgsDict(TypedDict):
+        container: NotRequired[pulumi.Input['ContainerMemberArgsDict']]
+        """
+        A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+        """
         files: NotRequired[pulumi.Input['FilesMemberArgsDict']]
         """
         A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
@@ -463,6 +561,7 @@ elif False:
 @pulumi.input_type
 class MemberArgs:
     def __init__(__self__, *,
+                 container: Optional[pulumi.Input['ContainerMemberArgs']] = None,
                  files: Optional[pulumi.Input['FilesMemberArgs']] = None,
                  mariadb: Optional[pulumi.Input['MariadbMemberArgs']] = None,
                  postgres: Optional[pulumi.Input['PostgresMemberArgs']] = None,
@@ -470,6 +569,7 @@ class MemberArgs:
                  redis: Optional[pulumi.Input['RedisMemberArgs']] = None,
                  vm: Optional[pulumi.Input['VmMemberArgs']] = None):
         """
+        :param pulumi.Input['ContainerMemberArgs'] container: A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
         :param pulumi.Input['FilesMemberArgs'] files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
         :param pulumi.Input['MariadbMemberArgs'] mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param pulumi.Input['PostgresMemberArgs'] postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
@@ -477,6 +577,8 @@ class MemberArgs:
         :param pulumi.Input['RedisMemberArgs'] redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         :param pulumi.Input['VmMemberArgs'] vm: A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
         """
+        if container is not None:
+            pulumi.set(__self__, "container", container)
         if files is not None:
             pulumi.set(__self__, "files", files)
         if mariadb is not None:
@@ -489,6 +591,18 @@ class MemberArgs:
             pulumi.set(__self__, "redis", redis)
         if vm is not None:
             pulumi.set(__self__, "vm", vm)
+
+    @property
+    @pulumi.getter
+    def container(self) -> Optional[pulumi.Input['ContainerMemberArgs']]:
+        """
+        A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+        """
+        return pulumi.get(self, "container")
+
+    @container.setter
+    def container(self, value: Optional[pulumi.Input['ContainerMemberArgs']]):
+        pulumi.set(self, "container", value)
 
     @property
     @pulumi.getter

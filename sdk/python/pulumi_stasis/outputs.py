@@ -27,6 +27,7 @@ __all__ = [
     'RestoredMember',
     'Ssh',
     'Store',
+    'StoredContainerMember',
     'StoredFilesMember',
     'StoredMariadbMember',
     'StoredMember',
@@ -553,6 +554,72 @@ class Store(dict):
 
 
 @pulumi.output_type
+class StoredContainerMember(dict):
+    def __init__(__self__, *,
+                 endpoint: builtins.str,
+                 files: Optional[Sequence[builtins.str]] = None,
+                 host: Optional[builtins.str] = None,
+                 name: Optional[builtins.str] = None,
+                 pod: Optional[builtins.str] = None):
+        """
+        :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
+        :param Sequence[builtins.str] files: Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+        :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        :param builtins.str name: A container of podman, by its name. A restore makes a container of this name.
+        :param builtins.str pod: A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+        """
+        pulumi.set(__self__, "endpoint", endpoint)
+        if files is not None:
+            pulumi.set(__self__, "files", files)
+        if host is not None:
+            pulumi.set(__self__, "host", host)
+        if name is not None:
+            pulumi.set(__self__, "name", name)
+        if pod is not None:
+            pulumi.set(__self__, "pod", pod)
+
+    @property
+    @pulumi.getter
+    def endpoint(self) -> builtins.str:
+        """
+        Where the member is, without user, password and options. Computed.
+        """
+        return pulumi.get(self, "endpoint")
+
+    @property
+    @pulumi.getter
+    def files(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
+        """
+        return pulumi.get(self, "files")
+
+    @property
+    @pulumi.getter
+    def host(self) -> Optional[builtins.str]:
+        """
+        Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
+        """
+        return pulumi.get(self, "host")
+
+    @property
+    @pulumi.getter
+    def name(self) -> Optional[builtins.str]:
+        """
+        A container of podman, by its name. A restore makes a container of this name.
+        """
+        return pulumi.get(self, "name")
+
+    @property
+    @pulumi.getter
+    def pod(self) -> Optional[builtins.str]:
+        """
+        A pod of podman, by its name: all containers in it. A restore makes a pod of this name.
+        """
+        return pulumi.get(self, "pod")
+
+
+@pulumi.output_type
 class StoredFilesMember(dict):
     def __init__(__self__, *,
                  endpoint: builtins.str,
@@ -691,6 +758,7 @@ class StoredMariadbMember(dict):
 @pulumi.output_type
 class StoredMember(dict):
     def __init__(__self__, *,
+                 container: Optional['outputs.StoredContainerMember'] = None,
                  files: Optional['outputs.StoredFilesMember'] = None,
                  mariadb: Optional['outputs.StoredMariadbMember'] = None,
                  postgres: Optional['outputs.StoredPostgresMember'] = None,
@@ -698,6 +766,7 @@ class StoredMember(dict):
                  redis: Optional['outputs.StoredRedisMember'] = None,
                  vm: Optional['outputs.StoredVmMember'] = None):
         """
+        :param 'StoredContainerMember' container: A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
         :param 'StoredFilesMember' files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
         :param 'StoredMariadbMember' mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
         :param 'StoredPostgresMember' postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
@@ -705,6 +774,8 @@ class StoredMember(dict):
         :param 'StoredRedisMember' redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
         :param 'StoredVmMember' vm: A virtual machine of QEMU with its memory, devices and disks, by QMP socket or libvirt domain.
         """
+        if container is not None:
+            pulumi.set(__self__, "container", container)
         if files is not None:
             pulumi.set(__self__, "files", files)
         if mariadb is not None:
@@ -717,6 +788,14 @@ class StoredMember(dict):
             pulumi.set(__self__, "redis", redis)
         if vm is not None:
             pulumi.set(__self__, "vm", vm)
+
+    @property
+    @pulumi.getter
+    def container(self) -> Optional['outputs.StoredContainerMember']:
+        """
+        A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
+        """
+        return pulumi.get(self, "container")
 
     @property
     @pulumi.getter

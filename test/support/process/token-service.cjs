@@ -8,7 +8,7 @@ const seen = { confirmed: 0, beats: 0, connections: 0, errors: 0, backwards: 0, 
 
 function count() {
   seen.connections += 1;
-  const redis = net.connect(6379, '127.0.0.1');
+  const redis = net.connect(6379, process.env.REDIS_HOST ?? '127.0.0.1');
   redis.on('connect', () => redis.write('INCR confirmed\r\n'));
   redis.on('data', (answer) => {
     const confirmed = Number(String(answer).slice(1));
@@ -41,4 +41,4 @@ http
     } else if (verb === 'check') response.end(String(tokens.has(token)));
     else response.end(JSON.stringify({ ...seen, tokens: tokens.size, pid: process.pid }));
   })
-  .listen(7070, '127.0.0.1');
+  .listen(7070, process.env.LISTEN ?? '127.0.0.1');

@@ -1,0 +1,98 @@
+import type { FingerprintEntry } from '../../core/fingerprint.ts';
+import { digestOf } from '../../core/fingerprint-digest.ts';
+import type { Host } from '../../core/host.ts';
+import type { BlobDescriptor, Blobs } from '../../core/store.ts';
+import { streamOf } from '../../runtime/machine.ts';
+import { fingerprintTree } from '../../runtime/trees.ts';
+import type { LookedContainer } from './look.ts';
+
+/**
+ * What is gone of an image: in what its layers show together, and not in what they show below the container's changes.
+ * Read by overlays of our own, read-only, in a mount namespace that ends with the command; so whatever marks what is
+ * gone (whiteouts, opaque folders), the kernel reads it.
+ *   CHANGES LAYER      LAYER: podman's folder of the container's layer, which names those below it in short
+ */
+const GONE = `
+changes=$1 layer=$2
+top=$(mktemp -d) || exit 1
+trap 'rmdir "$top"' EXIT
+unshare --mount --propagation private sh -c '
+mount -t tmpfs tmpfs "$3" && mkdir "$3/now" "$3/image" && cd "$2/.." && lowers=$(cat "$2/lower") || exit 1
+mount -t overlay -o "ro,lowerdir=$1:$lowers" overlay "$3/now" || exit 1
+case $lowers in *:*) mount -t overlay -o "ro,lowerdir=$lowers" overlay "$3/image" || exit 1; image=$3/image ;; *) image=$lowers/. ;; esac
+list() { (cd -- "$1" && find . -mindepth 1 -printf "%P\\\\0" | LC_ALL=C sort -z); }
+list "$image" > "$3/before"; list "$3/now" > "$3/after"
+LC_ALL=C comm -z -23 "$3/before" "$3/after"
+' stasis "$changes" "$layer" "$top"
+`;
+
+/** Paths within the container, topmost only, sorted. */
+export async function goneFrom(
+  changes: string,
+  looked: Pick<LookedContainer, 'upper'>,
+  host: Host,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const layer = looked.upper.slice(0, looked.upper.lastIndexOf('/'));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of streamOf(host, ['sh', '-c', GONE, 'stasis', changes, layer], signal))
+    chunks.push(chunk);
+  const paths = Buffer.concat(chunks)
+    .toString('utf8')
+    .split('\0')
+    .filter((path) => path !== '');
+  const gone = new Set(paths);
+  return paths.filter((path) => !parentsOf(path).some((parent) => gone.has(parent)));
+}
+
+function parentsOf(path: string): string[] {
+  const steps = path.split('/').slice(0, -1);
+  return steps.map((_, index) => steps.slice(0, index + 1).join('/'));
+}
+
+/** All that was added or changed, without what marks that something is gone, and without sockets: CRIU binds them anew. */
+const PACK = `
+cd -- "$1" && find . ! -type c ! -type s -print0 |
+  tar --create --no-recursion --null --verbatim-files-from --files-from=- --numeric-owner --xattrs --acls --sparse \\
+    --xattrs-exclude='trusted.overlay.*' --file=-
+`;
+
+export function copyChanges(
+  changes: string,
+  blobs: Blobs,
+  host: Host,
+  signal: AbortSignal,
+): Promise<BlobDescriptor> {
+  return blobs.put(streamOf(host, ['sh', '-c', PACK, 'stasis', changes], signal), { chunking: 'content' });
+}
+
+/** What podman itself makes in each container, so that something can be mounted there. */
+const PODMANS_OWN = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf', 'run/.containerenv', 'run/secrets'];
+const SKIPPED_KINDS = new Set(['c', 's']);
+
+/**
+ * Every file that the container has changed of its image, and what of it is gone. Where something is mounted, the
+ * image's file below it is no state of the container.
+ */
+export async function fingerprintChanges(
+  name: string,
+  changes: string,
+  looked: Pick<LookedContainer, 'upper' | 'container'>,
+  host: Host,
+  signal: AbortSignal,
+): Promise<FingerprintEntry[]> {
+  const top = `/${name}/root`;
+  const mounted = (looked.container.Mounts ?? []).map(({ Destination }) => Destination.slice(1));
+  const left = new Set([...PODMANS_OWN, ...mounted].map((path) => `file${top}/${path}`));
+  const [files, gone] = await Promise.all([
+    fingerprintTree(top, changes, host, signal),
+    goneFrom(changes, looked, host, signal),
+  ]);
+  const changed = files.filter(
+    ({ object, facts }) => !left.has(object) && !SKIPPED_KINDS.has(String(facts?.kind)),
+  );
+  return [
+    ...changed,
+    ...gone.map((path) => ({ object: `gone${top}/${path}`, digest: digestOf('gone'), facts: {} })),
+  ];
+}

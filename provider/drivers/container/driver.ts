@@ -1,0 +1,47 @@
+import type { Context } from '../../core/context.ts';
+import type { Driver, Held } from '../../core/driver.ts';
+import type { Host } from '../../core/host.ts';
+import { examine, planCapture } from './plan.ts';
+import { planRestore } from './plan-restore.ts';
+import { restoreContainers, undoContainers } from './restore.ts';
+import { ContainerSession } from './session.ts';
+import { type ContainerSpec, containerSpec, endpointOf } from './spec.ts';
+
+/**
+ * Containers of podman with their memory, image, changes, volumes and networks, by crun and CRIU. See README.md for
+ * what it captures, how, and what it refuses.
+ */
+export const containerDriver: Driver<ContainerSpec> = {
+  name: 'container',
+  summary:
+    'A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.',
+  spec: containerSpec,
+  traits: { layers: ['compute', 'runtime', 'data'], fidelity: 'identical', copies: 'after-release', rank: 0 },
+  endpoint: endpointOf,
+  plan: planCapture,
+  prepare: ContainerSession.open,
+  planRestore,
+  restore: restoreContainers,
+  observe,
+  undo: (_spec, at, entry, context) => undoContainers(at, entry, context),
+  examine,
+};
+
+/** How long the containers may be frozen to be looked at. */
+const LEASE_MS = 10_000;
+
+/** As they are at one instant from now: frozen and dumped for that, and let go at once. */
+async function observe(spec: ContainerSpec, at: Host, context: Context): Promise<Held> {
+  const session = await ContainerSession.open(spec, at, context);
+  try {
+    await session.look(LEASE_MS, context.signal);
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    fingerprint: () => session.fingerprintHere(),
+    release: async () => {},
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}

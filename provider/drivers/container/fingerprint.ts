@@ -1,0 +1,64 @@
+import type { FingerprintEntry } from '../../core/fingerprint.ts';
+import { digestOf } from '../../core/fingerprint-digest.ts';
+import type { Definition } from './definition.ts';
+import type { Container } from './podman.ts';
+
+/** What of podman's description of a container is its own, and not a matter of the host or of the day. */
+const SETTINGS = ['process', 'hostname', 'linux'] as const;
+/** Within those: names of this host's groups and namespaces. */
+const OF_THE_HOST = new Set(['cgroupsPath', 'namespaces', 'mountLabel', 'selinuxLabel', 'apparmorProfile']);
+const CONFIG = [
+  ...['labels', 'entrypoint', 'command', 'stopSignal', 'stopTimeout', 'user', 'workDir', 'restart_policy'],
+  ...[
+    'restartPolicy',
+    'healthcheck',
+    'namedVolumes',
+    'imageVolumes',
+    'newNetworks',
+    'portMappings',
+    'portmappings',
+  ],
+];
+
+/** The image, and every setting of the container that it was made with. Values are digests: some are secrets. */
+export function fingerprintDefinition(
+  name: string,
+  container: Container,
+  definition: Definition,
+): FingerprintEntry[] {
+  const spec = jsonOf(definition, 'spec.dump');
+  const config = jsonOf(definition, 'config.dump');
+  const entry = (object: string, value: unknown): FingerprintEntry => ({
+    object: `${name}/config/${object}`,
+    digest: digestOf(stable(value)),
+  });
+  return [
+    { object: `${name}/image`, digest: digestOf(container.Image), facts: { image: container.Image } },
+    ...SETTINGS.flatMap((key) => (spec[key] === undefined ? [] : [entry(`spec/${key}`, spec[key])])),
+    ...CONFIG.flatMap((key) => (config[key] === undefined ? [] : [entry(key, config[key])])),
+    ...mountsOf(container).map(([place, what]) => entry(`mount${place}`, what)),
+    ...Object.entries(container.NetworkSettings?.Networks ?? {}).map(([network, { IPAddress }]) =>
+      entry(`network/${network}`, IPAddress),
+    ),
+  ];
+}
+
+function mountsOf({ Mounts }: Container): (readonly [string, unknown])[] {
+  return (Mounts ?? []).map(({ Type, Name, Source, Destination, RW }) => [
+    Destination,
+    [Type, Type === 'volume' ? Name : Source, RW],
+  ]);
+}
+
+function jsonOf(definition: Definition, name: string): Record<string, unknown> {
+  return JSON.parse(definition.get(name)?.toString('utf8') ?? '{}') as Record<string, unknown>;
+}
+
+/** JSON with sorted keys, without what is the host's. */
+function stable(value: unknown): string {
+  return JSON.stringify(value, (key, inner: unknown) => {
+    if (OF_THE_HOST.has(key)) return undefined;
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

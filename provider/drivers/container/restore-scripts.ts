@@ -1,0 +1,97 @@
+/**
+ * Called by CRIU, which tells the first process of what it restores. Before any connection is alive, a gate is put into
+ * the container's network, which drops all that belongs to TCP: a segment that finds no other end yet would be answered
+ * by a reset. When everything is restored and every task still stopped, the container's own control group is frozen, so
+ * that nothing executes once CRIU lets go.
+ */
+export const HOOK = `#!/bin/sh
+[ -n "$CRTOOLS_INIT_PID" ] || exit 0
+enter="nsenter --net=/proc/$CRTOOLS_INIT_PID/ns/net"
+case $CRTOOLS_SCRIPT_ACTION in
+post-restore)
+  $enter nft list table inet stasis > /dev/null 2>&1 && exit 0
+  printf 'table inet stasis {\\nchain input {\\ntype filter hook input priority -300; policy accept;\\nmeta l4proto tcp drop\\n}\\nchain output {\\ntype filter hook output priority -300; policy accept;\\nmeta l4proto tcp drop\\n}\\n}\\n' |
+    $enter nft -f - ;;
+pre-resume)
+  read -r groups < "\${0%/*}/groups" && group=$(sed -n 's/^0:://p' "/proc/$CRTOOLS_INIT_PID/cgroup")
+  case $group in '' | /) exit 1 ;; esac
+  echo 1 > "$groups$group/cgroup.freeze" ;;
+esac
+`;
+
+/** FOLDER GROUPS HOOK: what all restores of a member share. */
+export const MAKE_FOLDER = `
+mkdir -p -m 700 -- "$1" "$1/home/.criu" || exit 1
+printf '%s\\n' "$2" > "$1/groups" || exit 1
+printf %s "$3" > "$1/hook" && chmod 700 "$1/hook" || exit 1
+printf 'action-script %s\\n' "$1/hook" > "$1/home/.criu/default.conf"
+`;
+
+/** FOLDER IMPORT ID [POD]: podman makes the container and lets CRIU fill it; what CRIU says goes along where it fails. */
+export const RESTORE = `
+folder=$1 import=$2 id=$3 pod=$4
+tar --create --file="$import.tar" --directory="$import" . && rm -rf -- "$import" || exit 1
+HOME="$folder/home" podman container restore --import "$import.tar" --ignore-volumes --tcp-established --file-locks \\
+  \${pod:+--pod "$pod"} > "$folder/said" 2>&1
+status=$?
+rm -f -- "$import.tar"
+[ $status = 0 ] && exit 0
+place=$(podman container inspect --format '{{.StaticDir}}' -- "$id" 2> /dev/null)
+{ grep -s Error "$place/restore.log" | grep -v RLIMIT_NOFILE; tail -n 1 "$folder/said"; } | head -n 5 >&2
+exit 1
+`;
+
+/** Of a volume's folder, after podman has mounted it for the first time: PATH OWNER MODE PATH OWNER MODE … */
+export const OWN_FOLDERS = `
+while [ $# -gt 2 ]; do chown "$2" "$1" && chmod "$3" "$1" || exit 1; shift 3; done
+`;
+
+/**
+ * Lets containers go: RECORD REMEMBERED GROUP PID GROUP PID … A connection of which no container of this host has the
+ * other end is reset, as its peer is not here. Then the gates open, and all are thawed.
+ */
+export const RELEASE = `
+record=$1 remembered=$2; shift 2
+mkdir -p -m 700 "\${record%/*}" && printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
+ends=
+for pid in $(podman ps --no-trunc --format '{{.Pid}}' 2> /dev/null); do
+  ends="$ends $(nsenter --net="/proc/$pid/ns/net" ss -Htn state established 2> /dev/null | while read -r r s local peer rest; do printf '%s|%s ' "$local" "$peer"; done)"
+done
+open() {
+  enter="nsenter --net=/proc/$1/ns/net"
+  $enter nft list table inet stasis > /dev/null 2>&1 || return 0
+  $enter ss -Htn state established | while read -r r s local peer rest; do
+    case " $ends " in *" $peer|$local "*) ;; *) $enter ss -K src "$local" dst "$peer" > /dev/null 2>&1 ;; esac
+  done
+  $enter nft delete table inet stasis
+}
+groups=
+while [ $# -gt 1 ]; do open "$2" || exit 1; groups="$groups $1"; shift 2; done
+for group in $groups; do echo 0 > "$group/cgroup.freeze" || exit 1; done
+`;
+
+/** Ends and removes what is named as KIND:NAME, in this order. Idempotent: what is gone is fine. */
+export const DROP = `
+groups=$1; shift
+for one in "$@"; do
+  name=\${one#*:}
+  case $one in
+  container:*)
+    podman container exists "$name" || continue
+    pid=$(podman container inspect --format '{{.State.Pid}}' -- "$name" 2> /dev/null)
+    group=$(sed -n 's/^0:://p' "/proc/\${pid:-0}/cgroup" 2> /dev/null)
+    # Ended while it is frozen: it never runs.
+    case $group in '' | /) ;; *) echo 1 > "$groups$group/cgroup.kill" ;; esac
+    podman container rm --force --time 0 -- "$name" > /dev/null || exit 1 ;;
+  pod:*) ! podman pod exists "$name" || podman pod rm --force --time 0 -- "$name" > /dev/null || exit 1 ;;
+  volume:*) ! podman volume exists "$name" || podman volume rm -- "$name" > /dev/null || exit 1 ;;
+  # Other members' containers may live in it: then it goes with the last of them.
+  network:*)
+    ! podman network exists "$name" || podman network rm -- "$name" > /dev/null 2>&1 ||
+      podman ps --all --quiet --filter "network=$name" | grep -q . || exit 1 ;;
+  image:*) podman image rm -- "$name" > /dev/null 2>&1 ;;
+  folder:*) rm -rf -- "$name" || exit 1 ;;
+  esac
+done
+exit 0
+`;

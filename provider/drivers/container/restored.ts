@@ -1,0 +1,117 @@
+import type { Context } from '../../core/context.ts';
+import type { Held, RestoreOptions } from '../../core/driver.ts';
+import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
+import type { Host } from '../../core/host.ts';
+import { Dump, imagesIn, makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
+import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
+import { runScript } from '../../runtime/machine.ts';
+import { fingerprintTree } from '../../runtime/trees.ts';
+import { configureCriu, DUMP_OPTIONS, dumpCommand } from './captured.ts';
+import { fingerprintChanges } from './changes.ts';
+import { type Content, memoryBytes } from './content.ts';
+import { exportDefinition } from './definition.ts';
+import { fingerprintDefinition } from './fingerprint.ts';
+import type { LookedContainer } from './look.ts';
+import { dropMade, type Made } from './made.ts';
+import type { Place } from './place.ts';
+import { RELEASE } from './restore-scripts.ts';
+import { sorted } from './session.ts';
+import type { ContainerSpec } from './spec.ts';
+
+interface Parts {
+  readonly spec: ContainerSpec;
+  readonly host: Host;
+  readonly context: Context;
+  readonly content: Content;
+  readonly place: Place;
+  readonly containers: readonly LookedContainer[];
+  readonly options: RestoreOptions;
+  readonly made: Made;
+}
+
+const RELEASE_MS = 60_000;
+
+/** Containers that were brought back and are frozen still. */
+export class RestoredContainers implements Held {
+  private readonly parts: Parts;
+  private released = false;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+  }
+
+  /** Of what is there: dumped again, and read from podman and from disk. Not of what was written to be restored. */
+  async *fingerprint(): Fingerprint {
+    const { host, context, content, containers } = this.parts;
+    const { signal } = context;
+    const folder = await makeMemoryFolder(host, 2 * memoryBytes(content), signal);
+    try {
+      const entries: FingerprintEntry[] = [];
+      for (const [index, looked] of containers.entries()) {
+        const name = this.capturedName(looked);
+        entries.push(...(await this.fingerprintOne(name, looked, `${folder}/${index}`)));
+      }
+      yield* sorted([...entries, ...(await this.fingerprintFolders())]);
+    } finally {
+      await removeFolder(host, folder, new AbortController().signal);
+    }
+  }
+
+  /** A target may have another name; what is compared goes by the name in the snapshot. */
+  private capturedName({ container }: LookedContainer): string {
+    const { content } = this.parts;
+    return content.pod ? container.Name : content.containers[0]!.name;
+  }
+
+  private async fingerprintOne(
+    name: string,
+    looked: LookedContainer,
+    folder: string,
+  ): Promise<FingerprintEntry[]> {
+    const { host, context } = this.parts;
+    const { signal } = context;
+    const { container, upper, shm } = looked;
+    const definition = await exportDefinition(`${folder}/podman`, container, host, signal);
+    await configureCriu(`${folder}/home`, DUMP_OPTIONS, host, signal);
+    const own = `${folder}/dump`;
+    await runScript(host, 'mkdir -p -m 700 -- "$1"', [own], { signal });
+    const command = dumpCommand(`${folder}/home`, container.OCIRuntime, container.Id, own);
+    await (await Dump.ready(own, command, host)).run(signal);
+    const memory = await fingerprintImages(await imagesIn(own, host, signal));
+    return [
+      ...fingerprintDefinition(name, container, definition),
+      ...(await fingerprintChanges(name, upper, looked, host, signal)),
+      ...(shm === '' ? [] : await fingerprintTree(`/${name}/shm`, shm, host, signal)),
+      ...memory.map((entry) => ({ ...entry, object: `${name}/${entry.object}` })),
+    ];
+  }
+
+  private async fingerprintFolders(): Promise<FingerprintEntry[]> {
+    const { host, context, content, containers } = this.parts;
+    const mounts = containers.flatMap(({ container }) => container.Mounts ?? []);
+    const volumes = content.volumes.map(({ name }) => ({
+      name: `/volume/${name}`,
+      path: mounts.find((mount) => mount.Type === 'volume' && mount.Name === name)?.Source ?? '',
+    }));
+    const folders = content.folders.map(({ path }) => ({ name: `/host${path}`, path }));
+    const entries = [...volumes, ...folders].map(({ name, path }) =>
+      fingerprintTree(name, path, host, context.signal),
+    );
+    return (await Promise.all(entries)).flat();
+  }
+
+  async release(): Promise<void> {
+    if (this.released) return;
+    const { host, place, containers, options } = this.parts;
+    const { signal } = new AbortController();
+    const ids = containers.map(({ container }) => container.Id);
+    const remembered = JSON.stringify({ restoreId: options.restoreId, containers: ids });
+    const frozen = containers.flatMap(({ group, container }) => [group, String(container.State.Pid)]);
+    await runScript(host, RELEASE, [place.record, remembered, ...frozen], { signal, timeoutMs: RELEASE_MS });
+    this.released = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.released) await dropMade(this.parts.made, this.parts.host);
+  }
+}
