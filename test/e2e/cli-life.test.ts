@@ -260,6 +260,7 @@ describe('the command line on real Postgres, Redis and a folder', () => {
       'postgres',
       'process',
       'redis',
+      'vm',
     ]);
     expect(store).toMatchObject({ location: shop.workspace.path('snapshots'), problems: [] });
     expect((await shop.run(['doctor'])).stdout).toMatch(/^ {4}pg_dump, pg_restore and psql \d+/m);
