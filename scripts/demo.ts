@@ -45,12 +45,13 @@ async function main(): Promise<void> {
   }
 }
 
-function succeeded({ applied, audit, secondPlanEmpty }: DemoResult): boolean {
+function succeeded({ applied, audit, secondPlanEmpty, memory }: DemoResult): boolean {
   const same = applied.verdict === 'identical' || applied.verdict === 'equivalent';
-  return same && applied.sharp && audit.consistent && secondPlanEmpty !== false;
+  const remembered = 'reason' in memory || memory.faults.length === 0;
+  return same && applied.sharp && audit.consistent && remembered && secondPlanEmpty !== false;
 }
 
-function jsonOf({ engine, applied, audit, shop, secondPlanEmpty }: DemoResult) {
+function jsonOf({ engine, applied, audit, shop, secondPlanEmpty, memory }: DemoResult) {
   return {
     engine,
     ...applied,
@@ -59,6 +60,7 @@ function jsonOf({ engine, applied, audit, shop, secondPlanEmpty }: DemoResult) {
     faults: audit.faults,
     orders: audit.orders,
     slowestOrderMs: shop.slowestMs,
+    memory,
   };
 }
 

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 // A build takes many minutes, in which an open shop would sell on and on.
 test('whether the engine can be had is known before anything is started', async () => {
-  const options = { engine: 'terraform', keep: false, json: true } as const;
+  const options = { engine: 'terraform', keep: false, lab: false, json: true } as const;
   const demo = runDemo(options, folder, AbortSignal.timeout(60_000), async () => {});
   await expect(demo).rejects.toThrow('is not on PATH');
   expect(await readdir(folder)).toEqual([]);

@@ -9,6 +9,8 @@ import { type Audit, auditShop } from './shop/books.ts';
 import type { ShopReport } from './shop/main.ts';
 import { type Shop, startShop } from './shop-process.ts';
 import { type Side, startSide } from './side.ts';
+import { startMachines } from './tokens/machines.ts';
+import { auditMemory, type MemoryAudit } from './tokens/memory.ts';
 
 /** So many orders are sold before the picture is taken. */
 const ORDERS_FIRST = 200;
@@ -24,6 +26,8 @@ export interface DemoResult {
   /** Of the twin's books. */
   readonly audit: Audit;
   readonly secondPlanEmpty: boolean | null;
+  /** Of what was in a process's memory; or why there was no such process. */
+  readonly memory: MemoryAudit | { readonly reason: string };
 }
 
 /** The two sides, to be looked at by whoever runs the demo. */
@@ -48,22 +52,29 @@ export async function runDemo(
   say('starting a Postgres and a Redis for the shop, and another pair for its twin');
   const [shopSide, twinSide] = await startSides(scope, folder);
   signal.throwIfAborted();
+  const machines = options.lab ? await startMachines(signal) : { reason: '--no-lab was given' };
+  if ('reason' in machines) say(`without a process that has something in its memory: ${machines.reason}`);
+  const tokens = 'reason' in machines ? undefined : scope.use(machines);
   say('opening the shop: orders in Postgres, carts in Redis, receipts in a folder');
-  const shop = scope.use(await startShop(shopSide.stores));
+  const shop = scope.use(await startShop(shopSide.stores, tokens?.url));
   await untilSold(shop, ORDERS_FIRST, signal);
-  const engine = await engineFor({ folder, shop: shopSide.stores, twin: twinSide.stores });
+  const engine = await engineFor({ folder, shop: shopSide.stores, twin: twinSide.stores, lab: tokens?.lab });
+  const before = await shop.report();
   say(`${engine.title}: photographing the shop while it sells, and bringing it to life elsewhere`);
   const applied = await engine.apply(signal);
   const report = await shop.report();
   const secondPlanEmpty = await engine.secondPlanEmpty(signal);
+  const audit = await auditShop(twinSide.stores);
+  const memory = 'reason' in machines ? machines : await auditMemory(machines, before.tokens, audit);
   const result: DemoResult = {
     engine: engine.name,
     engineTitle: engine.title,
     applied,
     snapshot: await readSnapshot(folder, applied.reference, signal),
     shop: report,
-    audit: await auditShop(twinSide.stores),
+    audit,
     secondPlanEmpty,
+    memory,
   };
   await show(result, { shop: shopSide, twin: twinSide });
 }

@@ -27,12 +27,27 @@ export function drawScreen(
       `${applied.verdict}, ${formatBytes(applied.sizeBytes)} restored in ${formatMs(applied.restoreMs)} out of ${formatBytes(applied.storedBytes)}`,
     ],
     ['its books', `${books}: ${audit.consistent ? instant : audit.faults.join('; ')}`],
+    ...memoryFacts(result.memory),
     ['second plan', secondPlan(result.secondPlanEmpty)],
   ];
   const lines = facts.map(([name, text]) => `  ${name.padEnd(12)}${text}`);
   return ['', renderTimeline(manifest, { width, color: terminal.color, digest }), '', ...lines, ''].join(
     '\n',
   );
+}
+
+function memoryFacts(memory: DemoResult['memory']): [string, string][] {
+  if ('reason' in memory) return [['in memory', `nothing was captured: ${memory.reason}`]];
+  const { loggedIn, stillLoggedIn, stepAtCut, stepNow, stepsInAll, awayMs, faults } = memory;
+  const number = (value: number): string => value.toLocaleString('en');
+  if (faults.length > 0) return [['in memory', faults.join('; ')]];
+  return [
+    ['logged in', `${stillLoggedIn} of ${loggedIn} customers still are, whose tokens are in no store`],
+    [
+      'its job',
+      `goes on at step ${number(stepAtCut ?? 0)} of ${number(stepsInAll)} after ${formatMs(awayMs ?? 0)} away, now at ${number(stepNow)}; none left out`,
+    ],
+  ];
 }
 
 function secondPlan(empty: boolean | null): string {

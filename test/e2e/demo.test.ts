@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { findPulumi } from '../../scripts/engines/pulumi.ts';
 import { findTool } from '../../scripts/setup/tools.ts';
+import { labOrReason } from '../support/lab.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const RUN_MS = 240_000;
@@ -95,6 +96,20 @@ function interrupt(demo: Demo): void {
   process.kill(-demo.child.pid!, 'SIGINT');
 }
 
+/** Customers are logged in still, and the job goes on; or it is said why there was nobody to remember either. */
+function expectMemory(memory: Record<string, unknown>): void {
+  if (lab.reason !== undefined) {
+    expect(memory).toEqual({ reason: lab.reason });
+    return;
+  }
+  expect(memory).toMatchObject({ faults: [], stillLoggedIn: memory.loggedIn, stepsInAll: 1_000_000 });
+  expect(memory.loggedIn).toBeGreaterThan(100);
+  expect(memory.stepAtCut).toBeGreaterThan(0);
+  expect(memory.stepNow).toBeGreaterThan(Number(memory.stepAtCut));
+  expect(memory.awayMs).toBeGreaterThan(0);
+}
+
+const lab = await labOrReason();
 const engines = ['terraform', 'tofu', 'pulumi', 'stasis'] as const;
 const missing = new Map<string, string>();
 for (const engine of engines) {
@@ -128,6 +143,7 @@ describe('the demo', () => {
         for (const figure of ['sizeBytes', 'storedBytes', 'pauseMs', 'restoreMs', 'orders'])
           expect(result[figure]).toBeGreaterThan(0);
         expect(demo.stderr()).toContain('one instant');
+        expectMemory(result.memory);
         await expectNothingLeft();
       },
       RUN_MS,

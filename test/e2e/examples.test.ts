@@ -39,8 +39,16 @@ async function writeSite(folder: string): Promise<void> {
 test('every example is applied by a test', async () => {
   const entries = await readdir(EXAMPLES, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  // The shop is what the demo applies; it and those of AWS and Kubernetes have tests of their own for Pulumi.
-  expect(folders.sort()).toEqual(['aws', 'folder', 'kubernetes', 'look-up', 'shop', 'three-databases']);
+  // The shops are what the demo applies; the first and those of AWS and Kubernetes have tests of their own for Pulumi.
+  expect(folders.sort()).toEqual([
+    'aws',
+    'folder',
+    'kubernetes',
+    'look-up',
+    'shop',
+    'shop-with-memory',
+    'three-databases',
+  ]);
 });
 
 describeEngines((engine) => {

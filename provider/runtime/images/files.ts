@@ -124,11 +124,15 @@ async function queuesOf(images: Images, inode: number): Promise<string> {
   return digestOf(entry.number(1), entry.number(2), entry.number(3), entry.number(4), rest);
 }
 
-/** Words as they lie in memory: one for IPv4, four for IPv6. */
+/** What an IPv6 socket has for an address of IPv4. */
+const MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
+
+/** Words as they lie in memory: one for IPv4, four for IPv6. An address of IPv4 reads the same in both. */
 function addressOf(words: readonly number[]): string {
   const bytes = Buffer.alloc(words.length * 4);
   for (const [index, word] of words.entries()) bytes.writeUInt32LE(word >>> 0, index * 4);
   if (bytes.length === 4) return bytes.join('.');
+  if (bytes.subarray(0, MAPPED.length).equals(MAPPED)) return bytes.subarray(MAPPED.length).join('.');
   const groups = Array.from({ length: bytes.length / 2 }, (_, index) => bytes.readUInt16BE(index * 2));
   return `[${groups.map((group) => group.toString(16)).join(':')}]`;
 }

@@ -1,7 +1,13 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VERSION } from '../../../provider/composition/version.ts';
-import { type Applied, type DemoEngine, type DemoSetting, exampleVariables } from './engine.ts';
+import {
+  type Applied,
+  type DemoEngine,
+  type DemoSetting,
+  exampleFolder,
+  exampleVariables,
+} from './engine.ts';
 import { runWell } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -12,7 +18,7 @@ export async function commandLineEngine(setting: DemoSetting): Promise<DemoEngin
   const work = join(setting.folder, 'work');
   await mkdir(work, { recursive: true });
   for (const file of ['app.yaml', 'twin.yaml'])
-    await copyFile(join(ROOT, 'examples/shop', file), join(work, file));
+    await copyFile(join(exampleFolder(setting), file), join(work, file));
   const env = { ...process.env, ...exampleVariables(setting) };
   const stasis = async <T>(signal: AbortSignal, ...args: string[]): Promise<T> => {
     const { stdout } = await runWell([STASIS, ...args, '--json'], { cwd: work, env, signal });

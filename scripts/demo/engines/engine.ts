@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import type { Lab } from '../../lab/lab.ts';
 import type { ShopStores } from '../shop/stores.ts';
 
 export const ENGINE_NAMES = ['terraform', 'tofu', 'pulumi', 'stasis'] as const;
@@ -32,10 +34,19 @@ export interface DemoSetting {
   readonly folder: string;
   readonly shop: ShopStores;
   readonly twin: ShopStores;
+  /** The machines of the token service, where there is one. */
+  readonly lab: Lab | undefined;
+}
+
+const EXAMPLES = join(import.meta.dirname, '../../../examples');
+
+/** What the engine applies. */
+export function exampleFolder({ lab }: DemoSetting): string {
+  return join(EXAMPLES, lab === undefined ? 'shop' : 'shop-with-memory');
 }
 
 /** The example's inputs by the names of its variables, in capitals. */
-export function exampleVariables({ shop, twin }: DemoSetting): Readonly<Record<string, string>> {
+export function exampleVariables({ shop, twin, lab }: DemoSetting): Readonly<Record<string, string>> {
   return {
     SHOP_ORDERS_URL: shop.ordersUrl,
     SHOP_CARTS_URL: shop.cartsUrl,
@@ -43,5 +54,11 @@ export function exampleVariables({ shop, twin }: DemoSetting): Readonly<Record<s
     TWIN_ORDERS_URL: twin.ordersUrl,
     TWIN_CARTS_URL: twin.cartsUrl,
     TWIN_RECEIPTS: twin.receiptsPath,
+    ...(lab && {
+      CLOUD_ADDRESS: lab.hosts.cloud.address,
+      SOVEREIGN_ADDRESS: lab.hosts.sovereign.address,
+      SSH_KEY_FILE: lab.keyFile,
+      SSH_KNOWN_HOSTS: lab.knownHostsFile,
+    }),
   };
 }

@@ -6,7 +6,13 @@ import { type PulumiTools, pulumiEnvironment } from '../../engines/pulumi.ts';
 import { cacheFolder } from '../../setup/cache.ts';
 import { versionOf } from '../../setup/programs.ts';
 import { say } from '../../setup/say.ts';
-import { type Applied, type DemoEngine, type DemoSetting, exampleVariables } from './engine.ts';
+import {
+  type Applied,
+  type DemoEngine,
+  type DemoSetting,
+  exampleFolder,
+  exampleVariables,
+} from './engine.ts';
 import { runWell } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -24,7 +30,7 @@ export async function pulumiEngine(tools: PulumiTools, setting: DemoSetting): Pr
   ];
   for (const folder of [home, state, work]) await mkdir(folder, { recursive: true });
   await installPlugin({ root: ROOT, home });
-  await copyFile(join(ROOT, 'examples/shop/pulumi-yaml/Pulumi.yaml'), join(work, 'Pulumi.yaml'));
+  await copyFile(join(exampleFolder(setting), 'pulumi-yaml/Pulumi.yaml'), join(work, 'Pulumi.yaml'));
   const passphrase = randomBytes(18).toString('base64url');
   const env = {
     ...pulumiEnvironment(tools, { home, state, passphrase }),

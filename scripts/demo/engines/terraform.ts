@@ -4,7 +4,13 @@ import { installPlugin } from '../../../provider/engines/terraform/install.ts';
 import { cacheFolder } from '../../setup/cache.ts';
 import { versionOf } from '../../setup/programs.ts';
 import { say } from '../../setup/say.ts';
-import { type Applied, type DemoEngine, type DemoSetting, exampleVariables } from './engine.ts';
+import {
+  type Applied,
+  type DemoEngine,
+  type DemoSetting,
+  exampleFolder,
+  exampleVariables,
+} from './engine.ts';
 import { run, runWell } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -29,7 +35,7 @@ export async function terraformEngine(
   await mkdir(work, { recursive: true });
   await installPlugin({ engine: address, root: ROOT, home });
   await writeFile(join(home, 'engine.rc'), '');
-  await copyFile(join(ROOT, 'examples/shop/main.tf'), join(work, 'main.tf'));
+  await copyFile(join(exampleFolder(setting), 'main.tf'), join(work, 'main.tf'));
   const env = environment(home, exampleVariables(setting));
   const call = (signal: AbortSignal) => ({ cwd: work, env, signal });
   return {

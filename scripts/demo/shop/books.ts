@@ -24,6 +24,8 @@ export interface Audit {
   readonly orders: number;
   readonly lastOrders: number;
   readonly receipts: number;
+  /** Orders in Postgres of each till, the first till's first. */
+  readonly tillOrders: readonly number[];
 }
 
 /** Reads the books of a shop that stands still, and checks them. */
@@ -57,6 +59,7 @@ export async function auditShop(stores: ShopStores): Promise<Audit> {
     orders: sum(books.map((till) => till.orderTotals.length)),
     lastOrders: sum(books.map((till) => till.lastOrder)),
     receipts: sum(books.map((till) => till.receiptTotals.length)),
+    tillOrders: books.map((till) => till.orderTotals.length),
   };
 }
 

@@ -3,6 +3,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import type { TokensClient } from '../tokens/client.ts';
 import { choose } from './open.ts';
 import { type Carts, connectCarts, connectOrders, type ShopStores } from './stores.ts';
 
@@ -18,22 +19,26 @@ interface Sale {
 const DELIVERIES = ['collect', 'courier', 'post'] as const;
 
 /**
- * A till sells one order after another, each through all three stores in this order: a cart in Redis, the order in
- * Postgres, its number and the till's takings in Redis, a receipt in the folder. Whatever one instant shows, a till is
+ * A till sells one order after another, each through all stores in this order: where there is a token service, its
+ * number and who buys in that one's memory; a cart in Redis, the order in Postgres, its number and the till's takings in
+ * Redis, a receipt in the folder. Whatever one instant shows, a till is
  * in the middle of at most one order: that is what a consistent picture must show too.
  */
 export async function runTill(
   till: number,
   stores: ShopStores,
-  onSold: (tookMs: number) => void,
+  tokens: TokensClient | undefined,
+  onSold: (tookMs: number, token: string | undefined) => void,
   signal: AbortSignal,
 ): Promise<void> {
   await using orders = await connectOrders(stores);
   await using carts = await connectCarts(stores);
   for (let number = 1; !signal.aborted; number += 1) {
     const startedAtMs = performance.now();
-    await sell({ till, number, ...basket() }, orders, carts, stores);
-    onSold(performance.now() - startedAtMs);
+    const sale: Sale = { till, number, ...basket() };
+    const token = await tokens?.begin(till, number, sale.customer);
+    await sell(sale, orders, carts, stores);
+    onSold(performance.now() - startedAtMs, token);
     await sleep(15 + Math.random() * 30);
   }
 }

@@ -34,7 +34,7 @@ export interface LabStore {
 const SERVICE = `
 name=$1 user=$2; shift 2
 cd /
-setsid setpriv --reuid "$user" --regid "$user" --init-groups "$@" < /dev/null > /dev/null 2>&1 &
+setsid setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@" < /dev/null > /dev/null 2>&1 &
 echo $! > "/run/$name.pid"
 `;
 
