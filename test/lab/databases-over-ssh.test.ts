@@ -28,9 +28,11 @@ const PATIENCE_MS = 180_000;
 describe('databases of hosts that are reached by SSH', () => {
   let lab: Lab;
   let folder: string;
+  let key: string;
   beforeAll(async () => {
     if (here.reason !== undefined) return;
     lab = await here.start();
+    key = await readFile(lab.keyFile, 'utf8');
     folder = await mkdtemp(join(tmpdir(), 'stasis-over-ssh-'));
     await Promise.all([startServers(lab), startMariadbs(lab)]);
   }, PATIENCE_MS);
@@ -39,14 +41,17 @@ describe('databases of hosts that are reached by SSH', () => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }, PATIENCE_MS);
 
-  async function document(host: 'cloud' | 'sovereign', more: object = {}, ssh: object = {}): Promise<string> {
+  function hostOf(host: 'cloud' | 'sovereign') {
     const { address, hostKey } = lab.hosts[host];
+    return { ssh: { address, user: 'root', privateKey: key, hostKey } };
+  }
+
+  async function document(host: 'cloud' | 'sovereign', more: object = {}, ssh: object = {}): Promise<string> {
     const file = join(folder, `${host}.yaml`);
-    const key = await readFile(lab.keyFile, 'utf8');
     await writeFile(
       file,
       stringify({
-        hosts: { [host]: { ssh: { address, user: 'root', privateKey: key, hostKey, ...ssh } } },
+        hosts: { [host]: { ssh: { ...hostOf(host).ssh, ...ssh } } },
         members: {
           orders: { postgres: { url: ORDERS, host } },
           sessions: { redis: { url: SESSIONS, host } },
@@ -95,6 +100,36 @@ describe('databases of hosts that are reached by SSH', () => {
       for (const host of HOST_NAMES)
         expect(await on(lab, host, 'ls /run /tmp | grep stasis || true')).toBe('');
       expect((await readdir(tmpdir())).filter((name) => name === 'stasis-ssh')).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
+    'doctor says what can be captured on a host, and of one that cannot be looked at why',
+    async () => {
+      const file = await document('cloud', {
+        hosts: {
+          cloud: hostOf('cloud'),
+          far: { ssh: { ...hostOf('cloud').ssh, port: 2 } },
+        },
+        members: {},
+      });
+      const ran = await stasis(['doctor', '-f', file, '--json'], { cwd: folder });
+      const { hosts } = ran.json() as {
+        hosts: {
+          name: string;
+          drivers: { name: string; found: { what: string }[]; problems: { code: string }[] }[];
+          problems: { code: string }[];
+        }[];
+      };
+      const [cloud, far] = hosts;
+      const process = cloud?.drivers.find(({ name }) => name === 'process');
+      expect(process?.found.map(({ what }) => what).join()).toMatch(/criu 4/);
+      expect(process?.problems).toEqual([]);
+      expect(cloud?.drivers.find(({ name }) => name === 'files')?.problems.length).toBeGreaterThan(0);
+      expect(far).toMatchObject({ name: 'far', drivers: [], problems: [{ code: 'host.unreachable' }] });
+      const text = await stasis(['doctor', '-f', file], { cwd: folder });
+      expect(text.stdout).toContain('process on cloud (runtime, data)');
     },
     PATIENCE_MS,
   );

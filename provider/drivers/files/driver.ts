@@ -46,6 +46,8 @@ async function examine(at: Host): Promise<Examination> {
     const where = paths[index];
     return where === undefined ? [] : [{ what, where }];
   });
+  const [elsewhere] = insistOnLocal(at);
+  if (elsewhere) return { found, problems: [elsewhere] };
   const hasAttributes = (await findAttributeTools(at)) !== undefined;
   return { found, problems: hasAttributes ? [] : [unreadAttributes()] };
 }

@@ -131,6 +131,6 @@ export function noAttributeTools(): StasisError {
   return new StasisError(
     'files.attributes-tool-missing',
     'The snapshot has extended attributes or ACLs, and setfattr is missing here.',
-    { hint: 'Install the package attr.', at: ['path'] },
+    { hint: 'Install attr: apt-get install attr.', at: ['path'] },
   );
 }

@@ -127,7 +127,7 @@ async function toolProblems(content: FilesContent, host: Host, context: Context)
   if (tar === undefined || !(await isGnuTar(tar, host, context)))
     problems.push(
       new StasisError('files.tar-missing', 'GNU tar, which unpacks the files, is missing here.', {
-        hint: 'Install the package tar.',
+        hint: 'Install tar: apt-get install tar.',
         at: ['path'],
       }),
     );

@@ -113,6 +113,6 @@ export function unreadAttributes(): StasisError {
   return new StasisError(
     'files.attributes-tool-missing',
     'Extended attributes and ACLs cannot be read, as getfattr is missing.',
-    { severity: 'warning', at: ['path'], hint: 'Install the package attr.' },
+    { severity: 'warning', at: ['path'], hint: 'Install attr: apt-get install attr.' },
   );
 }

@@ -104,6 +104,13 @@ export async function planCapture(spec: ProcessSpec, host: Host, context: Contex
   };
 }
 
+/** Debian's packages of the programs. */
+const PACKAGES = {
+  criu: 'criu, of a release that has 4.2 or newer',
+  nsenter: 'util-linux',
+  tar: 'tar',
+} as const;
+
 function machineProblems(
   surroundings: Surroundings,
   tools: ReadonlyMap<string, string>,
@@ -125,12 +132,12 @@ function machineProblems(
       `${host.name} has no control groups of version 2.`,
       'Mount cgroup2; Linux 5.2 or newer can freeze a group.',
     );
-  for (const program of ['criu', 'nsenter', 'tar'])
+  for (const program of ['criu', 'nsenter', 'tar'] as const)
     if (tools.get(program)?.trim() === '')
       missing(
         `no-${program}`,
         `There is no ${program} on ${host.name}.`,
-        program === 'criu' ? 'Install CRIU 4.2 or newer: apt-get install criu.' : `Install ${program}.`,
+        `Install it: apt-get install ${PACKAGES[program]}.`,
       );
   if (tools.get('criu')?.trim() === '') return problems;
   const version = /Version: (\d+)(\S*)/.exec(tools.get('version') ?? '');

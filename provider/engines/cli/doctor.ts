@@ -16,19 +16,29 @@ export interface DriverHealth extends Examination {
   readonly layers: readonly Layer[];
 }
 
+/** What can be captured on a machine that is reached by SSH. */
+export interface HostHealth {
+  readonly name: string;
+  readonly drivers: readonly DriverHealth[];
+  /** Why it cannot be looked at; then no driver was asked. */
+  readonly problems: readonly StasisError[];
+}
+
 /** What a machine can capture, and what is missing. */
 export interface Health {
   readonly version: string;
   readonly drivers: readonly DriverHealth[];
   /** Of this machine: kernel, user, memory. */
   readonly machine: readonly Found[];
+  /** Those that the file of inputs names, if one was given. */
+  readonly hosts: readonly HostHealth[];
   /** Terraform and OpenTofu on PATH. */
   readonly engines: readonly Found[];
   readonly store: { readonly location: string; readonly problems: readonly StasisError[] };
 }
 
 /** Of a driver that speaks its system's protocol itself. */
-const NOTHING_NEEDED: Found = { what: 'needs nothing from this machine', where: '' };
+const NOTHING_NEEDED: Found = { what: 'needs nothing from the machine', where: '' };
 
 export function renderDoctor(health: Health, options: RenderOptions): string {
   const width = clampWidth(options.width);
@@ -50,12 +60,18 @@ export function renderDoctor(health: Health, options: RenderOptions): string {
   const problemsOf = (problems: readonly StasisError[]): string[] =>
     problems.map((problem) => indented(renderProblem(problem, undefined, { ...options, width: width - 4 })));
 
+  const ofDriver = (driver: DriverHealth, where = ''): string[] => [
+    heading(`${driver.name}${where} (${driver.layers.join(', ')})`, driver.problems),
+    facts(driver.found.length + driver.problems.length > 0 ? driver.found : [NOTHING_NEEDED]),
+    ...problemsOf(driver.problems),
+  ];
+
   return [
     toText([[piece(`stasis ${health.version}`, 'strong')]], options),
-    ...health.drivers.flatMap((driver) => [
-      heading(`${driver.name} (${driver.layers.join(', ')})`, driver.problems),
-      facts(driver.found.length + driver.problems.length > 0 ? driver.found : [NOTHING_NEEDED]),
-      ...problemsOf(driver.problems),
+    ...health.drivers.flatMap((driver) => ofDriver(driver)),
+    ...health.hosts.flatMap(({ name, drivers, problems }) => [
+      ...(problems.length > 0 ? [heading(`on ${name}`, problems), ...problemsOf(problems)] : []),
+      ...drivers.flatMap((driver) => ofDriver(driver, ` on ${name}`)),
     ]),
     heading('engines', []),
     facts(

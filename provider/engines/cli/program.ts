@@ -145,7 +145,8 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
   program
     .command('doctor')
     .description('say what this machine can capture, and what is missing')
-    .action((_options: object, command: Command) => perform(command, doctor));
+    .option('-f, --file <file>', 'inputs of a Snapshot: the same of each of its hosts')
+    .action((options: { file?: string }, command: Command) => perform(command, (it) => doctor(it, options)));
   program
     .command('install')
     .description('put the plugin where terraform, tofu or pulumi finds it')

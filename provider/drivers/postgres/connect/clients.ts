@@ -85,7 +85,7 @@ function fitting(found: readonly Clients[], least: number, near: number, spec: C
         ? 'The client programs pg_dump, pg_restore and psql were not found.'
         : `pg_dump, pg_restore and psql are not in ${spec.clientPath}.`,
       {
-        hint: `Install the client programs of PostgreSQL ${least} or newer (Debian: postgresql-client), or name their folder with clientPath.`,
+        hint: `Install the client programs of PostgreSQL ${least} or newer (on Debian: apt-get install postgresql-client), or name their folder with clientPath.`,
         at,
       },
     );
@@ -96,7 +96,10 @@ function fitting(found: readonly Clients[], least: number, near: number, spec: C
   throw new StasisError(
     'postgres.client-too-old',
     `Client programs of PostgreSQL ${least} or newer are needed; found: ${have}.`,
-    { hint: 'Install newer ones, or name their folder with clientPath.', at },
+    {
+      hint: 'Install newer ones (on Debian: apt-get install postgresql-client), or name their folder with clientPath.',
+      at,
+    },
   );
 }
 

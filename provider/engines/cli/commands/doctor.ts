@@ -1,34 +1,45 @@
 import { readFile } from 'node:fs/promises';
 import { arch, availableParallelism, freemem, release, totalmem, type, userInfo } from 'node:os';
 import type { Driver } from '../../../core/driver.ts';
-import { toStasisError } from '../../../core/errors.ts';
+import { type StasisError, toStasisError } from '../../../core/errors.ts';
+import type { Host } from '../../../core/host.ts';
 import { formatBytes } from '../../../core/units.ts';
 import { within } from '../../../core/wait.ts';
+import { withHosts } from '../../../resources/services.ts';
 import { openStore } from '../../../resources/stores.ts';
-import { type DriverHealth, type Found, type Health, renderDoctor } from '../doctor.ts';
+import { type DriverHealth, type Found, type Health, type HostHealth, renderDoctor } from '../doctor.ts';
 import { EXIT, type ExitStatus } from '../exit.ts';
-import { defaultsOf, type Invocation } from '../invocation.ts';
+import { defaultsOf, type Invocation, readInputs, resourceOf } from '../invocation.ts';
 
 const EXAMINE_MS = 20_000;
 const ENGINES = ['terraform', 'tofu'] as const;
 
-/** What this machine can capture, and what is missing. Reads only; it fails only where nothing could be captured. */
-export async function doctor(invocation: Invocation): Promise<ExitStatus> {
+/**
+ * What this machine can capture, and what is missing; likewise on each host that a file of inputs names. Reads only; it
+ * fails only where nothing could be captured.
+ */
+export async function doctor(
+  invocation: Invocation,
+  { file }: { readonly file?: string } = {},
+): Promise<ExitStatus> {
   const { services, output } = invocation;
   const health: Health = {
     version: services.version,
-    drivers: await Promise.all(services.drivers.map((driver) => examine(driver, invocation))),
+    drivers: await examineAll(services.host, invocation),
+    hosts: await hostsOf(invocation, file),
     machine: await machineFacts(),
     engines: await enginesOnPath(invocation),
     store: await storeHealth(invocation),
   };
+  const told = <Part extends { readonly problems: readonly StasisError[] }>(part: Part) => ({
+    ...part,
+    problems: part.problems.map((each) => output.jsonOf(each)),
+  });
   const values = {
     ...health,
-    drivers: health.drivers.map((driver) => ({
-      ...driver,
-      problems: driver.problems.map((each) => output.jsonOf(each)),
-    })),
-    store: { ...health.store, problems: health.store.problems.map((each) => output.jsonOf(each)) },
+    drivers: health.drivers.map(told),
+    hosts: health.hosts.map((host) => ({ ...told(host), drivers: host.drivers.map(told) })),
+    store: told(health.store),
   };
   output.result(values, (look) => renderDoctor(health, look));
   const isUsable = (problems: DriverHealth['problems']): boolean =>
@@ -38,11 +49,34 @@ export async function doctor(invocation: Invocation): Promise<ExitStatus> {
   return canCapture ? EXIT.done : EXIT.failed;
 }
 
-async function examine(driver: Driver, { services, context }: Invocation): Promise<DriverHealth> {
+function examineAll(host: Host, invocation: Invocation): Promise<DriverHealth[]> {
+  return Promise.all(invocation.services.drivers.map((driver) => examine(driver, host, invocation)));
+}
+
+/** Each host of the file by itself: one that cannot be reached says so once, and not once a driver. */
+async function hostsOf(invocation: Invocation, file: string | undefined): Promise<HostHealth[]> {
+  if (file === undefined) return [];
+  const { services, context } = invocation;
+  const { configuration } = await readInputs(invocation, file, resourceOf(invocation, 'Snapshot').inputs);
+  const { hosts } = withHosts(services, configuration);
+  return Promise.all(
+    Object.entries(hosts).map(async ([name, said]): Promise<HostHealth> => {
+      const host = services.hostType.open(name, said);
+      try {
+        await host.run(['true'], { signal: context.signal, timeoutMs: EXAMINE_MS });
+        return { name, drivers: await examineAll(host, invocation), problems: [] };
+      } catch (error) {
+        return { name, drivers: [], problems: [toStasisError(error)] };
+      }
+    }),
+  );
+}
+
+async function examine(driver: Driver, host: Host, { context }: Invocation): Promise<DriverHealth> {
   const { name, summary, traits } = driver;
   try {
     const examination = await within(EXAMINE_MS, `examining ${name}`, context.signal, async (signal) =>
-      driver.examine?.(services.host, { ...context, signal }),
+      driver.examine?.(host, { ...context, signal }),
     );
     return {
       name,
