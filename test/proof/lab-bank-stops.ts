@@ -30,6 +30,7 @@ export interface LabBank extends AsyncDisposable {
   readonly service: BankService;
   /** What the twin has, in the same order. */
   twinBooks(): Promise<StoreBooks[]>;
+  readonly hosts: Hosts;
 }
 
 /** Which store lives where; its twin is on the other host. */
@@ -39,7 +40,6 @@ const STORES: readonly { readonly kind: StoreKind; readonly at: HostName }[] = [
   { kind: 'mariadb', at: 'sovereign' },
 ];
 const OTHER: Readonly<Record<HostName, HostName>> = { cloud: 'sovereign', sovereign: 'cloud' };
-const TWIN_PID_FILE = '/run/bank-twin.pid';
 const REST_MS = 4;
 
 export interface LabBankOptions {
@@ -64,18 +64,18 @@ export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<L
   const service = await startBankService(hosts.cloud, [...urls, 'memory:'], { restMs: REST_MS });
   const bank: Stop = {
     member: memberOf('bank', 'process', { pidFile: service.pidFile }, hosts.cloud),
-    twin: memberOf('bank', 'process', { pidFile: TWIN_PID_FILE }, hosts.sovereign),
+    twin: twinMember('bank', 'twin', hosts.sovereign),
     held: 'frozen',
     books: () => service.books(),
   };
-  const twin = bankServiceOf(hosts.sovereign, TWIN_PID_FILE);
+  const twin = twinBank('twin', hosts);
   const made =
     options.mode === 'full'
       ? frozenStores(stores, hosts, twin)
       : await drainedStores(stores, lab, hosts, twin);
   const owned = resources.move();
   return {
-    ...{ stops: [...made.stops, bank], service, twinBooks: made.twinBooks },
+    ...{ stops: [...made.stops, bank], service, twinBooks: made.twinBooks, hosts },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -86,7 +86,7 @@ interface PlacedStore {
   /** As the bank knows it. */
   readonly url: string;
 }
-type Hosts = Readonly<Record<HostName, Host>>;
+export type Hosts = Readonly<Record<HostName, Host>>;
 type StoresOfMode = Pick<LabBank, 'stops' | 'twinBooks'>;
 
 /** Each by its URL, restored into a server that stands on the other host. */
@@ -122,7 +122,7 @@ function frozenStores(stores: readonly PlacedStore[], hosts: Hosts, twinBank: Ba
   return {
     stops: stores.map(({ store, url }) => ({
       member: memberOf(store.kind, 'process', { pidFile: store.pidFile, files: [store.folder] }, store.host),
-      twin: memberOf(store.kind, 'process', { pidFile: `/run/${store.kind}-twin.pid` }, hosts.sovereign),
+      twin: twinMember(store.kind, 'twin', hosts.sovereign),
       held: 'frozen',
       books: () => readBooks(url),
     })),
@@ -142,4 +142,18 @@ function storeMember(store: LabStore): Member {
 function memberOf(name: string, driverName: string, spec: object, host: Host): Member {
   const driver = DRIVERS.find((one) => one.name === driverName)!;
   return { name, driver, spec: driver.spec.parse(spec), host };
+}
+
+/** What a member that was captured as a process is restored into, as one of the twin's of that name. */
+export function twinMember(name: string, twin: string, host: Host): Member {
+  return memberOf(name, 'process', { pidFile: pidFileOf(name, twin) }, host);
+}
+
+/** The bank's process of a twin. */
+export function twinBank(twin: string, hosts: Hosts): BankService {
+  return bankServiceOf(hosts.sovereign, pidFileOf('bank', twin));
+}
+
+function pidFileOf(name: string, twin: string): string {
+  return `/run/${name}-${twin}.pid`;
 }
