@@ -94,8 +94,11 @@ outputs:
     await using shop = await startShop(tools);
     const { workspace } = shop;
     await installPlugin({ root: ROOT, home: workspace.home });
-    await workspace.write(twinProgram(), false);
+    await workspace.write(twinProgram('', 'report: out/twin.md'), false);
     await workspace.up();
+    expect(await readFile(join(workspace.project, 'out/twin.md'), 'utf8')).toContain(
+      'Is the restored application the same?',
+    );
     expect((await workspace.state()).twin?.outputs?.verdict).toMatch(/^(identical|equivalent)$/);
     await writeFile(join(workspace.folder, 'twin/after.txt'), 'written later');
     expect(await workspace.planned()).toEqual({});

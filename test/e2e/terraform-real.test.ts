@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, jest, test } from '@jest/globals';
 import { installPlugin } from '../../provider/engines/terraform/install.ts';
@@ -29,6 +29,9 @@ describeEngines((engine) => {
       await shop.twinOrders.query('SELECT count(*)::int AS n, max(id)::int AS last FROM orders'),
     ).toEqual([{ n: 2000, last: 2000 }]);
     expect(await shop.twinCarts.cli('GET', 'cart:499')).toBe('item-499');
+    const report = await readFile(join(workspace.folder, 'twin.html'), 'utf8');
+    expect(report).toContain('Is the restored application the same?');
+    expect(report).toContain(String(restore?.reference));
 
     // Another password for the same place.
     await shop.orders.query("CREATE ROLE other SUPERUSER LOGIN PASSWORD 'another-password'");

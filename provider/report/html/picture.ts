@@ -5,7 +5,7 @@ import { drawRow, ROW_HEIGHT, THIN_ROW_HEIGHT } from './bars.ts';
 import { html, type Markup, percent } from './markup.ts';
 
 /** So many labels have room below a picture 280 pixels wide. */
-const LABELS = 5;
+const LABELS = 6;
 const FINE_TICKS = 30;
 /** In pixels. */
 const AXIS_HEIGHT = 24;

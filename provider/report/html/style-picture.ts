@@ -63,6 +63,7 @@ p.flag { color: var(--bad); padding-left: var(--names); }
   .row .who { padding: .35rem .3rem 0; justify-self: start; background: var(--sheet); }
   .axis .scale { position: absolute; left: 0; top: 24px; padding: 0 .4rem; background: var(--paper); }
   .level:not(.last) .who { padding-top: .15rem; line-height: 1; }
+  .tick-label { font-size: .62rem; }
 }
 @media print { .tie { cursor: auto; } }
 `;

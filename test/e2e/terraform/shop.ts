@@ -77,6 +77,7 @@ resource "stasis_restore" "twin" {
     carts    = { redis = { url = var.twin_carts } }
     receipts = { files = { path = "{folder}/twin" } }
   }
+  report = "{folder}/twin.html"
 }
 `;
 }
