@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../../provider/core/context.ts';
@@ -12,8 +12,10 @@ import type { Capture, MemberCapture } from '../../provider/core/manifest.ts';
 import type { BlobReader } from '../../provider/core/store.ts';
 import { filesDriver } from '../../provider/drivers/files/driver.ts';
 import type { FilesSpec } from '../../provider/drivers/files/spec.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { type MemoryBlobs, memoryBlobs, testContext } from './context.ts';
+import { collect, host, memberOf as memberOfDriver, replay, restoreOptions } from './driver-rig.ts';
+
+export { collect, host, replay as stream, restoreOptions as options };
 
 /** What tests of the files driver share: a folder that goes away, one quiet capture, one restore. */
 
@@ -30,8 +32,6 @@ export function scratch(prefix = 'stasis-files-', parent = tmpdir()): Scratch {
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }),
   };
 }
-
-export const host = localHost();
 
 export function session(spec: FilesSpec, context: Context = testContext()): Promise<Session> {
   return filesDriver.prepare(spec, host, context);
@@ -56,25 +56,7 @@ export async function captureQuietly(spec: FilesSpec, context: Context = testCon
 }
 
 export function memberOf(spec: FilesSpec, capture: Capture, entries: number): MemberCapture {
-  const digest = `sha256-64k:${'0'.repeat(64)}` as const;
-  return {
-    ...capture,
-    driver: filesDriver.name,
-    endpoint: filesDriver.endpoint(spec),
-    fidelity: filesDriver.traits.fidelity,
-    fingerprint: { digest, sizeBytes: 1, entries },
-  };
-}
-
-export function options(overrides: Partial<RestoreOptions> = {}): RestoreOptions {
-  return {
-    restoreId: 'restore-1',
-    overwrite: false,
-    expiry: 'absolute',
-    cutAtMs: Date.now(),
-    journal: async () => {},
-    ...overrides,
-  };
+  return memberOfDriver(filesDriver, spec, capture, entries);
 }
 
 export function load(
@@ -83,7 +65,7 @@ export function load(
   overrides: Partial<RestoreOptions> = {},
   context: Context = testContext(),
 ): Promise<Held> {
-  return filesDriver.restore(target, host, from.member, from.blobs, options(overrides), context);
+  return filesDriver.restore(target, host, from.member, from.blobs, restoreOptions(overrides), context);
 }
 
 /** Loads, releases, and compares what then stands there with what was captured. */
@@ -93,10 +75,10 @@ export async function restoreAndCompare(
   overrides: Partial<RestoreOptions> = {},
 ): Promise<Comparison> {
   await using held = await load(target, from, overrides);
-  const loaded = await compareFingerprints(stream(from.fingerprint), held.fingerprint(), Date.now());
+  const loaded = await compareFingerprints(replay(from.fingerprint), held.fingerprint(), Date.now());
   await held.release();
   if (loaded.differenceCount > 0) return loaded;
-  return compareFingerprints(stream(from.fingerprint), observe(target), Date.now());
+  return compareFingerprints(replay(from.fingerprint), observe(target), Date.now());
 }
 
 export async function* observe(spec: FilesSpec): AsyncGenerator<FingerprintEntry> {
@@ -104,12 +86,17 @@ export async function* observe(spec: FilesSpec): AsyncGenerator<FingerprintEntry
   yield* held.fingerprint();
 }
 
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
+/** A small folder, `source`, and a capture of it. */
+export async function source(folder: Scratch): Promise<Captured> {
+  mkdirSync(folder.at('source', 'sub'), { recursive: true });
+  writeFileSync(folder.at('source', 'a'), 'captured');
+  writeFileSync(folder.at('source', 'sub', 'b'), Buffer.alloc(900_000, 'b'));
+  return captureQuietly({ path: folder.at('source') });
 }
 
-export async function* stream<T>(items: Iterable<T>): AsyncGenerator<T> {
-  yield* items;
+/** All there is beside the source, hidden names too. */
+export function around(folder: Scratch): string[] {
+  return readdirSync(folder.path)
+    .filter((name) => name !== 'source')
+    .sort();
 }

@@ -1,29 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Context } from '../../provider/core/context.ts';
-import type { Held, RestoreOptions, Session } from '../../provider/core/driver.ts';
-import {
-  type Comparison,
-  compareFingerprints,
-  type Fingerprint,
-  type FingerprintEntry,
-} from '../../provider/core/fingerprint.ts';
-import type { MemberCapture } from '../../provider/core/manifest.ts';
+import { afterAll, beforeAll } from '@jest/globals';
+import pg from 'pg';
+import { sleep } from '../../provider/core/wait.ts';
 import { postgresDriver } from '../../provider/drivers/postgres/driver.ts';
 import type { PostgresSpec } from '../../provider/drivers/postgres/spec.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
-import { type MemoryBlobs, memoryBlobs, testContext } from './context.ts';
-import type { PostgresServer } from './postgres-server.ts';
+import { driverRig, type Taken } from './driver-rig.ts';
+import { type PostgresServer, startPostgres } from './postgres-server.ts';
 
-/** What the coordinator does, for tests of the driver alone. */
+export { collect, compareWith, host, replay, restoreOptions, type Taken } from './driver-rig.ts';
 
-export const host = localHost();
-
-export interface Taken {
-  readonly member: MemberCapture;
-  readonly blobs: MemoryBlobs;
-  readonly entries: readonly FingerprintEntry[];
-}
+export const { capture, copied, restore, restoreAndCompare, observed } =
+  driverRig<PostgresSpec>(postgresDriver);
 
 /** Fills a new database with every type and kind of object. */
 export async function everyType(server: PostgresServer, database: string): Promise<void> {
@@ -32,87 +20,90 @@ export async function everyType(server: PostgresServer, database: string): Promi
   await server.query(script, { database });
 }
 
-export async function capture(spec: PostgresSpec, context: Context = testContext()): Promise<Taken> {
-  await using session = await postgresDriver.prepare(spec, host, context);
-  await session.mark!.take(context.signal);
-  return await copied(session, spec);
+/** For a file of tests: a server with one such database, `shop`, a capture of it, and an empty server. */
+export function capturedShop(): {
+  readonly source: PostgresServer;
+  readonly target: PostgresServer;
+  readonly taken: Taken;
+} {
+  let source: PostgresServer;
+  let target: PostgresServer;
+  let taken: Taken;
+  beforeAll(async () => {
+    [source, target] = await Promise.all([startPostgres(), startPostgres()]);
+    await everyType(source, 'shop');
+    await source.query(OF_THE_DATABASE);
+    taken = await capture({ url: source.url('shop') });
+  }, 180_000);
+  afterAll(() => Promise.all([source?.stop(), target?.stop()]));
+  return {
+    get source() {
+      return source;
+    },
+    get target() {
+      return target;
+    },
+    get taken() {
+      return taken;
+    },
+  };
 }
 
-/** Copies and fingerprints the last mark; cuts again where it was lost. */
-export async function copied(session: Session, spec: PostgresSpec, rounds = 10): Promise<Taken> {
-  const blobs = memoryBlobs();
-  for (let round = 1; ; round += 1) {
-    try {
-      const made = await session.copy(blobs);
-      const entries = await collect(session.fingerprint(blobs));
-      return { member: memberOf(made, spec), blobs, entries };
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'cut.lost' || round === rounds) throw error;
-      await session.mark!.take(new AbortController().signal);
+/** For a file of tests: a server with one such database, `shop`. */
+export function shopServer(): { readonly server: PostgresServer } {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+    await everyType(server, 'shop');
+  }, 120_000);
+  afterAll(() => server?.stop());
+  return {
+    get server() {
+      return server;
+    },
+  };
+}
+
+/** A connection that the server may end. */
+export async function clientOf(server: PostgresServer, database: string): Promise<pg.Client> {
+  const connection = new pg.Client({ connectionString: server.url(database) });
+  connection.on('error', () => {});
+  await connection.connect();
+  return connection;
+}
+
+/** Runs `work` again and again until told to stop; how often it ran. */
+export function repeat(work: () => Promise<unknown>, pauseMs = 0): { stop(): Promise<number> } {
+  let running = true;
+  let times = 0;
+  const loop = (async () => {
+    while (running) {
+      await work();
+      times += 1;
+      if (pauseMs > 0) await sleep(pauseMs);
     }
-  }
-}
-
-function memberOf(made: Awaited<ReturnType<Session['copy']>>, spec: PostgresSpec): MemberCapture {
+  })();
   return {
-    // A manifest is JSON.
-    ...(JSON.parse(JSON.stringify(made)) as typeof made),
-    driver: 'postgres',
-    endpoint: postgresDriver.endpoint(spec),
-    fidelity: postgresDriver.traits.fidelity,
-    fingerprint: { digest: `sha256-64k:${'0'.repeat(64)}`, sizeBytes: 0, entries: 0 },
+    stop: async () => {
+      running = false;
+      await loop;
+      return times;
+    },
   };
 }
 
-export function restoreOptions(overrides: Partial<RestoreOptions> = {}): RestoreOptions {
-  return {
-    restoreId: 'restore-1',
-    overwrite: false,
-    expiry: 'absolute',
-    cutAtMs: Date.now(),
-    journal: async () => {},
-    ...overrides,
-  };
-}
+/** What a database has beside the objects in it. */
+const OF_THE_DATABASE = `
+  ALTER DATABASE shop SET search_path = app, "Odd ""schema"", with / and .", '';
+  ALTER DATABASE shop SET statement_timeout = '1min'; ALTER ROLE shop_app IN DATABASE shop SET work_mem = '9MB';
+  COMMENT ON DATABASE shop IS 'the shop''s'; ALTER DATABASE shop CONNECTION LIMIT 50;
+  REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC; GRANT CREATE ON DATABASE shop TO shop_app WITH GRANT OPTION;
+  ALTER DATABASE shop OWNER TO shop_owner`;
 
-export function restore(
-  spec: PostgresSpec,
-  taken: Taken,
-  overrides: Partial<RestoreOptions> = {},
-  context: Context = testContext(),
-): Promise<Held> {
-  return postgresDriver.restore(spec, host, taken.member, taken.blobs, restoreOptions(overrides), context);
-}
-
-/** Restores, compares and releases. */
-export async function restoreAndCompare(
-  spec: PostgresSpec,
-  taken: Taken,
-  overrides: Partial<RestoreOptions> = {},
-): Promise<Comparison> {
-  await using held = await restore(spec, taken, overrides);
-  const comparison = await compareWith(taken, held.fingerprint());
-  await held.release();
-  return comparison;
-}
-
-export function compareWith(taken: Taken, other: Fingerprint): Promise<Comparison> {
-  return compareFingerprints(replay(taken.entries), other, Date.now());
-}
-
-export async function observed(spec: PostgresSpec): Promise<FingerprintEntry[]> {
-  await using held = await postgresDriver.observe(spec, host, testContext());
-  return await collect(held.fingerprint());
-}
-
-export async function* replay(entries: readonly FingerprintEntry[]): Fingerprint {
-  yield* entries;
-}
-
-export async function collect(fingerprint: Fingerprint): Promise<FingerprintEntry[]> {
-  const entries: FingerprintEntry[] = [];
-  for await (const entry of fingerprint) entries.push(entry);
-  return entries;
+/** Names of the databases of a server, without templates. */
+export async function databasesOf(server: PostgresServer): Promise<string[]> {
+  const rows = await server.query('SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1');
+  return rows.map(({ datname }) => String(datname));
 }
 
 /** Sessions of ours on the server, other than the asking one. */

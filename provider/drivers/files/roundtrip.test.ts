@@ -1,38 +1,20 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
-  chmodSync,
   chownSync,
-  closeSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
-  openSync,
   readFileSync,
   readlinkSync,
-  renameSync,
-  rmSync,
   statSync,
   symlinkSync,
-  truncateSync,
-  utimesSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
-import fc from 'fast-check';
-import {
-  type Captured,
-  captureQuietly,
-  load,
-  observe,
-  restoreAndCompare,
-  scratch,
-  stream,
-} from '../../../test/support/files-capture.ts';
+import { describe, expect, jest, test } from '@jest/globals';
+import { captureQuietly, restoreAndCompare, scratch } from '../../../test/support/files-capture.ts';
+import { everything } from '../../../test/support/files-everything.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
-import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { FilesContent } from './content.ts';
 
 /** Each starts many programs, on machines that may be busy. */
@@ -40,42 +22,6 @@ jest.setTimeout(240_000);
 
 const isRoot = process.getuid?.() === 0;
 const SAME = { differences: [], differenceCount: 0 };
-
-/** A tree with one of each kind of thing that a folder can hold. */
-function everything(root: string): void {
-  mkdirSync(`${root}/sub/deeper`, { recursive: true });
-  writeFileSync(`${root}/plain.txt`, 'content');
-  writeFileSync(`${root}/empty`, '');
-  writeFileSync(`${root}/setuid`, '#!/bin/sh\n');
-  chmodSync(`${root}/setuid`, 0o6751);
-  writeFileSync(`${root}/closed`, 'nobody reads this', { mode: 0o000 });
-  chmodSync(`${root}/closed`, isRoot ? 0o000 : 0o400);
-  chmodSync(`${root}/sub`, 0o1777);
-  writeFileSync(`${root}/sub/large`, Buffer.alloc(3_000_000, 'large '));
-  writeFileSync(`${root}/twin`, Buffer.alloc(600_000, 'twin '));
-  writeFileSync(`${root}/sub/twin`, Buffer.alloc(600_000, 'twin '));
-  linkSync(`${root}/plain.txt`, `${root}/sub/hard`);
-  linkSync(`${root}/plain.txt`, `${root}/another`);
-  symlinkSync('plain.txt', `${root}/link`);
-  symlinkSync('/nowhere/at/all', `${root}/dangling`);
-  symlinkSync('../..', `${root}/sub/up`);
-  lutimesSync(`${root}/dangling`, 1, 1_234_567);
-  execFileSync('mkfifo', [`${root}/fifo`]);
-  for (const name of [
-    Buffer.from([0xff, 0xfe, 0x0a]),
-    Buffer.from('größe'),
-    Buffer.from('back\\slash\t'),
-    Buffer.from(' -rf'),
-  ])
-    writeFileSync(Buffer.concat([Buffer.from(`${root}/sub/deeper/`), name]), name);
-  const sparse = openSync(`${root}/sparse`, 'w');
-  writeSync(sparse, 'begin', 0);
-  writeSync(sparse, 'end', 8_000_000);
-  closeSync(sparse);
-  truncateSync(`${root}/sparse`, 10_000_000);
-  utimesSync(`${root}/plain.txt`, 1, 1_500_000_000.25);
-  utimesSync(`${root}/sub/deeper`, 1, 981_173_106);
-}
 
 function attributes(path: string): string {
   return execFileSync('getfattr', ['-h', '-d', '-m', '-', '-e', 'hex', '--absolute-names', path], {
@@ -226,134 +172,3 @@ describe('a captured folder comes back as it was', () => {
     expect(capture.coverage.outside.map(({ code }) => code)).toContain('files.hard-link');
   });
 });
-
-test('random trees come back as they were', async () => {
-  using folder = scratch();
-  const name = fc
-    .uint8Array({ minLength: 1, maxLength: 12 })
-    .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 0x2f ? 0x5f : byte))))
-    .filter((bytes) => !/^\.{1,2}$/.test(bytes.toString('latin1')));
-  const kind = fc.oneof(
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        kind: fc.constant('file' as const),
-        content: fc.uint8Array({ maxLength: 20_000 }),
-        repeat: fc.integer({ min: 1, max: 40 }),
-      }),
-    },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('folder' as const) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('symlink' as const), content: name }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('hard' as const) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('hole' as const), sizeBytes: fc.nat(3_000_000) }) },
-  );
-  const step = fc.record({
-    name,
-    what: kind,
-    mode: fc.integer({ min: 0, max: 0o777 }),
-    times: fc.integer({ min: -1_000_000, max: 2_000_000_000 }),
-    where: fc.nat(),
-  });
-  let runs = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-      const source = folder.at(`s${runs}`);
-      const target = folder.at(`t${runs}`);
-      runs += 1;
-      mkdirSync(source);
-      const folders = [Buffer.from(source)];
-      const files: Buffer[] = [];
-      for (const { name: base, what, mode, times, where } of steps) {
-        const path = Buffer.concat([folders[where % folders.length]!, Buffer.from('/'), base]);
-        try {
-          if (what.kind === 'folder') mkdirSync(path);
-          else if (what.kind === 'symlink') symlinkSync(what.content, path);
-          else if (what.kind === 'hard') linkSync(files[where % files.length] ?? path, path);
-          else if (what.kind === 'hole') {
-            writeFileSync(path, 'x', { flag: 'wx' });
-            truncateSync(path, what.sizeBytes);
-          } else writeFileSync(path, Buffer.concat(Array(what.repeat).fill(what.content)), { flag: 'wx' });
-        } catch (error) {
-          if (['EEXIST', 'ENOENT'].includes(String((error as NodeJS.ErrnoException).code))) continue;
-          throw error;
-        }
-        if (what.kind === 'folder') folders.push(path);
-        if (what.kind === 'file') files.push(path);
-        if (what.kind !== 'symlink') {
-          utimesSync(path, times, times + 0.5);
-          chmodSync(path, isRoot ? mode : mode | 0o700);
-        }
-      }
-      const captured = await captureQuietly({ path: source });
-      expect(await restoreAndCompare({ path: target }, captured)).toMatchObject({
-        ...SAME,
-        equal: captured.fingerprint.length,
-      });
-      const again = await captureQuietly({ path: target });
-      expect(again.fingerprint).toEqual(captured.fingerprint);
-    }),
-    { numRuns: 15, endOnFailure: true },
-  );
-});
-
-describe('one thing changed is named', () => {
-  const cases: readonly [string, string, (target: string) => void][] = [
-    ['a byte', 'file/sub/large', (t) => patch(`${t}/sub/large`, 1_500_000)],
-    ['a byte of a small file, with its times kept', 'file/plain.txt', (t) => patch(`${t}/plain.txt`, 3)],
-    ['a mode', 'file/setuid', (t) => chmodSync(`${t}/setuid`, 0o755)],
-    ['a time, by a nanosecond’s thousandfold', 'file/empty', (t) => utimesSync(`${t}/empty`, 1, 1.000001)],
-    [
-      'a link’s target',
-      'file/link',
-      (t) => {
-        rmSync(`${t}/link`);
-        symlinkSync('empty', `${t}/link`);
-      },
-    ],
-    ['a file gone', 'file/empty', (t) => rmSync(`${t}/empty`)],
-    ['a file more', 'file/sub/new', (t) => writeFileSync(`${t}/sub/new`, '')],
-    ['a name', 'file/renamed', (t) => renameSync(`${t}/empty`, `${t}/renamed`)],
-    [
-      'a hard link cut',
-      'file/sub/hard',
-      (t) => execFileSync('sh', ['-c', 'cp -p "$1" "$1.x" && mv "$1.x" "$1"', 'sh', `${t}/sub/hard`]),
-    ],
-    [
-      'an attribute',
-      'file/empty',
-      (t) => execFileSync('setfattr', ['-n', 'user.a', '-v', 'b', `${t}/empty`]),
-    ],
-    ['the root’s mode', 'file/.', (t) => chmodSync(t, 0o700)],
-  ];
-  let captured: Captured;
-  beforeAll(async () => {
-    using folder = scratch();
-    everything(folder.at('source'));
-    chmodSync(folder.at('source'), 0o755);
-    captured = await captureQuietly({ path: folder.at('source') });
-  });
-
-  test.each(cases)('%s', async (_, object, change) => {
-    using folder = scratch();
-    const target = folder.at('target');
-    await using held = await load({ path: target }, captured);
-    await held.release();
-    change(target);
-    const { differences } = await compareFingerprints(
-      stream(captured.fingerprint),
-      observe({ path: target }),
-      0,
-    );
-    expect(differences.map((difference) => difference.object)).toContain(object);
-    expect(differences.length).toBeLessThanOrEqual(5);
-  });
-});
-
-/** Flips a byte and gives the file its time back. */
-function patch(path: string, offset: number): void {
-  const { atimeMs, mtimeMs } = statSync(path);
-  const fd = openSync(path, 'r+');
-  writeSync(fd, '!', offset);
-  closeSync(fd);
-  utimesSync(path, atimeMs / 1000, mtimeMs / 1000);
-}
