@@ -1,97 +1,22 @@
 import { hash, randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import {
+  addKnown,
+  content,
+  inPieces,
+  MB,
+  MemorySink,
+  never,
+  noKnown,
+  readAll,
+  segmented,
+  tocOf,
+} from '../../../test/support/packs.ts';
 import { blobDigest } from '../../core/blob-digest.ts';
-import { StasisError } from '../../core/errors.ts';
 import type { Chunking } from '../../core/store.ts';
-import type { PackInfo, PackOutput, PackSink } from './pack-writer.ts';
 import { endIdlePool } from './pool.ts';
-import { type KnownPackReader, PackSession, type PutBlob } from './session.ts';
-import { decodeToc, type PackToc } from './toc.ts';
-import type { SegmentedBlob } from './unchanged.ts';
-
-const never = new AbortController().signal;
-const MB = 1_000_000;
-const noKnown: KnownPackReader = async () => {
-  throw new Error('no pack was there before');
-};
-
-/** Packs in memory. */
-class MemorySink implements PackSink {
-  readonly packs = new Map<string, Buffer>();
-  failAfterBytes = Number.POSITIVE_INFINITY;
-  written = 0;
-
-  async create(): Promise<PackOutput> {
-    let bytes = Buffer.alloc(0);
-    return {
-      write: async (parts) => {
-        this.written += parts.reduce((sum, part) => sum + part.length, 0);
-        if (this.written > this.failAfterBytes) throw new StasisError('store.no-space', 'full');
-        bytes = Buffer.concat([bytes, ...parts]);
-      },
-      read: async (offset, into) => into.set(bytes.subarray(offset, offset + into.length)),
-      finish: async ({ digest }) => {
-        this.packs.set(digest, bytes);
-      },
-      discard: async () => {},
-    };
-  }
-
-  readonly reader: KnownPackReader = async (digest, offset, into) =>
-    into.set(this.packs.get(digest)!.subarray(offset, offset + into.length));
-
-  get storedBytes(): number {
-    return [...this.packs.values()].reduce((sum, pack) => sum + pack.length, 0);
-  }
-}
-
-async function* inPieces(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
-  for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
-    const size = Math.max(1, sizes[turn % sizes.length] ?? bytes.length);
-    yield bytes.subarray(at, at + size);
-    at += size;
-  }
-}
-
-async function readAll(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of content) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-/** Content with zero runs, repeats and noise, of a seed. */
-function content(seed: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let state = seed | 1;
-  for (let at = 0; at < length; ) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    const run = 1 + ((state >>> 8) % 150_000);
-    const kind = (state >>> 4) % 4;
-    const part = bytes.subarray(at, at + run);
-    if (kind === 1) part.fill(`row ${state >>> 28} `);
-    else if (kind === 2) randomBytes(part.length).copy(part);
-    else if (kind === 3) part.fill(7);
-    at += run;
-  }
-  return bytes;
-}
-
-function tocOf(pack: Buffer, info: PackInfo): PackToc {
-  return decodeToc(Buffer.from(pack.subarray(pack.length - info.toc.sizeBytes)));
-}
-
-/** Tells a session the first pack of an earlier one. */
-function addKnown(session: PackSession, sink: MemorySink, earlier: PackSession): void {
-  const { info } = earlier.pack(0);
-  session.addKnown(info, tocOf(sink.packs.get(info.digest)!, info));
-}
-
-/** A blob of an ended session as a later one is told of it. */
-function segmented(session: PackSession, blob: PutBlob): SegmentedBlob {
-  return { digest: blob.digest, extents: session.extentsOf(blob), segments: blob.segments! };
-}
+import { PackSession } from './session.ts';
 
 afterAll(endIdlePool);
 
@@ -262,101 +187,5 @@ describe('a session of packs', () => {
       await second.end();
     }
     await first.end();
-  });
-
-  test('more streams than units, that depend on one another, all end', async () => {
-    const session = new PackSession(new MemorySink(), noKnown, never);
-    const streams = 40;
-    let turn = 0;
-    const waiting: (() => void)[] = [];
-    // Piece by piece in strict turns: no stream may finish, or even go on, before all others have.
-    async function* inTurns(place: number): AsyncGenerator<Uint8Array> {
-      for (let round = 0; round < 6; round += 1) {
-        while (turn % streams !== place) await new Promise<void>((resolve) => waiting.push(resolve));
-        yield Buffer.alloc(50_000, place + 1);
-        turn += 1;
-        for (const resume of waiting.splice(0)) resume();
-      }
-    }
-    const blobs = await Promise.all(
-      Array.from({ length: streams }, (_unused, place) => session.put(inTurns(place), 'pages-4k')),
-    );
-    for (const [place, blob] of blobs.entries())
-      expect(blob).toMatchObject({
-        digest: blobDigest(Buffer.alloc(300_000, place + 1)),
-        sizeBytes: 300_000,
-      });
-    await session.end();
-  });
-
-  test('more streams than units, all in a hurry, all end', async () => {
-    const session = new PackSession(new MemorySink(), noKnown, never);
-    const contents = Array.from({ length: 60 }, (_unused, place) => content(place, 20_000 * place));
-    const blobs = await Promise.all(
-      contents.map((bytes) => session.put(inPieces(bytes, [100_000]), 'content')),
-    );
-    for (const [place, blob] of blobs.entries()) expect(blob.digest).toBe(blobDigest(contents[place]!));
-    await session.end();
-  });
-
-  test('a source that fails fails its own blob only', async () => {
-    const session = new PackSession(new MemorySink(), noKnown, never);
-    const failing = async function* (): AsyncGenerator<Uint8Array> {
-      yield randomBytes(6 * MB);
-      throw new StasisError('test.source', 'the source broke');
-    };
-    await expect(session.put(failing(), 'content')).rejects.toMatchObject({ code: 'test.source' });
-    const bytes = randomBytes(6 * MB);
-    const blob = await session.put(inPieces(bytes, [MB]), 'content');
-    expect((await readAll(session.read(blob))).equals(bytes)).toBe(true);
-    await session.end();
-  });
-
-  test('a sink that is full fails the put or the end, and leaves the session closed', async () => {
-    const sink = new MemorySink();
-    sink.failAfterBytes = 8 * MB;
-    const session = new PackSession(sink, noKnown, never);
-    const writing = async (): Promise<void> => {
-      await session.put(inPieces(randomBytes(60 * MB), [MB]), 'pages-4k');
-      await session.finish();
-    };
-    await expect(writing()).rejects.toMatchObject({ code: 'store.no-space' });
-    await session.end();
-    await expect(session.put(inPieces(randomBytes(10), [1]), 'content')).rejects.toMatchObject({
-      code: 'store.draft-ended',
-    });
-  });
-
-  test('an abort ends a put at once, also while its source is silent', async () => {
-    const controller = new AbortController();
-    const session = new PackSession(new MemorySink(), noKnown, controller.signal);
-    const silent = async function* (): AsyncGenerator<Uint8Array> {
-      yield randomBytes(100);
-      await delay(600_000, undefined, { ref: false });
-    };
-    const put = session.put(silent(), 'content');
-    const rejected = expect(put).rejects.toMatchObject({ code: 'cancelled' });
-    await delay(50);
-    controller.abort();
-    await rejected;
-    await session.end();
-  });
-
-  test('a flipped byte anywhere in a pack is told, never given out', async () => {
-    // Content of its own each time: workers keep what they have unpacked and found to be right.
-    for (let round = 0; round < 12; round += 1) {
-      const sink = new MemorySink();
-      const session = new PackSession(sink, noKnown, never);
-      const bytes = Buffer.concat([randomBytes(1000), content(round, 3 * MB)]);
-      const blob = await session.put(inPieces(bytes, [MB]), 'pages-8k');
-      await session.finish();
-      const { info } = session.pack(0);
-      const pack = sink.packs.get(info.digest)!;
-      const frames = pack.length - info.toc.sizeBytes;
-      const at = Math.floor(Math.random() * frames);
-      pack[at] = pack[at]! ^ (1 << Math.floor(Math.random() * 8));
-      await expect(readAll(session.read(blob))).rejects.toMatchObject({ code: 'store.damaged' });
-      await session.end();
-    }
   });
 });
