@@ -1,19 +1,17 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import type mysql from 'mysql2/promise';
-import { sleep } from '../../../provider/core/wait.ts';
 import { mariadbDriver } from '../../../provider/drivers/mariadb/driver.ts';
 import { findMariadb, type MariadbServer, startMariadb } from '../../support/mariadb-server.ts';
 import { freePort } from '../../support/server-process.ts';
 import type { Disturbance, DriverAdapter, Load, Refused, System, Target } from './adapter.ts';
+import { ACCOUNTS, BOOKS, BooksLoad, booksOf, moneyFaults } from './books.ts';
 
 const run = promisify(execFile);
 const SECRET = 'conformance-secret-93ab';
 const SOURCE = 'shop';
 /** Whom the driver logs in as, so that its sessions are known from all others. */
 const USER = 'keeper';
-const ACCOUNTS = 20;
 
 export const mariadbAdapter: DriverAdapter = {
   driver: mariadbDriver,
@@ -74,7 +72,7 @@ class MariadbSystem implements System {
   }
 
   async load(): Promise<Load> {
-    return new MariadbLoad(await this.server.connect(SOURCE));
+    return new BooksLoad(await this.server.connect(SOURCE));
   }
 
   async emptyTarget(): Promise<Target> {
@@ -219,47 +217,6 @@ async function residueOn(server: MariadbServer): Promise<string[]> {
   ];
 }
 
-class MariadbLoad implements Load {
-  private done = 0;
-  private readonly ending = new AbortController();
-  private readonly running: Promise<void>;
-
-  constructor(client: mysql.Connection) {
-    this.running = this.run(client);
-  }
-
-  /** Moves money between two accounts, and writes it into a ledger that has no gaps. */
-  private async run(client: mysql.Connection): Promise<void> {
-    try {
-      while (!this.ending.signal.aborted) {
-        const amount = 1 + Math.floor(Math.random() * 5);
-        const [from, to] = [1 + (this.done % ACCOUNTS), 1 + ((this.done + 7) % ACCOUNTS)];
-        await client.query(
-          `BEGIN;
-           UPDATE account SET balance = balance - ${amount} WHERE id = ${from};
-           UPDATE account SET balance = balance + ${amount} WHERE id = ${to};
-           UPDATE state SET n = n + 1;
-           INSERT INTO ledger SELECT n, ${amount} FROM state;
-           COMMIT`,
-        );
-        this.done += 1;
-        await sleep(2);
-      }
-    } finally {
-      await client.end();
-    }
-  }
-
-  async operations(): Promise<number> {
-    return this.done;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.ending.abort();
-    await this.running;
-  }
-}
-
 class MariadbTarget implements Target {
   readonly spec: { readonly url: string };
   private readonly server: MariadbServer;
@@ -272,23 +229,13 @@ class MariadbTarget implements Target {
   }
 
   async faults(): Promise<readonly string[]> {
-    const [found] = await this.server.query(
-      `SELECT (SELECT SUM(balance) FROM account) AS money, (SELECT COUNT(*) FROM account) AS accounts,
-              n, base, (SELECT COUNT(*) FROM ledger) AS entries,
-              (SELECT COALESCE(MIN(n), 0) FROM ledger) AS first, (SELECT COALESCE(MAX(n), 0) FROM ledger) AS last,
-              (SELECT COUNT(*) FROM fixed) AS fixed, (SELECT COUNT(*) FROM bulky) AS bulky
-       FROM state`,
-      this.database,
-    );
-    const { money, accounts, n, base, entries, first, last, fixed, bulky } = Object.fromEntries(
-      Object.entries(found ?? {}).map(([name, value]) => [name, Number(value)]),
-    ) as Record<string, number>;
-    const faults: string[] = [];
-    if (money !== ACCOUNTS * 100 || accounts !== ACCOUNTS)
-      faults.push(`${money} of money in ${accounts} accounts`);
-    if (entries !== n || (entries! > 0 && (first !== 1 || last !== n)))
+    const [found] = await this.server.query(BOOKS, this.database);
+    const books = booksOf(found);
+    const { n, base, entries, first, last, fixed, bulky } = books;
+    const faults = moneyFaults(books);
+    if (entries !== n || (entries > 0 && (first !== 1 || last !== n)))
       faults.push(`the ledger has ${entries} entries (${first} to ${last}), the state is at ${n}`);
-    const emptied = base! % 2 === 1 && bulky === 0;
+    const emptied = base % 2 === 1 && bulky === 0;
     if (fixed !== 500 || (bulky !== 5000 && !emptied)) faults.push(`${fixed} fixed and ${bulky} bulky rows`);
     return faults;
   }

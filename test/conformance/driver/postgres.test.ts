@@ -1,4 +1,4 @@
-import { postgresAdapter } from './postgres.ts';
+import { postgresWithEverything } from './postgres.ts';
 import { describeDriver } from './suite.ts';
 
-await describeDriver(postgresAdapter);
+await describeDriver(postgresWithEverything, ['declares itself', 'brings back what it captured']);

@@ -3,22 +3,47 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { sleep } from '../../../provider/core/wait.ts';
 import { postgresDriver } from '../../../provider/drivers/postgres/driver.ts';
 import { everyType } from '../../support/postgres-rig.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
+import { freePort } from '../../support/server-process.ts';
 import type { Disturbance, DriverAdapter, Load, Refused, System, Target } from './adapter.ts';
+import { ACCOUNTS, BOOKS, BooksLoad, booksOf, moneyFaults } from './books.ts';
 
 const run = promisify(execFile);
 const SECRET = 'conformance-secret-93ab';
 const SOURCE = 'shop';
-const ACCOUNTS = 20;
 
 export const postgresAdapter: DriverAdapter = {
   driver: postgresDriver,
   unavailable: async () =>
     (await findPostgres()).length > 0 ? undefined : 'no PostgreSQL server on this machine',
-  start: () => PostgresSystem.start(),
+  start: () => PostgresSystem.start(whatIsDisturbed),
+};
+
+/** The same with every type and kind of object beside the books: each capture and restore of it takes its time. */
+export const postgresWithEverything: DriverAdapter = {
+  ...postgresAdapter,
+  start: () => PostgresSystem.start(everyType),
+};
+
+/** Puts something into a new database, into which the books come after it. */
+type Fill = (server: PostgresServer, database: string) => Promise<void>;
+
+/** What disturbances change beside the books, as the data set of everything has it. */
+const whatIsDisturbed: Fill = async (server, database) => {
+  await server.query(`CREATE DATABASE ${database}`);
+  await server.query(
+    `CREATE SCHEMA app; CREATE TYPE app.mood AS ENUM ('sad', 'happy');
+     CREATE FUNCTION app.rank(app.mood) RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT length($1::text) $$;
+     CREATE TABLE app.events (at date NOT NULL, what text, n integer) PARTITION BY RANGE (at);
+     CREATE TABLE app.events_old PARTITION OF app.events FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
+     CREATE TABLE app.events_new PARTITION OF app.events FOR VALUES FROM ('2020-01-01') TO (MAXVALUE);
+     CREATE INDEX events_by_what ON app.events (what);
+     INSERT INTO app.events SELECT '2019-06-01'::date + g, 'e' || g % 7, g FROM generate_series(1, 500) g;
+     GRANT SELECT ON app.events TO low; SELECT lo_from_bytea(70001, 'large')`,
+    { database },
+  );
 };
 
 class PostgresSystem implements System {
@@ -54,16 +79,16 @@ class PostgresSystem implements System {
     ];
   }
 
-  static async start(): Promise<PostgresSystem> {
+  static async start(fill: Fill): Promise<PostgresSystem> {
     const server = await startPostgres({ password: SECRET });
-    const gone = await startPostgres();
-    await gone.stop();
-    await populate(server);
-    return new PostgresSystem(server, gone.port);
+    await populate(server, fill);
+    return new PostgresSystem(server, await freePort());
   }
 
   async load(): Promise<Load> {
-    return PostgresLoad.start(this.spec.url);
+    const client = new pg.Client({ connectionString: this.spec.url, application_name: 'load' });
+    await client.connect();
+    return new BooksLoad(client);
   }
 
   async emptyTarget(): Promise<Target> {
@@ -88,9 +113,9 @@ class PostgresSystem implements System {
   }
 }
 
-async function populate(server: PostgresServer): Promise<void> {
+async function populate(server: PostgresServer, fill: Fill): Promise<void> {
   await server.query(`CREATE ROLE low LOGIN PASSWORD '${SECRET}'`);
-  await everyType(server, SOURCE);
+  await fill(server, SOURCE);
   const database = SOURCE;
   await server.query(
     `CREATE TABLE account (id integer PRIMARY KEY, balance bigint NOT NULL);
@@ -216,54 +241,6 @@ async function residueOn(server: PostgresServer): Promise<string[]> {
   ];
 }
 
-class PostgresLoad implements Load {
-  private done = 0;
-  private readonly ending = new AbortController();
-  private readonly running: Promise<void>;
-
-  private constructor(client: pg.Client) {
-    this.running = this.run(client);
-  }
-
-  static async start(url: string): Promise<PostgresLoad> {
-    const client = new pg.Client({ connectionString: url, application_name: 'load' });
-    await client.connect();
-    return new PostgresLoad(client);
-  }
-
-  /** Moves money between two accounts, and writes it into a ledger that has no gaps. */
-  private async run(client: pg.Client): Promise<void> {
-    try {
-      while (!this.ending.signal.aborted) {
-        const amount = 1 + Math.floor(Math.random() * 5);
-        const from = 1 + (this.done % ACCOUNTS);
-        const to = 1 + ((this.done + 7) % ACCOUNTS);
-        await client.query(
-          `BEGIN;
-           UPDATE account SET balance = balance - ${amount} WHERE id = ${from};
-           UPDATE account SET balance = balance + ${amount} WHERE id = ${to};
-           UPDATE state SET n = n + 1;
-           INSERT INTO ledger SELECT n, ${amount} FROM state;
-           COMMIT`,
-        );
-        this.done += 1;
-        await sleep(2);
-      }
-    } finally {
-      await client.end();
-    }
-  }
-
-  async operations(): Promise<number> {
-    return this.done;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.ending.abort();
-    await this.running;
-  }
-}
-
 class PostgresTarget implements Target {
   readonly spec: { readonly url: string };
   private readonly server: PostgresServer;
@@ -277,21 +254,11 @@ class PostgresTarget implements Target {
 
   async faults(): Promise<readonly string[]> {
     const { database } = this;
-    const [found] = await this.server.query(
-      `SELECT (SELECT sum(balance) FROM account) AS money, (SELECT count(*) FROM account) AS accounts,
-              n, base, (SELECT count(*) FROM ledger) AS entries,
-              (SELECT coalesce(min(n), 0) FROM ledger) AS first, (SELECT coalesce(max(n), 0) FROM ledger) AS last,
-              (SELECT count(*) FROM fixed) AS fixed, (SELECT count(*) FROM bulky) AS bulky
-       FROM state`,
-      { database },
-    );
-    const { money, accounts, n, base, entries, first, last, fixed, bulky } = Object.fromEntries(
-      Object.entries(found ?? {}).map(([name, value]) => [name, Number(value)]),
-    ) as Record<string, number>;
-    const faults: string[] = [];
-    if (money !== ACCOUNTS * 100 || accounts !== ACCOUNTS)
-      faults.push(`${money} of money in ${accounts} accounts`);
-    if (entries !== n! - base! || (entries > 0 && (first !== base! + 1 || last !== n)))
+    const [found] = await this.server.query(BOOKS, { database });
+    const books = booksOf(found);
+    const { n, base, entries, first, last, fixed, bulky } = books;
+    const faults = moneyFaults(books);
+    if (entries !== n - base || (entries > 0 && (first !== base + 1 || last !== n)))
       faults.push(`the ledger has ${entries} entries (${first} to ${last}), the state is ${base} to ${n}`);
     if (fixed !== 500 || bulky !== 5000) faults.push(`${fixed} fixed and ${bulky} bulky rows`);
     return faults;

@@ -1,4 +1,9 @@
 import { redisAdapter } from './redis.ts';
 import { describeDriver } from './suite.ts';
 
-await describeDriver(redisAdapter);
+await describeDriver(redisAdapter, [
+  'declares itself',
+  'brings back what it captured',
+  'can be ended at every step',
+  'never harms a target',
+]);

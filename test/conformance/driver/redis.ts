@@ -3,6 +3,7 @@ import { sleep } from '../../../provider/core/wait.ts';
 import { Connection, list, text } from '../../../provider/drivers/redis/connection.ts';
 import { redisDriver } from '../../../provider/drivers/redis/driver.ts';
 import { findRedis, type RedisServer, startRedis } from '../../support/redis-server.ts';
+import { freePort } from '../../support/server-process.ts';
 import type { Disturbance, DriverAdapter, Load, Refused, System, Target } from './adapter.ts';
 
 const SECRET = 'conformance-secret-6d1f';
@@ -60,12 +61,11 @@ class RedisSystem implements System {
     const server = await startRedis({
       password: SECRET,
       users: [`low on >${SECRET} ~* +ping`],
-      config: { appendonly: 'yes' },
+      // Its disk is thrown away with it.
+      config: { appendonly: 'yes', appendfsync: 'no' },
     });
-    const gone = await startRedis();
-    await gone.stop();
     await populate(server);
-    return new RedisSystem(server, gone.port);
+    return new RedisSystem(server, await freePort());
   }
 
   async load(): Promise<Load> {
