@@ -1,7 +1,7 @@
 import { ensureRoot } from '../lab/root.ts';
 import { DEMO_PROGRAMS, ensurePrograms, TEST_PROGRAMS } from './debian.ts';
 import { ensureNpmTool, isHere, type NpmToolName } from './npm-tools.ts';
-import { ensureTool, type Missing, type ToolName } from './tools.ts';
+import { ensureTools, type Missing, type ToolName } from './tools.ts';
 
 /** What a command of ours needs on the machine beside npm's packages. */
 interface Needs {
@@ -38,17 +38,17 @@ export const NEEDS = {
 /** Gets what is needed and returns what is not to be had here; quick when all is there. */
 export async function ensureNeeds(needs: Needs): Promise<readonly Missing[]> {
   const programs = await ensurePrograms(needs.programs);
-  const tools: Missing[] = [];
-  // One after another: each build uses all cores.
-  for (const name of needs.tools) {
-    const tool = await ensureTool(name);
-    if (typeof tool !== 'string') tools.push(tool);
-  }
+  // A root file system comes over the network and is unpacked, while builds keep the cores busy.
+  const [root, tools] = await Promise.all([needs.lab ? ensureRoot() : '', toolsOf(needs)]);
+  return [...programs, ...tools, ...(typeof root === 'string' ? [] : [root])];
+}
+
+async function toolsOf(needs: Needs): Promise<readonly Missing[]> {
+  const missing: Missing[] = [];
+  for (const tool of await ensureTools(needs.tools)) if (typeof tool !== 'string') missing.push(tool);
   for (const name of needs.npmTools ?? []) {
     const tool = await ensureNpmTool(name);
-    if (!isHere(tool)) tools.push(tool);
+    if (!isHere(tool)) missing.push(tool);
   }
-  const root = needs.lab ? await ensureRoot() : '';
-  if (typeof root !== 'string') tools.push(root);
-  return [...programs, ...tools];
+  return missing;
 }

@@ -135,25 +135,49 @@ async function isProgram(path: string): Promise<boolean> {
 
 /** The path of a tool, built now if it is not here. Never throws for a tool that cannot be had. */
 export async function ensureTool(name: ToolName, wanted: Wanted = 'suitable'): Promise<string | Missing> {
-  const found = await findTool(name, wanted);
-  const kind: ToolKind = TOOLS[name];
-  if (typeof found === 'string' || kind.build === undefined) return found;
-  const { build } = kind;
-  return alone(`${name}-${build.version}`, async () => {
-    const meanwhile = await findTool(name, wanted);
-    if (typeof meanwhile === 'string') return meanwhile;
+  const [tool] = await ensureTools([name], wanted);
+  return tool!;
+}
+
+/** The same of several, in this order. What is to be built is built one after another, as each build uses all cores. */
+export async function ensureTools(
+  names: readonly ToolName[],
+  wanted: Wanted = 'suitable',
+): Promise<readonly (string | Missing)[]> {
+  const look = () => Promise.all(names.map((name) => findTool(name, wanted)));
+  const found = await look();
+  if (!found.some((tool, index) => typeof tool !== 'string' && isBuilt(names[index]!))) return found;
+  return alone('go-builds', async () => {
     const go = await which('go');
-    if (!go) return { tool: name, reason: `${found.reason}, and Go, which would build it, is not either` };
-    say(`building ${kind.title} ${build.version} with Go, once, into ${cacheFolder()} (minutes)`);
+    const meanwhile = await look();
     try {
-      return await buildWithGo(go, name, build);
-    } catch (error) {
-      return {
-        tool: name,
-        reason: `${kind.title} could not be built: ${error instanceof Error ? error.message : error}`,
-      };
+      const tools: (string | Missing)[] = [];
+      for (const [index, tool] of meanwhile.entries())
+        tools.push(typeof tool === 'string' ? tool : await build(names[index]!, tool, go));
+      return tools;
+    } finally {
+      await rm(goCache(), { recursive: true, force: true });
     }
   });
+}
+
+function isBuilt(name: ToolName): boolean {
+  const kind: ToolKind = TOOLS[name];
+  return kind.build !== undefined;
+}
+
+async function build(name: ToolName, missing: Missing, go: string | undefined): Promise<string | Missing> {
+  const kind: ToolKind = TOOLS[name];
+  if (kind.build === undefined) return missing;
+  if (go === undefined)
+    return { tool: name, reason: `${missing.reason}, and Go, which would build it, is not either` };
+  say(`building ${kind.title} ${kind.build.version} with Go, once, into ${cacheFolder()} (minutes)`);
+  try {
+    return await buildWithGo(go, name, kind.build);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    return { tool: name, reason: `${kind.title} could not be built: ${why}` };
+  }
 }
 
 function builtPath(name: string, version: string): string {
@@ -161,11 +185,15 @@ function builtPath(name: string, version: string): string {
 }
 
 /**
- * Go's module and build caches grow to 9 GB here, so they live only as long as the build. A build that was killed
- * leaves them under the same name, for the next one to remove.
+ * Go's module and build caches grow to 9 GB here, so they live only as long as the builds of one call, which share most
+ * of what they are made of. Builds that were killed leave them under the same name, for the next ones to remove.
  */
+function goCache(): string {
+  return join(cacheFolder(), 'go-builds');
+}
+
 async function buildWithGo(go: string, name: string, build: Build): Promise<string> {
-  const scratch = join(cacheFolder(), `build-${name}`);
+  const scratch = join(goCache(), name);
   const target = builtPath(name, build.version);
   await rm(scratch, { recursive: true, force: true });
   await mkdir(join(scratch, 'bin'), { recursive: true });
@@ -174,8 +202,8 @@ async function buildWithGo(go: string, name: string, build: Build): Promise<stri
     CGO_ENABLED: '0',
     GOTOOLCHAIN: 'local',
     GOFLAGS: '-modcacherw',
-    GOMODCACHE: join(scratch, 'modules'),
-    GOCACHE: join(scratch, 'objects'),
+    GOMODCACHE: join(goCache(), 'modules'),
+    GOCACHE: join(goCache(), 'objects'),
     ...(build.unlisted && { GONOSUMDB: build.unlisted }),
   };
   try {
