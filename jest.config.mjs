@@ -23,6 +23,6 @@ export default {
   },
   testSequencer: '<rootDir>/scripts/test/sequencer.mjs',
   testTimeout: 60_000,
-  // Two cores; most suites start real servers.
-  maxWorkers: 2,
+  // One more than the two cores that these tests are made for: servers and engines are waited for a good part of the time.
+  maxWorkers: 3,
 };
