@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { alone } from './cache.ts';
 import { atLeast, which } from './programs.ts';
-import { ensureTool, findTool } from './tools.ts';
+import { ensureTool, ensureTools, findTool } from './tools.ts';
 
 let folder: string;
 const before = { PATH: process.env.PATH, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME };
@@ -58,6 +58,15 @@ describe('a tool of others', () => {
 
   test('cannot be built without Go, and says so', async () => {
     expect(await ensureTool('oras')).toEqual({ tool: 'oras', reason: expect.stringContaining('and Go') });
+  });
+
+  test('is told in its place among several, whatever the others are', async () => {
+    const built = await program(join(folder, 'cache/stasis/tools/tofu-1.11.5/tofu'), 'OpenTofu v1.11.5');
+    expect(await ensureTools(['terraform', 'tofu', 'oras'])).toEqual([
+      { tool: 'terraform', reason: expect.not.stringContaining('and Go') },
+      built,
+      { tool: 'oras', reason: expect.stringContaining('and Go') },
+    ]);
   });
 });
 
