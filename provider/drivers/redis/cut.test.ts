@@ -97,19 +97,28 @@ describeEveryRedis(servers, (rig) => {
     for (let waited = 0; waited < 200 && (await replica.cli('GET', 'a')) !== 'b'; waited += 1)
       await sleep(50);
     await using session = await redis.prepare({ url: primary.url }, host, testContext());
-    const offset = async () => /master_repl_offset:(\d+)/.exec(await primary.cli('INFO', 'replication'))?.[1];
-    let before: string | undefined;
-    let pinged = 0;
-    for (let round = 0; round < 3 && pinged === 0; round += 1) {
+    const offset = async () =>
+      Number(/master_repl_offset:(\d+)/.exec(await primary.cli('INFO', 'replication'))?.[1]);
+    /** One PING in the stream of replication has 14 bytes, and one there was while we held. */
+    let met = false;
+    for (let round = 0; round < 20 && !met; round += 1) {
+      const from = await offset();
+      let held = 0;
+      let inside = 0;
       const { judgement } = await cut(session, async (moment) => {
-        if (moment === 'held') before = await offset();
-        if (moment === 'marked') await sleep(900);
-        if (moment === 'before-thaw') pinged = Number(await offset()) - Number(before);
+        if (moment === 'held') held = await offset();
+        if (moment !== 'marked') return;
+        await sleep(900);
+        inside = (await offset()) - held;
       });
-      expect({ pinged, sharp: judgement.sharp }).toEqual({ pinged, sharp: pinged <= 14 });
+      const around = (await offset()) - from;
       await session.copy(memoryBlobs());
+      // Of one that came between a reading of ours and the driver's own nobody can say what it saw.
+      if (around !== inside) continue;
+      expect({ inside, sharp: judgement.sharp }).toEqual({ inside, sharp: inside <= 14 });
+      met = inside === 14;
     }
-    expect(pinged).toBe(14);
+    expect(met).toBe(true);
   });
 
   test(`the version that was tested is ${rig.version}`, async () => {
