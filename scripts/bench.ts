@@ -4,6 +4,7 @@ import { type Figure, figureTable } from './bench/figure.ts';
 import { benchImports } from './bench/imports.ts';
 import { benchPause } from './bench/pause.ts';
 import { benchPlan } from './bench/plan.ts';
+import { benchProcessPause } from './bench/process-pause.ts';
 import { benchPulumi } from './bench/pulumi.ts';
 import { benchRedisRestore } from './bench/redis-restore.ts';
 import { benchStart } from './bench/start.ts';
@@ -14,6 +15,7 @@ import { benchVm } from './bench/vm.ts';
 const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   store: benchStore,
   pause: benchPause,
+  'process-pause': benchProcessPause,
   'redis-restore': benchRedisRestore,
   start: benchStart,
   plan: benchPlan,

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { bankProof } from '../test/proof/bank.ts';
 import { deathProof } from '../test/proof/death.ts';
+import { hostDeathProof } from '../test/proof/host-death.ts';
 import { labBankProof } from '../test/proof/lab-bank.ts';
 import type { Proof, ProofResult } from '../test/proof/proof.ts';
 import { sabotageProof } from '../test/proof/sabotage.ts';
@@ -9,7 +10,13 @@ import { interruptSignal } from './demo/interrupt.ts';
 
 /** `npm run proof [-- NAME] [--json] [--short]`: runs the long proofs, or the one named, and prints a table. */
 const lab = await labOrReason();
-const PROOFS: readonly Proof[] = [bankProof, labBankProof(lab), sabotageProof, deathProof];
+const PROOFS: readonly Proof[] = [
+  bankProof,
+  labBankProof(lab),
+  sabotageProof,
+  deathProof,
+  hostDeathProof(lab),
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,6 +1,6 @@
 import type { Host } from '../../core/host.ts';
 import { GHOST_LIMIT_BYTES, imagesIn } from '../../runtime/dump.ts';
-import type { ProcessFacts, TreeFacts } from '../../runtime/facts.ts';
+import type { TreeFacts } from '../../runtime/facts.ts';
 import type { Images } from '../../runtime/images/image.ts';
 import { strangersIn } from '../../runtime/images/segments.ts';
 import { mendedTimers } from '../../runtime/images/timers.ts';

@@ -5,8 +5,8 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
-import { makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
 import { feed, runScript } from '../../runtime/machine.ts';
+import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { surroundingsOn } from '../../runtime/surroundings.ts';
 import { loadTree } from '../../runtime/trees.ts';
 import { imagesBytes, type ProcessContent, readContent } from './content.ts';
@@ -37,22 +37,29 @@ export async function restoreProcess(
   await options.journal({ ...place, group, restoreId: options.restoreId });
   const drop = (): Promise<void> => dropRestored({ ...place, group }, host);
   try {
-    const folder = await makeMemoryFolder(host, imagesBytes(content), signal);
-    try {
-      await writeImages(folder, content, blobs, host, signal);
-      const binds = await loadTrees(place, content, blobs, host, signal);
-      const pairs = content.connections.map((connection) => `pair:${connection}`);
-      await runScript(host, MAKE_NETWORK, [place.network, ...content.addresses, ...pairs], { signal });
-      await start({ folder, group, place, content, binds }, host, signal);
-    } finally {
-      await removeFolder(host, folder, new AbortController().signal);
-    }
+    await loadAndStart({ content, place, group }, host, blobs, signal);
     const pid = Number(await runScript(host, FIND_ROOT, [group, String(content.root)], { signal }));
     return new RestoredTree({ spec, host, context, content, place, group, pid, options, drop });
   } catch (error) {
     await drop();
     throw error;
   }
+}
+
+/** The images are in memory only for as long as it takes to restore them. */
+async function loadAndStart(
+  made: { readonly content: ProcessContent; readonly place: Place; readonly group: string },
+  host: Host,
+  blobs: BlobReader,
+  signal: AbortSignal,
+): Promise<void> {
+  const { content, place } = made;
+  await using folder = await memoryFolder(host, imagesBytes(content), signal);
+  await writeImages(folder.path, content, blobs, host, signal);
+  const binds = await loadTrees(place, content, blobs, host, signal);
+  const pairs = content.connections.map((connection) => `pair:${connection}`);
+  await runScript(host, MAKE_NETWORK, [place.network, ...content.addresses, ...pairs], { signal });
+  await start({ ...made, folder: folder.path, binds }, host, signal);
 }
 
 async function writeImages(

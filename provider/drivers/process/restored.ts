@@ -2,11 +2,12 @@ import type { Context } from '../../core/context.ts';
 import type { Held, RestoreOptions } from '../../core/driver.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
-import { Dump, makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
+import { Dump } from '../../runtime/dump.ts';
 import { readFacts } from '../../runtime/facts.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
+import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { surroundingsOn } from '../../runtime/surroundings.ts';
 import { fingerprintTree } from '../../runtime/trees.ts';
 import { imagesBytes, type ProcessContent } from './content.ts';
@@ -46,42 +47,31 @@ export class RestoredTree implements Held {
     const { signal } = context;
     const surroundings = await surroundingsOn(host, signal);
     const facts = await readFacts(host, [pid], signal);
-    const folder = await makeMemoryFolder(host, 2 * imagesBytes(content), signal);
+    await using room = await memoryFolder(host, 2 * imagesBytes(content), signal);
+    const folder = room.path;
     const root = rootOf(facts.processes[0]!, surroundings);
     const memory = content.memory ?? { folders: [], files: [] };
     const kept = new KeptFiles({ root, folders: [], memory, folder, suffix: '' }, host);
-    try {
-      const view = viewOf(facts, surroundings);
-      const dump = await Dump.ready(
-        folder,
-        dumpCommand(
-          folder,
-          group,
-          view,
-          watchedBy(
-            facts,
-            content.trees.map(({ path }) => path),
-          ),
-        ),
-        host,
-      );
-      await dump.run(signal);
-      await kept.prepare(signal);
-      await kept.keep(signal);
-      const files = await Promise.all(
-        content.trees.map(({ path }, index) =>
-          fingerprintTree(path, `${place.folder}/files-${index}`, host, signal),
-        ),
-      );
-      const images = await fingerprintImages(
-        await ownImages(folder, view, host, signal),
-        ofFileOn(host, root, signal),
-      );
-      const entries = [...files.flat(), ...(await kept.fingerprint(signal)), ...images];
-      yield* entries.toSorted((a, b) => (a.object < b.object ? -1 : 1));
-    } finally {
-      await removeFolder(host, folder, new AbortController().signal);
-    }
+    const view = viewOf(facts, surroundings);
+    const watched = watchedBy(
+      facts,
+      content.trees.map(({ path }) => path),
+    );
+    const dump = await Dump.ready(folder, dumpCommand(folder, group, view, watched), host);
+    await dump.run(signal);
+    await kept.prepare(signal);
+    await kept.keep(signal);
+    const files = await Promise.all(
+      content.trees.map(({ path }, index) =>
+        fingerprintTree(path, `${place.folder}/files-${index}`, host, signal),
+      ),
+    );
+    const images = await fingerprintImages(
+      await ownImages(folder, view, host, signal),
+      ofFileOn(host, root, signal),
+    );
+    const entries = [...files.flat(), ...(await kept.fingerprint(signal)), ...images];
+    yield* entries.toSorted((a, b) => (a.object < b.object ? -1 : 1));
   }
 
   async release(): Promise<void> {

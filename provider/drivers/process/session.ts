@@ -7,7 +7,7 @@ import type { Host, Lease } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
-import { Dump, makeMemoryFolder, RESCUE, removeFolder } from '../../runtime/dump.ts';
+import { Dump, RESCUE, removeFolder } from '../../runtime/dump.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
@@ -15,6 +15,7 @@ import { Freezer, type Look } from '../../runtime/freezer.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import type { Images } from '../../runtime/images/image.ts';
 import { runScript } from '../../runtime/machine.ts';
+import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { type ProcessContent, storedImages } from './content.ts';
 import { copyCapture } from './copy.ts';
 import { dumpCommand, ownImages, type View, viewOf, watchedBy } from './dump.ts';
@@ -89,8 +90,9 @@ export class ProcessSession implements Session {
       throw problem ?? new RangeError('nothing was found, and nothing said');
     await using undo = new AsyncDisposableStack();
     const unaborted = new AbortController().signal;
-    const folder = await makeMemoryFolder(host, dumpBytesOf(facts, named.memoryBytes), signal);
-    undo.defer(() => removeFolder(host, folder, unaborted));
+    const { path: folder } = undo.use(
+      await memoryFolder(host, dumpBytesOf(facts, named.memoryBytes), signal),
+    );
     const group = await ownGroup(spec, facts, surroundings.groups!, host, signal);
     undo.defer(() => leaveGroup(group, host, unaborted));
     const freezer = undo.use(await Freezer.open(host, group.folder, clock));
