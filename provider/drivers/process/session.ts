@@ -136,11 +136,22 @@ export class ProcessSession implements Session {
     this.lease = { armed: await host.lease(rescue, ttlMs, { signal }), ttlMs };
   }
 
+  /** A watchdog whose time was over before anything was frozen has taken the dump's folder with it. */
+  private async renewed(leaseMs: number): Promise<boolean> {
+    if (this.lease?.ttlMs !== leaseMs) return false;
+    const { armed } = this.lease;
+    const renewed = await armed.renew().then(
+      () => true,
+      () => false,
+    );
+    if (!renewed) await this.readyDump(new AbortController().signal);
+    return renewed;
+  }
+
   private async freeze(leaseMs: number, signal: AbortSignal): Promise<void> {
     if (this.dump === undefined || this.dump.started) await this.readyDump(signal);
     this.leaseMs = leaseMs;
-    if (this.lease?.ttlMs === leaseMs && this.lease.armed.state === 'armed') await this.lease.armed.renew();
-    else await this.arm(leaseMs, signal);
+    if (!(await this.renewed(leaseMs))) await this.arm(leaseMs, signal);
     this.dumped = false;
     this.held = true;
     this.looks = [await this.parts.freezer.freeze()];
