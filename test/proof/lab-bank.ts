@@ -27,8 +27,10 @@ interface Round {
 }
 
 const ROUNDS: readonly Round[] = [
-  { mode: 'drivers', relaxed: false, cuts: 100, shortCuts: 0 },
-  { mode: 'drivers', relaxed: true, cuts: 100, shortCuts: 2 },
+  { mode: 'drivers', relaxed: false, cuts: 60, shortCuts: 0 },
+  { mode: 'drivers', relaxed: true, cuts: 60, shortCuts: 2 },
+  { mode: 'full', relaxed: false, cuts: 40, shortCuts: 0 },
+  { mode: 'full', relaxed: true, cuts: 40, shortCuts: 0 },
 ];
 
 /**

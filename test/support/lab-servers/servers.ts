@@ -118,7 +118,9 @@ mariadb-install-db --no-defaults --user=mysql --datadir="$1" --auth-root-authent
 
 async function startMariadb(host: Host, options: StoreOptions): Promise<LabStore> {
   const folder = '/srv/mariadb';
-  const socket = `${folder}/mysqld.sock`;
+  // Outside of the folder: a restore makes the socket anew, which is then another file.
+  const socket = '/run/mysqld/bank.sock';
+  await on(host, 'chown mysql: /run/mysqld');
   await on(host, MAKE_FOLDER, folder, 'mysql');
   await on(host, INIT_MARIADB, folder);
   await startService(
