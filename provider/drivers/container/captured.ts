@@ -92,9 +92,10 @@ export class CapturedContainer implements AsyncDisposable {
   /** What is in the container and not in its memory, while it is held. The dump runs beside it. */
   async keep(signal: AbortSignal): Promise<void> {
     const { upper, shm } = this.looked;
-    const suffix = `stasis-${this.frozen.round}`;
-    const changes = { path: upper, from: upper, copy: `${upper}.${suffix}` };
-    const shared = shm === '' ? undefined : { path: shm, from: shm, copy: `${this.folder}/shared-${suffix}` };
+    const changes = { path: upper, from: upper, copy: `${upper}.stasis-${this.frozen.round}` };
+    // With the dump, so that it goes with it whoever ends it.
+    const shared =
+      shm === '' ? undefined : { path: shm, from: shm, copy: `${this.folder}/${this.frozen.round}/shared` };
     this.kept = { changes, shared };
     await Promise.all([
       keepTree(changes, this.host, signal),

@@ -7,7 +7,9 @@ import { fingerprintTree } from '../../runtime/trees.ts';
 import type { LookedContainer } from './look.ts';
 
 /**
- * What is gone of an image: in what its layers show together, and not in what they show below the container's changes.
+ * What is gone of an image: in what its layers show together, and not in what they show below the container's changes
+ * (marked by -). And what folders of the changes are as they are in the image (marked by =): the kernel copies a folder
+ * as soon as anything in it is touched, also by CRIU, which makes files of its own in /tmp for a moment.
  * Read by overlays of our own, read-only, in a mount namespace that ends with the command; so whatever marks what is
  * gone (whiteouts, opaque folders), the kernel reads it.
  *   CHANGES LAYER      LAYER: podman's folder of the container's layer, which names those below it in short
@@ -22,27 +24,39 @@ mount -t overlay -o "ro,lowerdir=$1:$lowers" overlay "$3/now" || exit 1
 case $lowers in *:*) mount -t overlay -o "ro,lowerdir=$lowers" overlay "$3/image" || exit 1; image=$3/image ;; *) image=$lowers/. ;; esac
 list() { (cd -- "$1" && find . -mindepth 1 -printf "%P\\\\0" | LC_ALL=C sort -z); }
 list "$image" > "$3/before"; list "$3/now" > "$3/after"
-LC_ALL=C comm -z -23 "$3/before" "$3/after"
+LC_ALL=C comm -z -23 "$3/before" "$3/after" | sed -z s/^/-/
+folders() { (cd -- "$1" && find . -mindepth 1 -type d -printf "%P|%m|%U|%G\\0" | LC_ALL=C sort -z); }
+folders "$image" > "$3/before"; folders "$1" > "$3/after"
+LC_ALL=C comm -z -12 "$3/before" "$3/after" | sed -z s/^/=/
 ' stasis "$changes" "$layer" "$top"
 `;
 
-/** Paths within the container, topmost only, sorted. */
-export async function goneFrom(
+/** Paths within the container, sorted. */
+export interface Comparison {
+  /** Topmost only. */
+  readonly gone: readonly string[];
+  /** Folders that are no change. */
+  readonly same: readonly string[];
+}
+
+export async function compareWithImage(
   changes: string,
   looked: Pick<LookedContainer, 'upper'>,
   host: Host,
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<Comparison> {
   const layer = looked.upper.slice(0, looked.upper.lastIndexOf('/'));
   const chunks: Uint8Array[] = [];
   for await (const chunk of streamOf(host, ['sh', '-c', GONE, 'stasis', changes, layer], signal))
     chunks.push(chunk);
-  const paths = Buffer.concat(chunks)
-    .toString('utf8')
-    .split('\0')
-    .filter((path) => path !== '');
+  const marked = Buffer.concat(chunks).toString('utf8').split('\0');
+  const paths = marked.filter((one) => one.startsWith('-')).map((one) => one.slice(1));
   const gone = new Set(paths);
-  return paths.filter((path) => !parentsOf(path).some((parent) => gone.has(parent)));
+  return {
+    gone: paths.filter((path) => !parentsOf(path).some((parent) => gone.has(parent))),
+    // Behind the path stand mode and owners.
+    same: marked.filter((one) => one.startsWith('=')).map((one) => one.slice(1).replace(/(\|[^|]*){3}$/, '')),
+  };
 }
 
 function parentsOf(path: string): string[] {
@@ -83,11 +97,11 @@ export async function fingerprintChanges(
 ): Promise<FingerprintEntry[]> {
   const top = `/${name}/root`;
   const mounted = (looked.container.Mounts ?? []).map(({ Destination }) => Destination.slice(1));
-  const left = new Set([...PODMANS_OWN, ...mounted].map((path) => `file${top}/${path}`));
-  const [files, gone] = await Promise.all([
+  const [files, { gone, same }] = await Promise.all([
     fingerprintTree(top, changes, host, signal),
-    goneFrom(changes, looked, host, signal),
+    compareWithImage(changes, looked, host, signal),
   ]);
+  const left = new Set([...PODMANS_OWN, ...mounted, ...same].map((path) => `file${top}/${path}`));
   const changed = files.filter(
     ({ object, facts }) => !left.has(object) && !SKIPPED_KINDS.has(String(facts?.kind)),
   );

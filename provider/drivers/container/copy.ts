@@ -8,7 +8,7 @@ import { readTree } from '../../runtime/images/tree.ts';
 import { runScript, streamOf } from '../../runtime/machine.ts';
 import { copyTree, type TreeCopy } from '../../runtime/trees.ts';
 import type { CapturedContainer } from './captured.ts';
-import { copyChanges, goneFrom } from './changes.ts';
+import { compareWithImage, copyChanges } from './changes.ts';
 import { CONTENT_VERSION, type ContainerContent, type Content, memoryBytes, totalBytes } from './content.ts';
 import { packDefinition } from './definition.ts';
 import type { Look } from './look.ts';
@@ -96,7 +96,7 @@ async function copyContainer(
     definition: await blobs.put(once(packDefinition(files)), { chunking: 'content' }),
     ...{ described, pages },
     changes: await copyChanges(changes, blobs, host, signal),
-    removed: await goneFrom(changes, looked, host, signal),
+    removed: [...(await compareWithImage(changes, looked, host, signal)).gone],
     ...(shared ? { shared: await copyTree(shared, blobs, host, signal) } : {}),
   };
 }

@@ -69,7 +69,7 @@ function namespaceProblems(processes: readonly ProcessFacts[], surroundings: Sur
   if (!contained && differing.length === 0) return [];
   return [
     new StasisError('process.own-namespaces', `${what}, which this driver does not capture.`, {
-      hint: 'Capture the service inside of it, or by its URL.',
+      hint: 'Capture the container by a member "container", or the service inside of it by its URL.',
     }),
   ];
 }
