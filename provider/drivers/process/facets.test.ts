@@ -60,7 +60,7 @@ describe('a process that has', () => {
     if (photographer)
       await on(
         photographer.cloud,
-        'kill -9 -- "-$(cat /run/facet.pid)"; rm -f /run/facet* /dev/shm/facet; true',
+        'kill -s KILL -- "-$(cat /run/facet.pid)"; rm -f /run/facet* /dev/shm/facet; true',
       );
   });
 
