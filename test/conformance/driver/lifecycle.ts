@@ -104,7 +104,8 @@ async function cancelledDuring(
     await sleep(whenMs);
     controller.abort();
   }
-  return withinBounds(running);
+  // Awaited here, so that the session is not ended below a step that goes on.
+  return await withinBounds(running);
 }
 
 async function withinBounds(running: Promise<string>): Promise<string> {

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { createClient } from '@redis/client';
 import { eventually, isAlive } from '../../../e2e/terraform/workspace.ts';
+import type { RedisServer } from '../../../support/redis-server.ts';
 import type { Desk, Place } from '../desk.ts';
 import { PAUSE } from '../gate.ts';
 import type { Scenario } from '../suite.ts';
@@ -70,7 +72,7 @@ async function press(run: Run, times: number): Promise<void> {
 /** Acts while both servers are paused, one of which has not answered yet. */
 async function inFreeze(desk: Desk, maxPauseMs: number, act: Act): Promise<string> {
   const place = await desk.fresh();
-  const { gate, carts } = desk.servers;
+  const { gate, carts, gated } = desk.servers;
   const members = {
     carts: { redis: { url: { secret: 'carts' } } },
     gated: { redis: { url: { secret: 'gated' } } },
@@ -78,6 +80,8 @@ async function inFreeze(desk: Desk, maxPauseMs: number, act: Act): Promise<strin
   await desk.project.write({ resources: [place.snapshot({ members, maxPauseMs })] });
   await using writer = await connected(carts.url);
   await using reader = await connected(carts.url);
+  // A server that nobody writes to is seen to be still, and is paused by nobody.
+  using _traffic = trafficOn([carts, gated]);
   gate.arm(PAUSE);
   const run = await desk.project.start('apply');
   let providers: readonly number[] = [];
@@ -91,6 +95,17 @@ async function inFreeze(desk: Desk, maxPauseMs: number, act: Act): Promise<strin
     gate.open();
   }
   return expectConverges(desk, place, run, providers);
+}
+
+/** Writes to each about a thousand times a second, from processes of their own, until it is disposed of. */
+function trafficOn(servers: readonly RedisServer[]): Disposable {
+  const clients = servers.map(({ port, password }) =>
+    spawn('redis-cli', ['-p', String(port), '-r', '-1', '-i', '0.001', 'INCR', 'traffic'], {
+      stdio: 'ignore',
+      env: { ...process.env, ...(password === undefined ? {} : { REDISCLI_AUTH: password }) },
+    }),
+  );
+  return { [Symbol.dispose]: () => clients.forEach((client) => void client.kill('SIGKILL')) };
 }
 
 /** A write that waits although its server answers: the server is paused. */
