@@ -112,7 +112,10 @@ async function socketOf(inet: Message, images: Images): Promise<DumpedFile> {
   const peer = `${addressOf(inet.numbers(12))}:${inet.number(8)}`;
   const queues = await queuesOf(images, inet.number(2));
   const shown = state === 'listening' ? `${transport} ${local}` : `${transport} ${local} ${peer}`;
-  const digest = digestOf('socket', shown, state, inet.number(3), inet.number(10), queues);
+  // CRIU puts the length of the write queue where a listening socket has its backlog. It looks there before it reads the
+  // queues, and an acknowledgement may come in between, to frozen processes too.
+  const backlog = state === 'listening' ? inet.number(10) : 0;
+  const digest = digestOf('socket', shown, state, inet.number(3), backlog, queues);
   return { kind: 'socket', shown, digest, socket: { transport, state, local, peer } };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { StasisError } from '../../core/errors.ts';
 import type { FingerprintEntry } from '../../core/fingerprint.ts';
+import { readFiles } from './files.ts';
 import { fingerprintImages } from './fingerprint.ts';
 import { imagesOf } from './image.ts';
 import { unpackImages } from './packed.ts';
@@ -183,6 +184,37 @@ const changed = (at: number): Buffer => {
   page[at] = page[at]! ^ 1;
   return page;
 };
+
+/** One socket of TCP over IPv4, as CRIU describes it. */
+async function socketDigest(state: number, backlog: number): Promise<string | undefined> {
+  const inet: Fields = [
+    [1, 5],
+    [2, 900],
+    [3, 2],
+    [4, 1],
+    [5, 6],
+    [6, state],
+    [7, 6379],
+    [8, state === 10 ? 0 : 40_000],
+    [9, 2],
+    [10, backlog],
+    [11, 0x0100007f],
+    [12, state === 10 ? 0 : 0x0100007f],
+  ];
+  const files = image([
+    [1, 4],
+    [2, 5],
+    [4, inet],
+  ]);
+  const images = imagesOf(new Map([['files.img', files]]), [], async function* () {});
+  return (await readFiles(images)).get(5)?.digest;
+}
+
+test('a backlog is part of a listening socket; of a connected one it is what was not acknowledged yet, which passes', async () => {
+  expect(await socketDigest(10, 128)).not.toBe(await socketDigest(10, 511));
+  expect(await socketDigest(1, 0)).toBe(await socketDigest(1, 5));
+  expect(await socketDigest(1, 0)).toBeDefined();
+});
 
 describe('the fingerprint of a dump', () => {
   test('names processes, threads, what is open, and memory, sorted and each once', async () => {
