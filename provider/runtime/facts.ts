@@ -40,6 +40,8 @@ export interface OpenFile {
   readonly type: string;
   readonly sizeBytes: number;
   readonly mountId: string;
+  /** Whether it is a POSIX message queue, wherever the file system that shows those is mounted. */
+  readonly isQueue: boolean;
   readonly writable: boolean;
   /** Of the master of a pseudo terminal: the number of its other end in /dev/pts. */
   readonly terminal?: string;
@@ -71,6 +73,7 @@ for p in "$@"; do
   part memory $p; cat /proc/$p/smaps_rollup
   part open $p; find /proc/$p/fd -mindepth 1 -printf '%f %l\\n'
   part sizes $p; stat -L -c '%n|%s|%F' /proc/$p/fd/*
+  part queues $p; stat -f -c '%n|%T' /proc/$p/fd/* | grep '|mqueue$'
   part info $p; grep -E '^(flags|mnt_id|tty-index):' /proc/$p/fdinfo/*
   part cwd $p; readlink /proc/$p/cwd
 done 2>/dev/null
@@ -128,7 +131,7 @@ function factsOf(pid: number, part: (name: string) => string): ProcessFacts {
       (sum, name) => sum + kilobytes(part('memory'), name),
       0,
     ),
-    open: openFilesOf(part('open'), part('sizes'), part('info')),
+    open: openFilesOf(part('open'), part('sizes'), part('queues'), part('info')),
   };
 }
 
@@ -161,7 +164,8 @@ function mappingOf(line: string): Mapping {
   return { shared: permissions.endsWith('s'), writable: permissions[1] === 'w', path, inode };
 }
 
-function openFilesOf(open: string, sizes: string, info: string): OpenFile[] {
+function openFilesOf(open: string, sizes: string, queued: string, info: string): OpenFile[] {
+  const queues = new Set(lines(queued).map((line) => line.split('|')[0]!.split('/').at(-1)));
   const stats = new Map(
     lines(sizes).map((line) => {
       const [name = '', size = '0', type = ''] = line.split('|');
@@ -179,6 +183,7 @@ function openFilesOf(open: string, sizes: string, info: string): OpenFile[] {
       type: stats.get(descriptor)?.type ?? '',
       sizeBytes: stats.get(descriptor)?.sizeBytes ?? 0,
       mountId: about(descriptor, 'mnt_id'),
+      isQueue: queues.has(descriptor),
       writable: (Number.parseInt(about(descriptor, 'flags'), 8) & 3) !== 0,
       ...(terminal === '' ? {} : { terminal }),
     };

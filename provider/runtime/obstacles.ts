@@ -50,6 +50,13 @@ export function dumpObstacles(
     `The processes hold what lives in the kernel and cannot be captured: ${someOf(objects)}.`,
     'Capture a member that does not use it.',
   );
+  const queues = open.filter(({ isQueue }) => isQueue).map(({ target }) => target);
+  obstacle(
+    'message-queue',
+    queues,
+    `The processes have POSIX message queues open, which cannot be captured: ${someOf(queues)}.`,
+    'CRIU has no images for them. Capture a member that does not use them, or let it use a FIFO or a Unix socket.',
+  );
   const ghosts = open
     .filter(({ target, sizeBytes }) => target.endsWith(' (deleted)') && sizeBytes > GHOST_LIMIT_BYTES)
     .map(({ target }) => target);

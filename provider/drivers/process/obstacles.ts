@@ -21,8 +21,12 @@ export function obstaclesOf(facts: TreeFacts, surroundings: Surroundings, wrappe
     'Start them with input and output elsewhere: setsid PROGRAM < /dev/null > LOG 2>&1, or as a systemd unit.',
   );
   const foreign = open.filter(
-    ({ target, mountId, type }) =>
-      target.startsWith('/') && type !== '' && !facts.mounts.has(mountId) && !target.startsWith('/memfd:'),
+    ({ target, mountId, type, isQueue }) =>
+      target.startsWith('/') &&
+      type !== '' &&
+      !isQueue &&
+      !facts.mounts.has(mountId) &&
+      !target.startsWith('/memfd:'),
   );
   obstacle(
     'foreign-file',

@@ -116,6 +116,12 @@ describe('a plan', () => {
       await started('other', 'python3', '-c', segment),
     ];
     expect(await codesOf({ pidFile: one })).toEqual(['process.shared-with-strangers']);
+    // Named and already without a name: the one is seen in /dev/mqueue, the other nowhere.
+    for (const unlink of ['', 'c.mq_unlink(b"/letters"); ']) {
+      const queue = `import ctypes, time; c = ctypes.CDLL(None); assert c.mq_open(b"/letters", 0o102, 0o600, None) >= 0; ${unlink}time.sleep(600)`;
+      const reader = await started('queue', 'python3', '-c', queue);
+      expect(await codesOf({ pidFile: reader })).toEqual(['process.message-queue']);
+    }
     for (const { hint } of (await planned({ pidFile: ring })).problems) expect(hint).toMatch(/\.$/);
   });
 
