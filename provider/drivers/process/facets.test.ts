@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect } from '@jest/globals';
+import { testContext } from '../../../test/support/context.ts';
+import { collect } from '../../../test/support/driver-rig.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
 import { inside, Photographer } from '../../../test/support/process/photographer.ts';
 import { on, once, until } from '../../../test/support/process/rig.ts';
 import { startService } from '../../../test/support/process/servers.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
+import { processDriver } from './driver.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
@@ -84,4 +87,63 @@ describe('a process that has', () => {
       },
       PATIENCE_MS,
     );
+
+  labTest(
+    'something under way in a pipe, a FIFO and a Unix socket is told from nothing, and from something else',
+    async () => {
+      const { cloud } = photographer;
+      await startService(cloud, 'facet', 'root', 'python3', '-c', FILLING, '/srv/facet');
+      await until(async () => (await on(cloud, 'cat /srv/facet/there')) === '0');
+      const seen = async (): Promise<ReadonlyMap<string, string>> => {
+        await using observed = await processDriver.observe(
+          processDriver.spec.parse(SPEC),
+          cloud,
+          testContext(),
+        );
+        const entries = await collect(observed.fingerprint());
+        return new Map(entries.map(({ object, digest }) => [object, digest]));
+      };
+      const open = [10, 11, 12, 13, 14].map((descriptor) => `/open/${descriptor}`);
+      const differ = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): string[] =>
+        open.filter((end) =>
+          [...a].some(([object, digest]) => object.endsWith(end) && b.get(object) !== digest),
+        );
+      const empty = await seen();
+      expect(open.filter((end) => [...empty.keys()].some((object) => object.endsWith(end)))).toEqual(open);
+      let before = empty;
+      for (const turn of ['1', '2']) {
+        await on(cloud, 'kill -s USR1 "$(cat /run/facet.pid)"');
+        await until(async () => (await on(cloud, 'cat /srv/facet/there')) === turn);
+        const now = await seen();
+        // Of the two sockets the one that has something to read.
+        expect(differ(before, now)).toEqual(['/open/10', '/open/11', '/open/12', '/open/14']);
+        before = now;
+      }
+    },
+    PATIENCE_MS,
+  );
 });
+
+/** FOLDER: a pipe at 10 and 11, a FIFO at 12, two sockets at 13 and 14; into each goes a byte more at each signal. */
+const FILLING = `
+import os, signal, socket, sys, time
+os.mkfifo('/run/facet.fifo')
+one, other = socket.socketpair()
+for at, descriptor in zip(range(10, 15), [*os.pipe(), os.open('/run/facet.fifo', os.O_RDWR), one.fileno(), other.fileno()]):
+    os.dup2(descriptor, at)
+    os.close(descriptor)
+turn = 0
+def tell():
+    with open(sys.argv[1] + '/there', 'w') as file:
+        file.write(str(turn))
+def fill(*_):
+    global turn
+    turn += 1
+    for end in (11, 12, 13):
+        os.write(end, str(turn).encode())
+    tell()
+signal.signal(signal.SIGUSR1, fill)
+tell()
+while True:
+    time.sleep(60)
+`;

@@ -1,5 +1,6 @@
 import { digestOf } from '../../core/fingerprint-digest.ts';
 import { type Images, readEntries, readFirst } from './image.ts';
+import { type Queues, readQueues } from './queues.ts';
 import type { Message } from './wire.ts';
 
 /** An open file of a dump, whatever kind it is, without the numbers that the dumping kernel gave it. */
@@ -54,6 +55,10 @@ const O_TMPFILE = 0o20200000;
 const REGULAR = 3;
 const INET_SOCKET = 4;
 const UNIX_SOCKET = 16;
+const FIFO = 17;
+const PIPE = 18;
+/** Linux's SOCK_STREAM. */
+const STREAM = 1;
 const EVENTFD = 8;
 const TIMERFD = 12;
 
@@ -61,10 +66,11 @@ const TIMERFD = 12;
 export async function readFiles(images: Images): Promise<ReadonlyMap<number, DumpedFile>> {
   const files = new Map<number, DumpedFile>();
   const deleted = await deletedFiles(images);
+  const queues = await readQueues(images);
   for (const entry of await readEntries(images, 'files.img')) {
     const regular = entry.message(REGULAR);
     const id = entry.number(2);
-    files.set(id, regular && deleted.has(id) ? deletedFile(regular) : await fileOf(entry, images));
+    files.set(id, regular && deleted.has(id) ? deletedFile(regular) : await fileOf(entry, images, queues));
   }
   return files;
 }
@@ -85,7 +91,7 @@ async function deletedFiles(images: Images): Promise<ReadonlySet<number>> {
   return new Set((await readEntries(images, name)).map((entry) => entry.number(1)));
 }
 
-async function fileOf(entry: Message, images: Images): Promise<DumpedFile> {
+async function fileOf(entry: Message, images: Images, queues: Queues): Promise<DumpedFile> {
   const kind = KINDS[entry.number(1)] ?? `kind ${entry.number(1)}`;
   const regular = entry.message(REGULAR);
   if (regular) {
@@ -97,9 +103,12 @@ async function fileOf(entry: Message, images: Images): Promise<DumpedFile> {
   if (inet) return socketOf(inet, images);
   const unix = entry.message(UNIX_SOCKET);
   if (unix) {
-    const shown = unix.text(8).replaceAll('\0', '@');
-    return { kind, shown, digest: digestOf(kind, shown, unix.number(3), unix.number(4)) };
+    const shown = unix.text(11).replaceAll('\0', '@');
+    const queue = queues.ofSocket(unix.number(1), unix.number(3) === STREAM);
+    return { kind, shown, digest: digestOf(kind, shown, unix.number(3), unix.number(4), queue) };
   }
+  const pipe = entry.message(PIPE) ?? entry.message(FIFO);
+  if (pipe) return { kind, shown: kind, digest: digestOf(kind, queues.ofPipe(pipe.number(2))) };
   // A counter, and a timer's setting; of others the kind is what counts.
   const counted = entry.message(EVENTFD)?.big(4) ?? entry.message(TIMERFD)?.number(4) ?? 0;
   return { kind, shown: kind, digest: digestOf(kind, counted) };

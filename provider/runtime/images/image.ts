@@ -71,6 +71,23 @@ export async function splitEntries(
   return { head: bytes.subarray(0, from), entries };
 }
 
+/** All entries of an image in which each is followed by bytes of its own, as many as it says. */
+export async function readParts(
+  images: Images,
+  name: string,
+  sizeOf: (entry: Message) => number,
+): Promise<{ entry: Message; content: Buffer }[]> {
+  const bytes = await readWhole(images, name);
+  const parts: { entry: Message; content: Buffer }[] = [];
+  for (let at = bodyOf(bytes); at < bytes.length; ) {
+    const { entry, next } = entryAt(bytes, at);
+    at = next + sizeOf(entry);
+    if (at > bytes.length) throw damaged();
+    parts.push({ entry, content: bytes.subarray(next, at) });
+  }
+  return parts;
+}
+
 /** The first entry, and the bytes that follow it. */
 export async function readFirst(images: Images, name: string): Promise<{ entry: Message; rest: Buffer }> {
   const bytes = await readWhole(images, name);

@@ -216,6 +216,110 @@ test('a backlog is part of a listening socket; of a connected one it is what was
   expect(await socketDigest(1, 0)).toBeDefined();
 });
 
+/** An image in which bytes of its own follow each entry. */
+function imageOfParts(...parts: (readonly [Fields, string])[]): Buffer {
+  const header = image();
+  return Buffer.concat([
+    header,
+    ...parts.flatMap(([fields, content]) => [
+      image(fields).subarray(header.length),
+      Buffer.from(content, 'latin1'),
+    ]),
+  ]);
+}
+
+/** A pipe, a FIFO and a Unix socket, as CRIU describes them with what is under way in them. */
+async function queueDigests(inPipe: string, inFifo: string, packets: readonly string[], type = 1) {
+  const socket: Fields = [
+    [1, 7],
+    [2, 900],
+    [3, type],
+    [4, 1],
+    [8, 901],
+    [11, '\0door'],
+  ];
+  const images = new Map([
+    [
+      'files.img',
+      image(
+        [
+          [1, 2],
+          [2, 5],
+          [
+            18,
+            [
+              [1, 5],
+              [2, 70],
+            ],
+          ],
+        ],
+        [
+          [1, 3],
+          [2, 6],
+          [
+            17,
+            [
+              [1, 6],
+              [2, 71],
+            ],
+          ],
+        ],
+        [
+          [1, 5],
+          [2, 7],
+          [16, socket],
+        ],
+      ),
+    ],
+    ['pipes-data.img', imageOfParts(pipeData(99, 'of another'), pipeData(70, inPipe))],
+    ['fifo-data.img', imageOfParts(pipeData(71, inFifo))],
+    [
+      'sk-queues.img',
+      imageOfParts(
+        ...packets.map((packet): [Fields, string] => [
+          [
+            [1, 7],
+            [2, packet.length],
+          ],
+          packet,
+        ]),
+      ),
+    ],
+  ]);
+  const files = await readFiles(imagesOf(images, [], async function* () {}));
+  return [5, 6, 7].map((id) => files.get(id)?.digest);
+}
+
+function pipeData(pipe: number, content: string): [Fields, string] {
+  return [
+    [
+      [1, pipe],
+      [2, content.length],
+      [3, 65_536],
+    ],
+    content,
+  ];
+}
+
+test('what is under way in pipes, FIFOs and Unix sockets is part of them, and only of them', async () => {
+  const differing = async (...others: Parameters<typeof queueDigests>): Promise<number[]> => {
+    const before = await queueDigests('in the pipe', '', ['one', 'two']);
+    const after = await queueDigests(...others);
+    return [0, 1, 2].filter((index) => before[index] !== after[index]);
+  };
+  expect(await differing('in the pipe', '', ['one', 'two'])).toEqual([]);
+  expect(await differing('in the pipf', '', ['one', 'two'])).toEqual([0]);
+  expect(await differing('', '', ['one', 'two'])).toEqual([0]);
+  expect(await differing('in the pipe', 'x', ['one', 'two'])).toEqual([1]);
+  expect(await differing('in the pipe', '', ['one', 'twO'])).toEqual([2]);
+  expect(await differing('in the pipe', '', [])).toEqual([2]);
+  // A stream has no packets; what keeps them apart has.
+  expect(await differing('in the pipe', '', ['onetwo'])).toEqual([]);
+  expect(await queueDigests('', '', ['one', 'two'], 2)).not.toEqual(
+    await queueDigests('', '', ['onetwo'], 2),
+  );
+});
+
 describe('the fingerprint of a dump', () => {
   test('names processes, threads, what is open, and memory, sorted and each once', async () => {
     const objects = (await fingerprintImages(dump([content]))).map(({ object }) => object);
