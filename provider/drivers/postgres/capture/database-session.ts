@@ -8,21 +8,13 @@ import { Connection } from '../connect/connection.ts';
 import { lost, lostIfGone } from '../connect/faults.ts';
 import type { Place } from '../connect/place.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
-import { batches, literal, type Rows, text } from '../connect/sql.ts';
+import { literal, type Rows, text } from '../connect/sql.ts';
 import { schemaEntries } from '../fingerprint/schema.ts';
 import { holderLocker, lockAll, workerLocker } from './locks.ts';
 import { dumpSchema } from './schema-dump.ts';
+import { readSequences } from './sequences.ts';
 import { schemaStamp } from './stamp.ts';
-import {
-  deal,
-  listSequences,
-  listTables,
-  moved,
-  type Sequence,
-  type SequencePosition,
-  type Table,
-  tableName,
-} from './tables.ts';
+import { deal, listTables, moved, type SequencePosition, type Table } from './tables.ts';
 
 export interface DatabaseSource {
   readonly place: Place;
@@ -54,7 +46,6 @@ export interface Adopted extends Armed {
 /** A schema that still changes while we look at it after so many looks, or so long, is not going to be caught. */
 const ROUNDS = 30;
 const ARM_MS = 60_000;
-const SEQUENCES_A_QUERY = 200;
 /**
  * What reads the schema has to wait for locks while it holds others, if weak ones. Where that makes a circle with a
  * transaction of the application, the server ends whoever has waited longest, after deadlock_timeout (1 s): it is to
@@ -196,46 +187,11 @@ export class DatabaseSession implements AsyncDisposable {
     await this.reader.rows('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     await this.reader.rows(adoption);
     await concurrently(this.workers, (worker) => worker.run(adoption, 'the marked snapshot'));
-    const sequences = await this.readSequences();
+    const sequences = await readSequences(this.rows);
     const reason = moved(this.armed.tables, await listTables(this.rows));
     if (reason !== undefined) throw lost(reason);
     if (this.armed.stamp !== (await schemaStamp(this.rows))) throw lost('the schema changed before the mark');
     return { ...this.armed, snapshotId, sequences };
-  }
-
-  /**
-   * No snapshot covers a sequence: its position is read now, after the mark, and so is never behind the rows that
-   * the mark shows. One that was restarted since then has another file.
-   */
-  private async readSequences(): Promise<SequencePosition[]> {
-    const sequences = await listSequences(this.rows);
-    const positions: SequencePosition[] = [];
-    try {
-      for (const batch of batches(sequences, SEQUENCES_A_QUERY))
-        positions.push(...(await this.positionsOf(batch)));
-    } catch (error) {
-      throw lostIfGone(error);
-    }
-    return positions;
-  }
-
-  private async positionsOf(sequences: readonly Sequence[]): Promise<SequencePosition[]> {
-    const queries = sequences.map(
-      (sequence, index) => `SELECT ${index} AS index, last_value::text AS last, is_called AS called,
-        pg_catalog.pg_relation_filenode(${sequence.oid}::pg_catalog.oid)::text AS file FROM ${tableName(sequence)}`,
-    );
-    const rows = await this.rows(`${queries.join(' UNION ALL ')} ORDER BY 1`);
-    return rows.map((row, index) => {
-      const sequence = sequences[index]!;
-      if (text(row, 'file') !== sequence.fileNode) throw lost(`the sequence ${sequence.label} was restarted`);
-      return {
-        schema: sequence.schema,
-        name: sequence.name,
-        label: sequence.label,
-        lastValue: text(row, 'last'),
-        isCalled: row.called === true,
-      };
-    });
   }
 
   /** Reads catalogs: in the marked state once it was adopted. */
