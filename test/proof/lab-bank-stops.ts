@@ -6,11 +6,13 @@ import { readBooks, type StoreBooks } from '../support/bank/bank.ts';
 import type { HostName, Lab } from '../support/lab.ts';
 import { type BankService, bankServiceOf, startBankService } from '../support/lab-servers/bank-service.ts';
 import { type LabStore, type StoreKind, startStore } from '../support/lab-servers/servers.ts';
-import { labHost } from '../support/process/rig.ts';
+import { labHost, on } from '../support/process/rig.ts';
+import { type LedgerVm, readDisk, startLedgerVm } from '../support/vm/ledger-vm.ts';
 
 /**
- * `drivers`: the bank's process is frozen and dumped, its stores are drained and marked by their own means.
- * `full`: all of it is frozen and dumped with its memory, and brought back on one host, where it goes on.
+ * `drivers`: the bank's process is frozen and dumped and its VM stopped and saved by QEMU, its stores are drained and
+ * marked by their own means.
+ * `full`: all of it, QEMU as well, is frozen and dumped with its memory, and brought back on one host, where it goes on.
  */
 export type BankMode = 'drivers' | 'full';
 
@@ -39,8 +41,9 @@ const STORES: readonly { readonly kind: StoreKind; readonly at: HostName }[] = [
   { kind: 'redis', at: 'sovereign' },
   { kind: 'mariadb', at: 'sovereign' },
 ];
+const VM_AT: HostName = 'sovereign';
 const OTHER: Readonly<Record<HostName, HostName>> = { cloud: 'sovereign', sovereign: 'cloud' };
-const REST_MS = 4;
+const REST_MS = 10;
 
 export interface LabBankOptions {
   readonly mode: BankMode;
@@ -60,8 +63,9 @@ export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<L
       return { store, at, url: store.url(lab.hosts[at].address) };
     }),
   );
-  const urls = stores.map(({ url }) => url);
-  const service = await startBankService(hosts.cloud, [...urls, 'memory:'], { restMs: REST_MS });
+  const vm = await startLedgerVm(hosts[VM_AT]);
+  const urls = [...stores.map(({ url }) => url), 'memory:', vm.url(lab.hosts[VM_AT].address)];
+  const service = await startBankService(hosts.cloud, urls, { restMs: REST_MS });
   const bank: Stop = {
     member: memberOf('bank', 'process', { pidFile: service.pidFile }, hosts.cloud),
     twin: twinMember('bank', 'twin', hosts.sovereign),
@@ -71,11 +75,11 @@ export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<L
   const twin = twinBank('twin', hosts);
   const made =
     options.mode === 'full'
-      ? frozenStores(stores, hosts, twin)
-      : await drainedStores(stores, lab, hosts, twin);
+      ? frozenStores(stores, vm, hosts, twin)
+      : await drainedStores(stores, vm, lab, hosts, twin);
   const owned = resources.move();
   return {
-    ...{ stops: [...made.stops, bank], service, twinBooks: made.twinBooks, hosts },
+    ...{ stops: [...made.stops, bank, made.vm], service, twinBooks: made.twinBooks, hosts },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -87,11 +91,14 @@ interface PlacedStore {
   readonly url: string;
 }
 export type Hosts = Readonly<Record<HostName, Host>>;
-type StoresOfMode = Pick<LabBank, 'stops' | 'twinBooks'>;
+interface StoresOfMode extends Pick<LabBank, 'stops' | 'twinBooks'> {
+  readonly vm: Stop;
+}
 
 /** Each by its URL, restored into a server that stands on the other host. */
 async function drainedStores(
   stores: readonly PlacedStore[],
+  vm: LedgerVm,
   lab: Lab,
   hosts: Hosts,
   twinBank: BankService,
@@ -102,7 +109,14 @@ async function drainedStores(
       twin: await startStore(placed.store.kind, hosts[OTHER[placed.at]]),
     })),
   );
+  const twinVm = { host: hosts[OTHER[VM_AT]], qmp: '/run/ledger-twin/qmp.sock', folder: '/srv/twins' };
   return {
+    vm: {
+      member: memberOf('vm', 'vm', { qmp: vm.qmp }, vm.host),
+      twin: memberOf('vm', 'vm', { qmp: twinVm.qmp, folder: twinVm.folder }, twinVm.host),
+      held: 'frozen',
+      books: () => vm.books(),
+    },
     stops: pairs.map(({ store, url, twin }) => ({
       member: storeMember(store),
       twin: storeMember(twin),
@@ -113,13 +127,42 @@ async function drainedStores(
       Promise.all([
         ...pairs.map(({ twin, at }) => readBooks(twin.url(lab.hosts[OTHER[at]].address))),
         twinBank.books(),
+        booksOfEndedVm(twinVm.host, twinVm.folder),
       ]),
   };
 }
 
+/** Ends the restored VM, whose port the next one is going to need; what its disk has then. */
+async function booksOfEndedVm(host: Host, folder: string): Promise<StoreBooks> {
+  const restored = await on(host, END_VM, folder);
+  const books = await readDisk(host, `${restored}/disk.raw`);
+  await on(host, 'rm -rf "$1"', restored);
+  return books;
+}
+
+/** In the only folder there; prints it. */
+const END_VM = `
+for restored in "$1"/*/; do
+  read -r p < "$restored/stasis-qemu.pid" && kill "$p" || exit 1
+  while [ -d "/proc/$p" ]; do sleep 0.02; done
+  printf %s "$restored"
+done
+`;
+
 /** Each as the processes that it is, restored on the host where all of the twin lives. */
-function frozenStores(stores: readonly PlacedStore[], hosts: Hosts, twinBank: BankService): StoresOfMode {
+function frozenStores(
+  stores: readonly PlacedStore[],
+  vm: LedgerVm,
+  hosts: Hosts,
+  twinBank: BankService,
+): StoresOfMode {
   return {
+    vm: {
+      member: memberOf('vm', 'process', { pidFile: vm.pidFile, files: [vm.folder] }, vm.host),
+      twin: twinMember('vm', 'twin', hosts.sovereign),
+      held: 'frozen',
+      books: () => vm.books(),
+    },
     stops: stores.map(({ store, url }) => ({
       member: memberOf(store.kind, 'process', { pidFile: store.pidFile, files: [store.folder] }, store.host),
       twin: twinMember(store.kind, 'twin', hosts.sovereign),
@@ -129,9 +172,20 @@ function frozenStores(stores: readonly PlacedStore[], hosts: Hosts, twinBank: Ba
     async twinBooks() {
       const { errors } = await twinBank.rest();
       if (errors.length > 0) throw new Error(`the restored bank did not go on: ${errors.join('; ')}`);
-      return twinBank.all();
+      const told = await twinBank.all();
+      const written = await booksOfFrozenVm(hosts.sovereign, pidFileOf('vm', 'twin'), vm.folder);
+      // By the line that lives on, which is none of the disk's: the guest that answers is the one that has written.
+      if (JSON.stringify(told.at(-1)) !== JSON.stringify(written))
+        throw new Error('the restored guest tells other books than its disk has');
+      return [...told.slice(0, -1), written];
     },
   };
+}
+
+/** Its disk as the restored QEMU sees it, in the folders of its own. */
+async function booksOfFrozenVm(host: Host, pidFile: string, folder: string): Promise<StoreBooks> {
+  const pid = await on(host, 'cat "$1"', pidFile);
+  return readDisk(host, `/proc/${pid}/root${folder}/disk.raw`);
 }
 
 /** By its URL as it is seen on its own host, by way of which it is reached. */

@@ -18,7 +18,7 @@ const NAIVE_READINGS = 6;
 const LIMITS = { maxPauseMs: 15_000, maxBlurMs: 0 };
 
 /** How the members are captured, and whether their stores may lose what they acknowledged. */
-interface Round {
+export interface Round {
   readonly mode: BankMode;
   readonly relaxed: boolean;
   readonly cuts: number;
@@ -34,19 +34,19 @@ const ROUNDS: readonly Round[] = [
 ];
 
 /**
- * Money moves from Postgres over Redis and MariaDB into the memory of a Node process, on two hosts of the lab; every
- * cut, restored on the other one, adds up to the last unit.
+ * Money moves from Postgres over Redis and MariaDB into the memory of a Node process and onto the disk of a VM, on two
+ * hosts of the lab; every cut, restored on the other one, adds up to the last unit.
  */
-export function labBankProof(lab: LabHere): Proof {
+export function labBankProof(lab: LabHere, all: readonly Round[] = ROUNDS): Proof {
   return {
     name: 'bank',
-    claim: 'over two hosts and a process’s memory none is torn either, and the naive way is',
+    claim: 'over two hosts, a process’s memory and a VM’s disk none is torn either, and the naive way is',
     async run(options) {
       const complaints: string[] = [];
       const cases: ProofCase[] = [];
       const figures: Record<string, string | number> = {};
       if (lab.reason !== undefined) options.say(`the bank in the lab is skipped: ${lab.reason}`);
-      const rounds = ROUNDS.filter(
+      const rounds = all.filter(
         (round) => lab.reason === undefined && (!options.short || round.shortCuts > 0),
       );
       for (const round of rounds) {

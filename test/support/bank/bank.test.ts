@@ -30,7 +30,7 @@ function history(stores: number, turns: readonly number[]): { writes: number[]; 
 const turns = fc.array(fc.nat({ max: WORKERS - 1 }), { minLength: 1, maxLength: 120 });
 
 describe('the books of the bank', () => {
-  test.each([2, 3])('of %d stores at any one instant are whole', (stores) => {
+  test.each([2, 3, 5])('of %d stores at any one instant are whole', (stores) => {
     fc.assert(
       fc.property(turns, (list) => {
         for (const state of history(stores, list).states) expect(checkBank(state).faults).toEqual([]);
@@ -39,7 +39,7 @@ describe('the books of the bank', () => {
     );
   });
 
-  test.each([2, 3])(
+  test.each([2, 3, 5])(
     'of %d stores, one of them of a later time, are torn when it shows a consequence',
     (stores) => {
       fc.assert(

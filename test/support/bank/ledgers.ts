@@ -4,6 +4,7 @@ import type { StoreBooks, WorkerEntry } from './books.ts';
 import { connectMariadb } from './mariadb-ledger.ts';
 import { connectMemory } from './memory-ledger.ts';
 import { ACCOUNTS, FIRST_BALANCE, WORKERS } from './moves.ts';
+import { connectVm } from './vm-ledger.ts';
 
 /** A worker's write into one store: all of it or nothing. */
 export interface Write {
@@ -24,7 +25,7 @@ export interface Ledger extends AsyncDisposable {
   read(): Promise<StoreBooks>;
 }
 
-/** By the URL's scheme: `postgres://…`, `redis://…`, `mariadb://…`, or `memory:` of this process. */
+/** By the URL's scheme: `postgres://…`, `redis://…`, `mariadb://…`, `memory:` of this process, or `vm://…`. */
 export async function connectLedger(url: string): Promise<Ledger> {
   const connect = CONNECT[new URL(url).protocol];
   if (connect === undefined) throw new RangeError('a store of a scheme that has no ledger');
@@ -36,6 +37,7 @@ const CONNECT: Readonly<Record<string, (url: string) => Ledger | Promise<Ledger>
   'redis:': connectRedis,
   'mariadb:': connectMariadb,
   'memory:': connectMemory,
+  'vm:': connectVm,
 };
 
 /** The books of one store at one instant. */

@@ -7,26 +7,52 @@ import { on } from '../process/rig.ts';
 const SYSTEM = '/opt/guest';
 const BOOT_MS = 60_000;
 
-/** Once a host: the guest's kernel and initial file system. */
-export async function makeGuest(host: Host): Promise<void> {
-  const script = await readFile(join(import.meta.dirname, 'guest.sh'), 'utf8');
-  await on(host, script, SYSTEM);
+/** Once a host: the kernel and initial file system of the guest that counts. */
+export function makeGuest(host: Host): Promise<void> {
+  return makeSystem(host, SYSTEM, 'counting.sh');
+}
+
+/**
+ * The kernel and initial file system of a guest that runs a program of this folder, in a folder of the host.
+ * @param files of the host that the guest has as well, with the libraries of those that are programs
+ */
+export async function makeSystem(
+  host: Host,
+  system: string,
+  program: string,
+  files: readonly string[] = [],
+): Promise<void> {
+  const read = (name: string): Promise<string> => readFile(join(import.meta.dirname, name), 'utf8');
+  await on(host, await read('guest.sh'), system, await read(program), ...files);
 }
 
 const START = `
-folder=$1 name=$2 format=$3; shift 3
+folder=$1 system=$2 format=$3 qmp=$4 before=$5; shift 5
+name=\${folder##*/}
 mkdir -p "$folder" && cd "$folder" || exit 1
 [ -e "disk.$format" ] || qemu-img create -q -f "$format" "disk.$format" 64M || exit 1
-exec setsid qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg -m 128 -smp 1 -nodefaults \\
-  -no-user-config -display none -kernel ${SYSTEM}/vmlinuz -initrd ${SYSTEM}/guest.cpio.gz \\
+exec setsid $before qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg -m 128 -smp 1 -nodefaults \\
+  -no-user-config -display none -kernel "$system/vmlinuz" -initrd "$system/guest.cpio.gz" \\
   -append 'console=ttyS0 quiet panic=-1 tsc=reliable' -serial "file:$folder/serial" \\
   -drive "file=$folder/disk.$format,if=virtio,format=$format,id=disk0" \\
-  -qmp "unix:$folder/qmp.sock,server=on,wait=off" -daemonize -pidfile "$folder/pid" "$@"
+  -qmp "unix:$qmp,server=on,wait=off" -daemonize -pidfile "$folder/pid" "$@"
 `;
 
 export interface VmOptions {
   readonly format?: 'qcow2' | 'raw';
+  /** The folder of its kernel and initial file system. */
+  readonly system?: string;
+  /** Where it answers QMP; `qmp.sock` in its folder if not set. */
+  readonly qmp?: string;
+  /** Words that QEMU is started by. */
+  readonly before?: string;
   readonly more?: readonly string[];
+}
+
+/** QEMU with a guest whose first serial port is the file `serial` in that folder. */
+export async function startQemu(host: Host, folder: string, options: VmOptions = {}): Promise<void> {
+  const { format = 'qcow2', system = SYSTEM, qmp = `${folder}/qmp.sock`, before = '', more = [] } = options;
+  await on(host, START, folder, system, format, qmp, before, ...more);
 }
 
 /** A VM under QEMU's software emulation that counts; in a folder of its own. */
@@ -39,12 +65,8 @@ export class CountingVm {
     this.folder = folder;
   }
 
-  static async start(
-    host: Host,
-    folder: string,
-    { format = 'qcow2', more = [] }: VmOptions = {},
-  ): Promise<CountingVm> {
-    await on(host, START, folder, folder.split('/').at(-1)!, format, ...more);
+  static async start(host: Host, folder: string, options: VmOptions = {}): Promise<CountingVm> {
+    await startQemu(host, folder, options);
     const vm = new CountingVm(host, folder);
     await vm.untilCounts();
     return vm;
