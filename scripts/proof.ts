@@ -8,7 +8,7 @@ import { sabotageProof } from '../test/proof/sabotage.ts';
 import { labOrReason } from '../test/support/lab.ts';
 import { interruptSignal } from './demo/interrupt.ts';
 
-/** `npm run proof [-- NAME] [--json] [--short]`: runs the long proofs, or the one named, and prints a table. */
+/** `npm run proof [-- NAME] [--json] [--short] [--only TEXT]`: runs the long proofs, or the one named, and prints a table. */
 const lab = await labOrReason();
 const PROOFS: readonly Proof[] = [
   bankProof,
@@ -20,7 +20,11 @@ const PROOFS: readonly Proof[] = [
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, short: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
 });
 
 const chosen = positionals.length === 0 ? PROOFS : PROOFS.filter((proof) => positionals.includes(proof.name));
@@ -56,6 +60,7 @@ process.exit(results.some((result) => result.failures > 0) ? 1 : 0);
 function run(proof: Proof): Promise<ProofResult> {
   return proof.run({
     short: values.short,
+    only: values.only,
     say: (line) => console.error(`  ${line}`),
     signal: interrupted,
   });

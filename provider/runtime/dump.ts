@@ -32,9 +32,13 @@ export async function removeFolder(host: Host, folder: string, signal: AbortSign
 
 /**
  * Waits for a word before it becomes what dumps, so that its start is no part of the pause. It ends with its input. In
- * a session of its own: a host ends what we run there when it loses us, and a dump that has begun must not be ended.
+ * a session of its own: a host ends what we run there when it loses us, and a dump that has begun must not be ended. Where
+ * memory runs out the kernel ends something else (proc_pid_oom_score_adj(5)), for the same reason.
  */
-const WAIT_THEN = 'echo $$ > "$1/criu.pid"; read -r word || exit 9; shift; exec "$@"';
+const WAIT_THEN = `
+echo -1000 2> /dev/null > /proc/self/oom_score_adj
+echo $$ > "$1/criu.pid"; read -r word || exit 9; shift; exec "$@"
+`;
 
 /** One dump of a tree, started before the freeze and let go within it. */
 export class Dump {

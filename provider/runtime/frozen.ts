@@ -6,6 +6,7 @@ import { digestOf } from '../core/fingerprint-digest.ts';
 import type { Host, Lease } from '../core/host.ts';
 import { Dump, RESCUE, removeFolder } from './dump.ts';
 import { Freezer, type Look } from './freezer.ts';
+import { afterDump } from './lost-tree.ts';
 import { runScript } from './machine.ts';
 
 /** What a lease is until the coordinator has said how long it is to be: then it need not be armed within the pause. */
@@ -108,7 +109,9 @@ export class FrozenGroup implements AsyncDisposable {
 
   /** Of the state that is held. */
   async dump(signal: AbortSignal): Promise<void> {
-    await this.pending!.run(signal);
+    await this.pending!.run(signal).catch(async (error: unknown) => {
+      throw await afterDump(error, this.freezer, this.looks.at(-1)!.pids);
+    });
     this.done = true;
   }
 

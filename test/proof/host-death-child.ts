@@ -8,19 +8,21 @@ import { processDriver } from '../../provider/drivers/process/driver.ts';
 import { sshHost } from '../../provider/hosts/ssh/host.ts';
 import type { SshSpec } from '../../provider/hosts/ssh/spec.ts';
 import { ociLayout } from '../../provider/stores/oci-layout/type.ts';
+import type { MemberOrder } from './host-run.ts';
 import { sabotagedDriver } from './sabotaged.ts';
 
 /** Captures or restores processes on hosts, and tells its parent at which step it is; what becomes of it then is the parent's. */
 export interface HostOrder {
   readonly work: 'capture' | 'restore';
   readonly storeFolder: string;
+  /** Of the snapshot. */
+  readonly name: string;
   readonly hosts: Readonly<Record<string, SshSpec>>;
-  readonly members: Readonly<Record<string, { readonly host: string; readonly pidFile: string }>>;
+  readonly members: Readonly<Record<string, MemberOrder>>;
   readonly maxPauseMs: number;
   readonly restoreId: string;
 }
 
-const NAME = 'hosts';
 const order = JSON.parse(process.env.HOST_ORDER ?? '') as HostOrder;
 
 const tell = (step: string): void => {
@@ -45,9 +47,9 @@ await using hosts = new AsyncDisposableStack();
 const reached = Object.fromEntries(
   Object.entries(order.hosts).map(([name, spec]) => [name, hosts.use(sshHost(name, spec))]),
 );
-const members: Member[] = Object.entries(order.members).map(([name, { host, pidFile }]) => ({
+const members: Member[] = Object.entries(order.members).map(([name, { host, ...spec }]) => ({
   ...{ name, driver: telling, host: reached[host]! },
-  spec: processDriver.spec.parse({ pidFile }),
+  spec: processDriver.spec.parse(spec),
 }));
 try {
   const store = await ociLayout.open({ path: order.storeFolder }, context);
@@ -55,14 +57,14 @@ try {
   if (order.work === 'capture')
     await capture(
       {
-        ...{ ...common, name: NAME, owner: 'death', keep: 2 },
+        ...{ ...common, name: order.name, owner: 'death', keep: 2 },
         limits: { maxPauseMs: order.maxPauseMs, maxBlurMs: 0 },
       },
       context,
     );
   else {
-    const newest = (await store.name(NAME))!.generations[0]!;
-    const snapshot = await store.open(NAME, newest.digest, context);
+    const newest = (await store.name(order.name))!.generations[0]!;
+    const snapshot = await store.open(order.name, newest.digest, context);
     await restore(
       {
         ...{ ...common, restoreId: order.restoreId, snapshot, verify: 'identical', expiry: 'absolute' },
@@ -71,7 +73,7 @@ try {
       context,
     );
   }
-  tell('end');
+  tell('done');
 } catch (error) {
   const { code, message } = toStasisError(error);
   process.send?.({ step: 'failed', code, message });

@@ -8,6 +8,8 @@ export interface Proof {
 
 export interface ProofOptions {
   readonly short: boolean;
+  /** Only cases whose name has this in it, of proofs that have cases to choose from. */
+  readonly only?: string | undefined;
   /** What is going on, for people; one line each. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;

@@ -14,6 +14,7 @@ import { ofFileOn } from '../../runtime/file-pages.ts';
 import { Freezer, type Look } from '../../runtime/freezer.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import type { Images } from '../../runtime/images/image.ts';
+import { afterDump } from '../../runtime/lost-tree.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { type ProcessContent, storedImages } from './content.ts';
@@ -166,7 +167,7 @@ export class ProcessSession implements Session {
     this.looks.push(await this.parts.freezer.read());
     const results = await Promise.allSettled([this.dump!.run(signal), this.kept!.keep(signal)]);
     const failed = results.find((result) => result.status === 'rejected');
-    if (failed) throw failed.reason;
+    if (failed) throw await afterDump(failed.reason, this.parts.freezer, this.looks.at(-1)!.pids);
     this.dumped = true;
     return [];
   }

@@ -26,6 +26,7 @@ export interface MemberModel {
   readonly postgres?: { readonly url: Text; readonly clientPath?: string; readonly host?: string };
   readonly redis?: { readonly url: Text; readonly host?: string };
   readonly files?: { readonly path: Text };
+  readonly process?: { readonly pidFile: string; readonly files?: readonly string[]; readonly host: string };
 }
 
 interface Named {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { createClient } from '@redis/client';
 import { eventually, isAlive } from '../../../e2e/terraform/workspace.ts';
+import { processesBelow } from '../../../support/processes.ts';
 import type { RedisServer } from '../../../support/redis-server.ts';
 import type { Desk, Place } from '../desk.ts';
 import { PAUSE } from '../gate.ts';
@@ -221,30 +221,3 @@ async function providersOf(desk: Desk, { pid: engine }: Run): Promise<readonly n
 }
 
 const OURS = /(terraform-provider|pulumi-resource)-stasis\.mjs/;
-
-interface Process {
-  readonly parent: number;
-  readonly command: string;
-}
-
-/** Whatever a process has started, and what that has started. */
-async function processesBelow(engine: number): Promise<ReadonlyMap<number, Process>> {
-  const all = await processes();
-  const isBelow = (pid: number): boolean => {
-    const parent = all.get(pid)?.parent;
-    return parent !== undefined && (parent === engine || isBelow(parent));
-  };
-  return new Map([...all].filter(([pid]) => isBelow(pid)));
-}
-
-async function processes(): Promise<ReadonlyMap<number, Process>> {
-  const found = new Map<number, Process>();
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    // After the program's name, which is in brackets and may hold anything: state, parent, …
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    found.set(Number(pid), { parent, command });
-  }
-  return found;
-}

@@ -64,6 +64,7 @@ function bodyOf(resource: ResourceModel): string[] {
 
 /** Attributes get the names that they have in HCL; the names that users give, in maps, stay. */
 function hclValue(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(hclValue).join(', ')}]`;
   if (typeof value !== 'object' || value === null) return literal(value);
   const text = value as Exclude<Text, string>;
   if ('secret' in text) return `var.${text.secret}`;
