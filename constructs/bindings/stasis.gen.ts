@@ -18,6 +18,9 @@ export const SOURCE: BoundSource = {
   version: '0.1.0',
 };
 
+/** One of ordered, unordered. */
+export type RowOrder = 'ordered' | 'unordered';
+
 /** One of retain, delete. */
 export type DeletionPolicy = 'retain' | 'delete';
 
@@ -349,6 +352,56 @@ export const Member = {
   container: (container: ContainerMember): MemberOf<'container'> => ({ container }),
 } as const;
 
+/**
+ * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before
+ * it is released. Another answer then makes that member drifted. Questions and answers are kept in the
+ * snapshot: put no secret into one. A change takes effect with the next generation.
+ */
+export interface Probe {
+  /** Which member is asked, by its name. */
+  readonly member: string;
+  /**
+   * Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a
+   * transaction that can only read.
+   */
+  readonly sql?: string;
+  /** Of a Redis: a command that only reads keys, and its arguments. */
+  readonly redis?: readonly string[];
+  /**
+   * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it
+   * must change nothing. STASIS_PATH in its environment is the folder's path.
+   */
+  readonly command?: readonly string[];
+  /**
+   * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in
+   * a Redis.
+   */
+  readonly database?: string;
+  /**
+   * Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order. One of
+   * `ordered`, `unordered`.
+   */
+  readonly rows?: RowOrder | IResolvable;
+  /** By how much numbers may differ. 0 unless said. Rows are then compared in order. */
+  readonly within?: number;
+  /** Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name). */
+  readonly jsonPath?: string;
+  /**
+   * What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+   */
+  readonly expect?: string;
+  /**
+   * How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes
+   * of a member have a quarter of maxPauseMs.
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to
+   * the cut. false unless said: then that is told.
+   */
+  readonly required?: boolean | IResolvable;
+}
+
 const STORE: Attributes = {
   path: { key: 'path' },
 };
@@ -448,6 +501,20 @@ const MEMBER: Attributes = {
   process: { key: 'process', inner: { nesting: 'single', attributes: PROCESS_MEMBER } },
   vm: { key: 'vm', inner: { nesting: 'single', attributes: VM_MEMBER } },
   container: { key: 'container', inner: { nesting: 'single', attributes: CONTAINER_MEMBER } },
+};
+
+const PROBE: Attributes = {
+  member: { key: 'member', required: true },
+  sql: { key: 'sql' },
+  redis: { key: 'redis' },
+  command: { key: 'command' },
+  database: { key: 'database' },
+  rows: { key: 'rows' },
+  within: { key: 'within' },
+  jsonPath: { key: 'json_path' },
+  expect: { key: 'expect' },
+  timeoutMs: { key: 'timeout_ms' },
+  required: { key: 'required' },
 };
 
 /**
@@ -787,6 +854,79 @@ export class StoreReference extends ComplexObject {
   }
 }
 
+/**
+ * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before
+ * it is released. Another answer then makes that member drifted. Questions and answers are kept in the
+ * snapshot: put no secret into one. A change takes effect with the next generation. As it is known once
+ * applied.
+ */
+export class ProbeReference extends ComplexObject {
+  /** Which member is asked, by its name. */
+  get member(): string {
+    return this.getStringAttribute('member');
+  }
+  /**
+   * Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a
+   * transaction that can only read.
+   */
+  get sql(): string {
+    return this.getStringAttribute('sql');
+  }
+  /** Of a Redis: a command that only reads keys, and its arguments. */
+  get redis(): string[] {
+    return this.getListAttribute('redis');
+  }
+  /**
+   * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it
+   * must change nothing. STASIS_PATH in its environment is the folder's path.
+   */
+  get command(): string[] {
+    return this.getListAttribute('command');
+  }
+  /**
+   * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in
+   * a Redis.
+   */
+  get database(): string {
+    return this.getStringAttribute('database');
+  }
+  /**
+   * Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order. One of
+   * `ordered`, `unordered`.
+   */
+  get rows(): string {
+    return this.getStringAttribute('rows');
+  }
+  /** By how much numbers may differ. 0 unless said. Rows are then compared in order. */
+  get within(): number {
+    return this.getNumberAttribute('within');
+  }
+  /** Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name). */
+  get jsonPath(): string {
+    return this.getStringAttribute('json_path');
+  }
+  /**
+   * What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+   */
+  get expect(): string {
+    return this.getStringAttribute('expect');
+  }
+  /**
+   * How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes
+   * of a member have a quarter of maxPauseMs.
+   */
+  get timeoutMs(): number {
+    return this.getNumberAttribute('timeout_ms');
+  }
+  /**
+   * Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to
+   * the cut. false unless said: then that is told.
+   */
+  get required(): IResolvable {
+    return this.getBooleanAttribute('required');
+  }
+}
+
 /** What is in the snapshot, and what is known to be outside it, by member. As it is known once applied. */
 export class CoverageReference extends ComplexObject {
   /** The member. */
@@ -800,6 +940,25 @@ export class CoverageReference extends ComplexObject {
   /** What is known to be outside the snapshot, one sentence each. */
   get outside(): string[] {
     return this.getListAttribute('outside');
+  }
+}
+
+/** What became of each probe at the cut, by its name. As it is known once applied. */
+export class ProbeResultReference extends ComplexObject {
+  /** Which member was asked. */
+  get member(): string {
+    return this.getStringAttribute('member');
+  }
+  /**
+   * answered; unmet (not as expected: so in the original already); unsteady (the member changed meanwhile);
+   * or failed (no answer). One of `answered`, `unmet`, `unsteady`, `failed`.
+   */
+  get outcome(): string {
+    return this.getStringAttribute('outcome');
+  }
+  /** For people; never what the answer was. */
+  get message(): string {
+    return this.getStringAttribute('message');
   }
 }
 
@@ -840,6 +999,28 @@ export class RestoredMemberReference extends ComplexObject {
   /** How long its restore took, in milliseconds. */
   get restoreMs(): number {
     return this.getNumberAttribute('restore_ms');
+  }
+}
+
+/**
+ * What became of each probe of the snapshot, asked again before the release, by its name. As it is known once
+ * applied.
+ */
+export class RestoredProbeReference extends ComplexObject {
+  /** Which member was asked. */
+  get member(): string {
+    return this.getStringAttribute('member');
+  }
+  /**
+   * equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or
+   * nobody to ask). One of `equal`, `different`, `failed`, `unasked`.
+   */
+  get outcome(): string {
+    return this.getStringAttribute('outcome');
+  }
+  /** For people; of an answer no more than a number. */
+  get message(): string {
+    return this.getStringAttribute('message');
   }
 }
 
@@ -957,6 +1138,12 @@ export interface StasisSnapshotConfig extends TerraformMetaArguments {
   /** Where snapshots live. */
   readonly store?: Store;
   /**
+   * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored
+   * before it is released. Another answer then makes that member drifted. Questions and answers are kept in
+   * the snapshot: put no secret into one. A change takes effect with the next generation.
+   */
+  readonly probes?: Readonly<Record<string, Probe>>;
+  /**
    * How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000
    * unless said.
    */
@@ -978,6 +1165,7 @@ const STASIS_SNAPSHOT_INPUTS: Attributes = {
   name: { key: 'name', required: true },
   members: { key: 'members', required: true, inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
   store: { key: 'store', inner: { nesting: 'single', attributes: STORE } },
+  probes: { key: 'probes', inner: { nesting: 'map', attributes: PROBE } },
   maxPauseMs: { key: 'max_pause_ms' },
   maxBlurMs: { key: 'max_blur_ms' },
   triggers: { key: 'triggers' },
@@ -1027,6 +1215,14 @@ export class StasisSnapshot extends BoundResource {
   /** Where snapshots live. */
   get store(): StoreReference {
     return new StoreReference(this, 'store', false);
+  }
+  /**
+   * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored
+   * before it is released. Another answer then makes that member drifted. Questions and answers are kept in
+   * the snapshot: put no secret into one. A change takes effect with the next generation.
+   */
+  get probes(): ReferenceMap<ProbeReference> {
+    return new ReferenceMap(this, 'probes', ProbeReference);
   }
   /**
    * How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000
@@ -1102,6 +1298,10 @@ export class StasisSnapshot extends BoundResource {
   get coverage(): ReferenceList<CoverageReference> {
     return new ReferenceList(this, 'coverage', CoverageReference);
   }
+  /** What became of each probe at the cut, by its name. */
+  get probeResults(): ReferenceMap<ProbeResultReference> {
+    return new ReferenceMap(this, 'probe_results', ProbeResultReference);
+  }
   /** Who the name belongs to in the store. */
   get owner(): string {
     return this.getStringAttribute('owner');
@@ -1114,6 +1314,9 @@ export class StasisSnapshot extends BoundResource {
   }
   get storeInput(): Store | undefined {
     return this.inputs.get('store') as Store | undefined;
+  }
+  get probesInput(): Readonly<Record<string, Probe>> | undefined {
+    return this.inputs.get('probes') as Readonly<Record<string, Probe>> | undefined;
   }
   get maxPauseMsInput(): number | undefined {
     return this.inputs.get('maxPauseMs') as number | undefined;
@@ -1138,6 +1341,9 @@ export class StasisSnapshot extends BoundResource {
   }
   set store(value: Store | undefined) {
     this.inputs.set('store', value);
+  }
+  set probes(value: Readonly<Record<string, Probe>> | undefined) {
+    this.inputs.set('probes', value);
   }
   set maxPauseMs(value: number | undefined) {
     this.inputs.set('maxPauseMs', value);
@@ -1306,6 +1512,10 @@ export class StasisRestore extends BoundResource {
   get results(): ReferenceMap<RestoredMemberReference> {
     return new ReferenceMap(this, 'results', RestoredMemberReference);
   }
+  /** What became of each probe of the snapshot, asked again before the release, by its name. */
+  get probeResults(): ReferenceMap<RestoredProbeReference> {
+    return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
+  }
   /** The snapshot of what was overwritten; empty when nothing was. */
   get safetyReference(): string {
     return this.getStringAttribute('safety_reference');
@@ -1444,6 +1654,10 @@ export class DataStasisSnapshot extends BoundDataSource {
   /** What is in the snapshot, and what is known to be outside it, by member. */
   get coverage(): ReferenceList<CoverageReference> {
     return new ReferenceList(this, 'coverage', CoverageReference);
+  }
+  /** What became of each probe at the cut, by its name. */
+  get probeResults(): ReferenceMap<ProbeResultReference> {
+    return new ReferenceMap(this, 'probe_results', ProbeResultReference);
   }
   /** What was captured, by member. */
   get members(): ReferenceMap<CapturedMemberReference> {

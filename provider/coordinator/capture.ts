@@ -1,17 +1,19 @@
-import type { Tie } from '../core/certificate.ts';
+import type { Certificate, Tie } from '../core/certificate.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
 import type { FingerprintEntry } from '../core/fingerprint.ts';
 import { judge, longestPauseMs } from '../core/judgement.ts';
 import { type Capture, FORMAT_VERSION, type Manifest, type MemberCapture } from '../core/manifest.ts';
+import type { Probe, ProbeRecord } from '../core/probe.ts';
 import type { Blobs, Draft, SealedSnapshot, Store } from '../core/store.ts';
 import { nsToMs } from '../core/units.ts';
 import { allSettledOrThrow } from './concurrently.ts';
 import { type Cut, findCut } from './cut.ts';
 import { atMember, type CutLimits, type Member, type Participant } from './member.ts';
 import { planCapture, throwFirstError } from './plan.ts';
+import { Prober } from './probes.ts';
 import { tiesOf } from './ties.ts';
-import { certificateOf, copiesHeld } from './try.ts';
+import { type CopyHeld, certificateOf, copiesHeld } from './try.ts';
 
 export interface CaptureRequest {
   readonly name: string;
@@ -22,6 +24,7 @@ export interface CaptureRequest {
   readonly limits: CutLimits;
   /** How many generations stay; all when absent. */
   readonly keep?: number;
+  readonly probes?: readonly Probe[];
   /** What made it, for the manifest: `stasis 0.1.0`. */
   readonly createdBy: string;
 }
@@ -42,12 +45,17 @@ export async function capture(request: CaptureRequest, context: Context): Promis
   const draft = resources.use(await request.store.begin(request.name, request.owner, context));
   context.progress({ step: 'prepare' });
   const participants = await prepare(request.members, resources, context);
-  const captured = await cutAndCopy(participants, draft, request.limits, context);
+  const prober = new Prober(request.probes ?? [], context);
+  await prober.prepare(participants);
+  const captured = await cutAndCopy(participants, draft, request.limits, context, prober);
+
+  const certificate = certificateOf(captured.ties, captured.cut.pauses, context);
+  const probes = await prober.records(participants, captured.cut.observations, certificate, draft);
 
   context.progress({ step: 'fingerprint' });
   const members = await fingerprintAll(participants, captured.captures, draft, context);
   context.progress({ step: 'seal' });
-  const sealed = await draft.seal({ manifest: manifestOf(request, captured, members, context) });
+  const sealed = await draft.seal({ manifest: manifestOf(request, captured, certificate, members, probes) });
   await keepNewest(request, sealed, context).catch((error: unknown) => {
     // The snapshot is sealed, whatever becomes of older ones; the next capture removes them.
     context.logger.log('warn', 'older generations could not be removed', {
@@ -87,6 +95,7 @@ async function cutAndCopy(
   draft: Draft,
   limits: CutLimits,
   context: Context,
+  prober: Prober,
 ): Promise<Captured> {
   await Promise.all(
     participants.map(({ member, session }) =>
@@ -97,10 +106,11 @@ async function cutAndCopy(
     try {
       context.progress({ step: 'hold', message: round > 1 ? `cutting again, round ${round}` : undefined });
       const copied = new Map<string, Capture>();
-      const cut = await findCut(participants, limits, context, async ({ member, session }) => {
+      const copyHeld: CopyHeld = async ({ member, session }) => {
         const blobs = counted(draft.blobs(member.name), member, 'copy', context);
         copied.set(member.name, await session.copy(blobs).catch(placed(member)));
-      });
+      };
+      const cut = await findCut(participants, limits, context, copyHeld, prober);
       return await copyAll(participants, { cut, copied }, draft, limits, context);
     } catch (error) {
       const lost = error instanceof StasisError && error.code === 'cut.lost';
@@ -254,10 +264,10 @@ export async function* encodeFingerprint(
 function manifestOf(
   request: CaptureRequest,
   captured: Captured,
+  certificate: Certificate,
   members: Readonly<Record<string, MemberCapture>>,
-  context: Context,
+  probes: Readonly<Record<string, ProbeRecord>>,
 ): Omit<Manifest, 'generation' | 'storedBytes' | 'newBytes'> {
-  const certificate = certificateOf(captured.ties, captured.cut.pauses, context);
   const { sharp, blurMs, cutNs } = judge(certificate);
   return {
     formatVersion: FORMAT_VERSION,
@@ -268,6 +278,7 @@ function manifestOf(
     pauseMs: longestPauseMs(captured.cut.pauses),
     certificate,
     members,
+    ...(Object.keys(probes).length > 0 && { probes }),
     sizeBytes: Object.values(members).reduce((sum, member) => sum + member.sizeBytes, 0),
     createdBy: request.createdBy,
   };

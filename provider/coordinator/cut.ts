@@ -3,6 +3,7 @@ import { StasisError } from '../core/errors.ts';
 import { longestPauseMs } from '../core/judgement.ts';
 import { sleep } from '../core/wait.ts';
 import type { CutLimits, Participant } from './member.ts';
+import type { Prober } from './probes.ts';
 import { readEpochs } from './readings.ts';
 import { type CopyHeld, type TriedCut, tryCut, untied } from './try.ts';
 import { blindAmong, type Way, waysOf } from './ways.ts';
@@ -46,14 +47,15 @@ export async function findCut(
   limits: CutLimits,
   context: Context,
   copyHeld?: CopyHeld,
+  prober?: Prober,
 ): Promise<Cut> {
   const ways = waysOf(participants);
   let last: Cut | undefined;
   for (const [index, way] of ways.entries()) {
     const firmest = index === ways.length - 1;
-    const search = { participants, way, firmest, limits, triesBefore: last?.tries ?? 0, copyHeld };
+    const search = { participants, way, firmest, limits, triesBefore: last?.tries ?? 0, copyHeld, prober };
     last = (await (way.holding.length === 0 ? findUnpaused : findHeld)(search, context)) ?? last;
-    if (last?.judgement.sharp) return last;
+    if (last?.judgement.sharp && (last.steady || firmest)) return last;
   }
   if (last && limits.maxBlurMs > 0) return last;
   throw notSharp(participants, last);
@@ -68,18 +70,24 @@ interface Search {
   readonly limits: CutLimits;
   readonly triesBefore: number;
   readonly copyHeld: CopyHeld | undefined;
+  readonly prober: Prober | undefined;
+}
+
+/** Whether no further try of the same way is wanted: answers that are not the cut's are worth some, not many. */
+function suffices(cut: Cut, tried: number): boolean {
+  return cut.judgement.sharp && (cut.steady || tried >= GENTLER_TRIES);
 }
 
 /** The optimistic cut: marks between two equal epochs, as often as it takes within the bounds. */
 async function findUnpaused(search: Search, context: Context): Promise<Cut | undefined> {
-  const { participants, limits, firmest } = search;
+  const { participants, limits, firmest, prober } = search;
   if (!firmest && !(await mayBeSharpUnpaused(search, context))) return undefined;
   const tries = firmest ? UNPAUSED_TRIES : 1;
   const deadlineNs = context.clock.nowNs() + UNPAUSED_SEARCH_MS * 1e6;
   let last: Cut | undefined;
   for (let tried = 1; tried <= tries && context.clock.nowNs() < deadlineNs; tried += 1) {
-    last = { ...(await tryCut({ participants, holding: [], limits }, context)), tries: tried };
-    if (last.judgement.sharp) return last;
+    last = { ...(await tryCut({ participants, holding: [], limits, prober }, context)), tries: tried };
+    if (suffices(last, tried)) return last;
     await sleep(Math.random() * 2, context.signal);
   }
   return last;
@@ -104,7 +112,7 @@ async function mayBeSharpUnpaused({ participants, way }: Search, context: Contex
 }
 
 async function findHeld(search: Search, context: Context): Promise<Cut | undefined> {
-  const { participants, way, firmest, limits, triesBefore, copyHeld } = search;
+  const { participants, way, firmest, limits, triesBefore, copyHeld, prober } = search;
   if (!firmest && blindAmong(participants, way).length > 1) return undefined;
   const tries = firmest ? HELD_TRIES : GENTLER_TRIES;
   let last: Cut | undefined;
@@ -115,10 +123,10 @@ async function findHeld(search: Search, context: Context): Promise<Cut | undefin
       limits,
       searchMs: Math.min(limits.maxPauseMs * SEARCH_SHARE_OF_PAUSE, SEARCH_MS * tried),
       slowWithin: last !== undefined && untied(last.observations).length > 0,
-      copyHeld,
+      ...{ copyHeld, prober },
     };
     last = { ...(await tryCut(attempt, context)), tries: triesBefore + tried };
-    if (last.judgement.sharp) return last;
+    if (suffices(last, tried)) return last;
     context.logger.log('debug', 'this cut was not sharp', { tried, findings: last.judgement.findings });
     await sleep(
       Math.min(REST_MS, REST_FACTOR * longestPauseMs(last.pauses)) + Math.random() * 5,

@@ -19,11 +19,13 @@ import { Journal, sweepJournals } from './journal.ts';
 import { atMember, type Member } from './member.ts';
 import { throwFirstError } from './plan.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from './restore-plan.ts';
+import { askRestored, type RestoredProbes, unaskedProbes, withProbes } from './restored-probes.ts';
 
 export interface MemberRestore extends MemberVerdict {
   readonly restoreMs: number;
   /** Filled by this very restore before, and running since: it is not compared, as it changes all the time. */
   readonly running?: true;
+  readonly probes: RestoredProbes;
 }
 
 export interface RestoreResult extends ComparisonResult {
@@ -168,7 +170,7 @@ async function load(
   const from = request.snapshot.manifest.members[member.name]!;
   const blobs = request.snapshot.blobs(member.name);
   context.progress({ step: isDone ? 'compare' : 'load', member: member.name });
-  if (isDone && member.driver.traits.layers.includes('runtime')) return runningSince(member);
+  if (isDone && member.driver.traits.layers.includes('runtime')) return runningSince(request, member);
   try {
     const held = stack.use(
       isDone
@@ -183,22 +185,24 @@ async function load(
           ),
     );
     const restoreMs = nsToMs(context.clock.nowNs() - startNs);
+    const probes = await askRestored(request.snapshot, member.name, held, context);
     context.progress({ step: 'compare', member: member.name });
-    const verdict = await compareWith(request, member.name, from, held, context);
-    return { member, held, verdict: { ...verdict, restoreMs } };
+    const verdict = await compareWith(request, member.name, from, held, probes, context);
+    return { member, held, verdict: { ...verdict, restoreMs, probes } };
   } catch (error) {
     throw atMember(member, error);
   }
 }
 
-function runningSince(member: Member): Loaded {
+function runningSince({ snapshot }: RestoreRequest, member: Member): Loaded {
   const held: Held = {
     async *fingerprint() {},
     release: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };
   const verdict = { verdict: 'unverified', equal: 0, differences: [], differenceCount: 0 } as const;
-  return { member, held, verdict: { ...verdict, restoreMs: 0, running: true } };
+  const probes = unaskedProbes(snapshot, member.name);
+  return { member, held, verdict: { ...verdict, restoreMs: 0, running: true, probes } };
 }
 
 function optionsFor(request: RestoreRequest, member: Member, journal: Journal) {
@@ -216,11 +220,12 @@ async function compareWith(
   name: string,
   from: MemberCapture,
   held: Held,
+  probes: RestoredProbes,
   context: Context,
 ): Promise<MemberVerdict> {
   const captured = storedFingerprint(from, request.snapshot.blobs(name));
   const comparison = await compareFingerprints(captured, held.fingerprint(), context.clock.wallMs());
-  return memberVerdict(name, comparison, from.fidelity);
+  return memberVerdict(name, withProbes(comparison, probes), from.fidelity);
 }
 
 /** What is running already was insisted on before it was released. */

@@ -1,5 +1,6 @@
 import type { Condition, Hold, HoldKind, MarkTie, Tie } from '../core/certificate.ts';
 import type { EpochReading, HoldEvidence, MarkReading } from '../core/driver.ts';
+import type { Asked } from './probes.ts';
 
 /** What one cut observed of one member. */
 export interface Observation {
@@ -10,6 +11,8 @@ export interface Observation {
   readonly idle?: readonly Condition[];
   /** Where it was held: what showed that it was. */
   readonly held?: { readonly how: HoldKind; readonly evidence: HoldEvidence };
+  /** What it answered while it ran on or was held, in order of time. */
+  readonly asked?: readonly Asked[];
 }
 
 /**

@@ -3,9 +3,11 @@ import type { Context } from '../core/context.ts';
 import type { EpochReading } from '../core/driver.ts';
 import { judge } from '../core/judgement.ts';
 import { nsToMs } from '../core/units.ts';
+import { allSettledOrThrow } from './concurrently.ts';
 import { drain } from './drain.ts';
 import { withHolds } from './hold.ts';
 import type { CutLimits, Participant } from './member.ts';
+import { type Asked, isSteady, type Prober } from './probes.ts';
 import { readEpochs, takeMarks } from './readings.ts';
 import { type Observation, tiesOf } from './ties.ts';
 import { holdsBy } from './ways.ts';
@@ -15,6 +17,8 @@ export interface TriedCut {
   readonly observations: ReadonlyMap<string, Observation>;
   readonly pauses: readonly Pause[];
   readonly judgement: Judgement;
+  /** Whether every probe was answered within a hold of its member: then all answers are those of the cut. */
+  readonly steady: boolean;
 }
 
 /** Copies a member whose driver copies before the release: called while all are held, after the marks. */
@@ -29,9 +33,11 @@ export interface Attempt {
   /** Whether slow readings are taken within the holds as well. */
   readonly slowWithin?: boolean;
   readonly copyHeld?: CopyHeld | undefined;
+  /** Asks what has to be asked while members are as the cut shows them. */
+  readonly prober?: Prober | undefined;
 }
 
-/** Readings that cost more than this are taken outside of the holds. */
+/** Readings that cost more than this are taken outside of the holds; so are questions that start a program. */
 const FAST_READING_MS = 3;
 
 /**
@@ -42,7 +48,11 @@ const FAST_READING_MS = 3;
 export async function tryCut(attempt: Attempt, context: Context): Promise<TriedCut> {
   const { participants, holding, limits } = attempt;
   const free = participants.filter((participant) => !holding.includes(participant));
-  const costly = free.filter(({ session }) => session.watch && session.watch.costMs > FAST_READING_MS);
+  const costly = free.filter(
+    (one) =>
+      one.session.watch &&
+      (one.session.watch.costMs > FAST_READING_MS || (!one.session.mark && attempt.prober?.asksLive(one))),
+  );
   const slow = attempt.slowWithin ? [] : costly;
   const fast = free.filter((participant) => !slow.includes(participant));
 
@@ -51,17 +61,37 @@ export async function tryCut(attempt: Attempt, context: Context): Promise<TriedC
   const held = await withHolds(holding, limits, context, (signal) =>
     markAll({ ...attempt, fast, slow }, signal, context),
   );
-  const after = await readEpochs(slow, context.signal);
-
   const observations = new Map(held.observations);
+  const answers = await askAll(attempt, slow, context.signal);
+  const after = await readEpochs(slow, context.signal);
   for (const { member } of slow) {
+    const epochs = [before.get(member.name)!, after.get(member.name)!];
     const marks = observations.get(member.name)?.marks ?? [];
-    observations.set(member.name, { epochs: [before.get(member.name)!, after.get(member.name)!], marks });
+    observations.set(member.name, { epochs, marks, asked: answers.get(member.name) ?? [] });
   }
   const ties = Object.fromEntries(
     [...observations].map(([name, observation]) => [name, tiesOf(observation)]),
   );
-  return { observations, pauses: held.pauses, judgement: judge(certificateOf(ties, held.pauses, context)) };
+  const certificate = certificateOf(ties, held.pauses, context);
+  const steady = isSteady(observations, certificate);
+  return { observations, pauses: held.pauses, judgement: judge(certificate), steady };
+}
+
+/** What those answer that are asked while they are as they are. Nothing is held by that, and no failure is thrown. */
+async function askAll(
+  { prober, holding, limits }: Attempt,
+  participants: readonly Participant[],
+  signal: AbortSignal,
+): Promise<Map<string, readonly Asked[]>> {
+  const asked = await allSettledOrThrow(
+    participants.filter((participant) => prober?.asksLive(participant)),
+    signal,
+    async (participant, own) => {
+      const answers = await prober!.askLive(participant, holding.length > 0 ? limits : undefined, own);
+      return [participant.member.name, answers] as const;
+    },
+  );
+  return new Map(asked);
 }
 
 export function certificateOf(
@@ -80,10 +110,11 @@ interface Marking extends Attempt {
 
 /** Marks of those that run on, once a quiet moment fits them all; then marks of those that are held. */
 async function markAll(
-  { fast, slow, holding, limits, searchMs = 0, copyHeld }: Marking,
+  marking: Marking,
   signal: AbortSignal,
   context: Context,
 ): Promise<Map<string, Observation>> {
+  const { fast, slow, holding, limits, searchMs = 0, copyHeld, prober } = marking;
   const searchUntilNs = context.clock.nowNs() + searchMs * 1e6;
   const clientsFrozen = holding.some((one) => holdsBy(one, 'frozen'));
   // One single mark beside locks is not searched for: all at once, so that nobody is held for the other's round trip.
@@ -91,15 +122,15 @@ async function markAll(
     !clientsFrozen &&
     !holding.some(copiesHeld) &&
     fast.length <= 1 &&
-    fast.every(({ session }) => session.mark)
+    fast.every((participant) => participant.session.mark && !prober?.asksLive(participant))
   )
-    return markAtOnce([...slow, ...fast, ...holding], signal);
+    return withAnswers(await markAtOnce([...slow, ...fast, ...holding], signal), marking, holding, signal);
   const slowMarks = await takeMarks(slow, signal);
   const idle = clientsFrozen ? await drain(fast, searchUntilNs, signal, context) : new Map();
-  let observations = await markFast(fast, signal);
+  let observations = await markFast(marking, signal);
   // Without holds the search is the caller's; within a lock, trying again is cheaper than locking again.
   while (holding.length > 0 && wanting(observations) && context.clock.nowNs() < searchUntilNs)
-    observations = await markFast(fast, signal, observations);
+    observations = await markFast(marking, signal, observations);
   for (const [name, conditions] of idle)
     observations.set(name, { ...observations.get(name)!, idle: conditions });
   for (const [name, marks] of slowMarks) observations.set(name, { epochs: [], marks });
@@ -108,8 +139,20 @@ async function markAll(
   const heldMarks = hopeless ? new Map() : await takeMarks(holding, signal);
   for (const { member } of holding)
     observations.set(member.name, { epochs: [], marks: heldMarks.get(member.name) ?? [] });
+  if (!hopeless) await withAnswers(observations, marking, holding, signal);
   if (copyHeld && !hopeless)
     await Promise.all(holding.filter(copiesHeld).map((participant) => copyHeld(participant, signal)));
+  return observations;
+}
+
+async function withAnswers(
+  observations: Map<string, Observation>,
+  attempt: Attempt,
+  participants: readonly Participant[],
+  signal: AbortSignal,
+): Promise<Map<string, Observation>> {
+  for (const [name, asked] of await askAll(attempt, participants, signal))
+    observations.set(name, { ...observations.get(name)!, asked });
   return observations;
 }
 
@@ -129,24 +172,27 @@ export function copiesHeld({ member }: Participant): boolean {
 
 /** Marks between two readings of all that can be watched. The first may be the last one of a try just before. */
 async function markFast(
-  fast: readonly Participant[],
+  marking: Marking,
   signal: AbortSignal,
   earlier?: ReadonlyMap<string, Observation>,
 ): Promise<Map<string, Observation>> {
-  // One single mark needs no epoch: it is sharp by itself inside the holds of the others.
+  const { fast, prober } = marking;
+  // One single mark needs no epoch: it is sharp by itself inside the holds of the others. An answer needs two.
   const watched =
-    fast.length > 1 || fast.some(({ session }) => !session.mark)
+    fast.length > 1 || fast.some((one) => !one.session.mark || prober?.asksLive(one))
       ? fast.filter(({ session }) => session.watch)
       : [];
   const before = earlier ? lastEpochs(earlier) : await readEpochs(watched, signal);
   const marks = await takeMarks(fast, signal);
+  const answers = await askAll(marking, fast, signal);
   const after = await readEpochs(watched, signal);
   return new Map(
     fast.map(({ member }) => {
       const epochs = [before.get(member.name), after.get(member.name)].filter(
         (reading) => reading !== undefined,
       );
-      return [member.name, { epochs, marks: marks.get(member.name) ?? [] }];
+      const asked = answers.get(member.name);
+      return [member.name, { epochs, marks: marks.get(member.name) ?? [], ...(asked && { asked }) }];
     }),
   );
 }

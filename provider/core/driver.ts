@@ -5,6 +5,7 @@ import type { StasisError } from './errors.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import type { Host } from './host.ts';
 import type { Capture, Layer, MemberCapture, OutsideItem } from './manifest.ts';
+import type { Answers, Questions } from './probe.ts';
 import type { BlobReader, Blobs } from './store.ts';
 import type { Fidelity } from './verdict.ts';
 
@@ -27,6 +28,8 @@ export interface Driver<Spec = unknown> {
    */
   readonly spec: z.ZodObject;
   readonly traits: Traits;
+  /** Which questions of a user's its sessions answer at a cut, and what it restores before the release; none if absent. */
+  readonly questions?: Questions;
   /** Where the member is, without user, password and options: equal exactly for the same place. Pure. */
   endpoint(spec: Spec): string;
   /** Reads only, bounded in time; tells every problem it finds instead of throwing the first. */
@@ -126,6 +129,8 @@ export interface RestoreOptions {
 /** Something held still, or loaded and not yet released. Disposal drops all it made; idempotent. */
 export interface Held extends AsyncDisposable {
   fingerprint(): Fingerprint;
+  /** Answers of the state that is held. Absent where nobody can be asked before the release. */
+  readonly answers?: Answers;
   /** Lets it run: the restored data takes the target's place. After it, disposal changes nothing more on the member. */
   release(): Promise<void>;
 }
@@ -150,6 +155,13 @@ export interface Session extends AsyncDisposable {
   copy(blobs: Blobs): Promise<Capture>;
   /** Of the same state, by a reader independent of the copy. Legal after copy. */
   fingerprint(blobs: BlobReader): Fingerprint;
+  /** Answers of the state of the last mark; legal after `copy`, before `fingerprint`. */
+  readonly markAnswers?: Answers;
+  /**
+   * Answers of the member as it is when it is asked. One counts as the cut's where it was asked within a hold of the
+   * member: so it is asked between two epochs, or while it is locked.
+   */
+  readonly liveAnswers?: Answers;
   /**
    * What to do when no sharp cut was found and the user accepts blur: read it as it changes. Absent where a mark
    * always works. Returns the interval of reading; a following `copy` then succeeds.

@@ -3,6 +3,7 @@ import { BLOB_DIGEST_PATTERN, isBlobDigest } from './blob-digest.ts';
 import { StasisError } from './errors.ts';
 import { refuseOtherFormat } from './format-version.ts';
 import { FORMAT_VERSION, type Manifest } from './manifest.ts';
+import { QUESTION_KINDS } from './probe.ts';
 
 const time = z.number().nonnegative();
 const digest = z.string().refine(isBlobDigest, 'not a digest').meta({ pattern: BLOB_DIGEST_PATTERN });
@@ -67,6 +68,30 @@ const memberCapture = z.object({
   }),
 });
 
+const probe = z.object({
+  member: z.string(),
+  question: z.object({
+    kind: z.enum(QUESTION_KINDS),
+    words: z.array(z.string()).min(1),
+    database: z.string().optional(),
+  }),
+  comparison: z.object({
+    rows: z.enum(['ordered', 'unordered']),
+    within: z.number().nonnegative().optional(),
+    jsonPath: z.string().optional(),
+  }),
+  expect: z.string().optional(),
+  timeoutMs: z.number().int().positive(),
+  tie: z.enum(['mark', 'hold', 'none']),
+  askedNs: time.optional(),
+  answeredNs: time.optional(),
+  answer: z
+    .object({ digest, sizeBytes: z.number().nonnegative(), rows: z.number().int().nonnegative() })
+    .optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  asExpected: z.boolean().optional(),
+});
+
 /** The config of a snapshot's OCI manifest; `schema/manifest.schema.json` is made from it. */
 export const MANIFEST_SCHEMA = z.object({
   formatVersion: z.number().int(),
@@ -78,6 +103,7 @@ export const MANIFEST_SCHEMA = z.object({
   pauseMs: z.number().nonnegative(),
   certificate,
   members: z.record(z.string(), memberCapture),
+  probes: z.record(z.string(), probe).optional(),
   sizeBytes: z.number().nonnegative(),
   storedBytes: z.number().nonnegative(),
   newBytes: z.number().nonnegative(),

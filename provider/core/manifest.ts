@@ -1,4 +1,5 @@
 import type { Certificate } from './certificate.ts';
+import type { ProbeRecord } from './probe.ts';
 import type { BlobDescriptor } from './store.ts';
 import type { Fidelity } from './verdict.ts';
 
@@ -63,6 +64,8 @@ export interface Manifest {
   readonly pauseMs: number;
   readonly certificate: Certificate;
   readonly members: Readonly<Record<string, MemberCapture>>;
+  /** What the user asked at the cut, by name; absent where nothing was. */
+  readonly probes?: Readonly<Record<string, ProbeRecord>>;
   readonly sizeBytes: number;
   /** Bytes in the store that this snapshot needs, and those that it added. */
   readonly storedBytes: number;

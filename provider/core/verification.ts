@@ -1,5 +1,7 @@
-import { judge, longestPauseMs } from './judgement.ts';
+import type { Certificate } from './certificate.ts';
+import { faultOf, judge, longestPauseMs } from './judgement.ts';
 import type { Manifest } from './manifest.ts';
+import type { ProbeRecord } from './probe.ts';
 import type { StoreFinding } from './store.ts';
 import { formatMs, nsToMs } from './units.ts';
 
@@ -47,7 +49,29 @@ export function rejudge(manifest: Manifest): readonly VerifyFinding[] {
   for (const member of Object.keys(certificate.members))
     if (members[member] === undefined)
       differ(`The certificate ties a member "${member}" that is not there.`, [member]);
+  for (const [name, probe] of Object.entries(manifest.probes ?? {}))
+    if (probe.tie === 'hold' && !askedWithinHold(probe, certificate))
+      differ(
+        `The probe "${name}" claims an answer of the cut, and was not asked within a hold of "${probe.member}".`,
+        [probe.member],
+      );
   return findings;
+}
+
+/** Whether a member was asked and had answered while it provably did not change. */
+export function askedWithinHold(
+  { member, askedNs, answeredNs }: Pick<ProbeRecord, 'member' | 'askedNs' | 'answeredNs'>,
+  { members }: Pick<Certificate, 'members'>,
+): boolean {
+  if (askedNs === undefined || answeredNs === undefined) return false;
+  return (members[member] ?? []).some(
+    (tie) =>
+      tie.tie === 'hold' &&
+      faultOf(tie) === undefined &&
+      tie.heldFromNs <= askedNs &&
+      askedNs <= answeredNs &&
+      answeredNs <= tie.heldToNs,
+  );
 }
 
 function close(proved: number | null, claimed: number, toleranceMs = TOLERANCE_MS): boolean {

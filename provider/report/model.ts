@@ -1,11 +1,20 @@
 import type { Judgement, Tie } from '../core/certificate.ts';
 import { covered, faultOf, judge, longestPauseMs, type Span, sharedHold } from '../core/judgement.ts';
 import type { Manifest } from '../core/manifest.ts';
+import { outcomeOfProbe, probeMessage } from '../core/probe.ts';
 import { formatReference } from '../core/reference.ts';
 import type { GenerationEntry, Pin, SealedSnapshot } from '../core/store.ts';
 import { NS_PER_MS } from '../core/units.ts';
 import { rejudge } from '../core/verification.ts';
-import type { Report, ReportGeneration, ReportMember, ReportOutcome, ReportTie } from './schema.ts';
+import type {
+  Report,
+  ReportGeneration,
+  ReportMember,
+  ReportOutcome,
+  ReportProbe,
+  ReportTie,
+  RestoredProbes,
+} from './schema.ts';
 
 /** What a report is made of. */
 export interface ReportSources {
@@ -16,6 +25,8 @@ export interface ReportSources {
   readonly generations: readonly ListedGeneration[];
   readonly pins: readonly Pin[];
   readonly outcome?: ReportOutcome;
+  /** What became of the probes in what was restored. */
+  readonly restoredProbes?: RestoredProbes;
 }
 
 export interface ListedGeneration {
@@ -25,7 +36,8 @@ export interface ListedGeneration {
 }
 
 /** The facts of a report. Pure; what is judged is judged here, from the certificate. */
-export function makeReport({ snapshot, store, generations, pins, outcome }: ReportSources): Report {
+export function makeReport(sources: ReportSources): Report {
+  const { snapshot, store, generations, pins, outcome } = sources;
   const { manifest, name, digest, generation } = snapshot;
   return {
     formatVersion: 1,
@@ -40,11 +52,20 @@ export function makeReport({ snapshot, store, generations, pins, outcome }: Repo
     newBytes: manifest.newBytes,
     judgement: judgementOf(manifest),
     members: membersOf(manifest),
+    probes: probesOf(manifest, sources.restoredProbes),
     generations: generations
       .toSorted((a, b) => b.entry.generation - a.entry.generation)
       .map((listed) => generationOf(listed, pins)),
     outcome: outcome ?? null,
   };
+}
+
+function probesOf({ probes = {} }: Manifest, restored: RestoredProbes = {}): ReportProbe[] {
+  return Object.entries(probes).map(([name, record]) => ({
+    ...{ name, member: record.member, kind: record.question.kind },
+    ...{ outcome: outcomeOfProbe(record), message: probeMessage(record) },
+    restored: Object.hasOwn(restored, name) ? restored[name]! : null,
+  }));
 }
 
 function judgementOf(manifest: Manifest): Report['judgement'] {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HOLD_SCHEMA, MARK_SCHEMA, SMEAR_SCHEMA } from '../core/manifest-schema.ts';
+import { QUESTION_KINDS } from '../core/probe.ts';
 
 /**
  * The facts of a report, and the one source of all its forms. `schema/report.schema.json` is made from this. Times that
@@ -123,6 +124,18 @@ const generation = z.object({
     .describe('Judged from its own certificate; null where its manifest cannot be read.'),
 });
 
+const probe = z.object({
+  name: z.string(),
+  member: z.string(),
+  kind: z.enum(QUESTION_KINDS),
+  outcome: z.enum(['answered', 'unmet', 'unsteady', 'failed']).describe('At the cut.'),
+  message: z.string(),
+  restored: z
+    .object({ outcome: z.enum(['equal', 'different', 'failed', 'unasked']), message: z.string() })
+    .nullable()
+    .describe('Asked again of what was restored; null without a restore.'),
+});
+
 export const REPORT_SCHEMA = z.object({
   formatVersion: z.literal(1),
   reference: z.string().describe('Exactly the snapshot that is reported on: name@sha256:….'),
@@ -138,6 +151,7 @@ export const REPORT_SCHEMA = z.object({
   newBytes: z.number().describe('Bytes that it added to the store.'),
   judgement,
   members: z.array(member),
+  probes: z.array(probe).describe('What the user asked at the cut; never what the answers were.'),
   generations: z.array(generation).describe('The sealed snapshots of this name, newest first.'),
   outcome: outcome.nullable(),
 });
@@ -147,4 +161,6 @@ export type ReportMember = Report['members'][number];
 export type ReportTie = ReportMember['ties'][number];
 export type ReportOutcome = NonNullable<Report['outcome']>;
 export type ReportDifference = ReportOutcome['differences'][number];
+export type ReportProbe = Report['probes'][number];
+export type RestoredProbes = Readonly<Record<string, NonNullable<ReportProbe['restored']>>>;
 export type ReportGeneration = Report['generations'][number];

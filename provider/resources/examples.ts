@@ -14,6 +14,28 @@ export const SNAPSHOT_EXAMPLES: readonly Example[] = [
       triggers: { release: '2026.11' },
     },
   },
+  {
+    title: 'With questions of your own, asked at the cut and again of what is restored',
+    inputs: {
+      name: 'shop',
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.internal:5432/orders' } },
+        sessions: { redis: { url: 'redis://:secret@cache.internal:6379' } },
+        receipts: { files: { path: '/srv/shop/receipts' } },
+      },
+      probes: {
+        balanced: {
+          member: 'orders',
+          sql: 'SELECT sum(debit) = sum(credit) FROM ledger',
+          expect: 't',
+          required: true,
+        },
+        queue: { member: 'sessions', redis: ['LLEN', 'mail:queue'] },
+        total: { member: 'receipts', command: ['cat', 'summary.json'], jsonPath: '$.total', within: 0.01 },
+      },
+      store: { path: './snapshots' },
+    },
+  },
 ];
 
 export const RESTORE_EXAMPLES: readonly Example[] = [

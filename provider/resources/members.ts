@@ -136,6 +136,12 @@ function chooseDriver(
   return { driver, spec: withoutComputed(driver, rest), host };
 }
 
+/** The driver of a member, where it names one that is known. */
+export function driverOf(services: Services, name: string, value: unknown): Driver | undefined {
+  const chosen = value === UNKNOWN ? undefined : chooseDriver(services.drivers, name, value);
+  return chosen === undefined || chosen instanceof StasisError ? undefined : chosen.driver;
+}
+
 /** Only what the user wrote: absent stays absent, nulls and computed fields go. */
 function withoutComputed(driver: Driver, spec: Values): Values {
   const kept = Object.entries(spec).filter(

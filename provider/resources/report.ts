@@ -7,7 +7,7 @@ import { StasisError } from '../core/errors.ts';
 import type { Values } from '../core/resource.ts';
 import type { GenerationEntry, Store } from '../core/store.ts';
 import { type ListedGeneration, makeReport } from '../report/model.ts';
-import type { Report, ReportOutcome } from '../report/schema.ts';
+import type { Report, ReportOutcome, RestoredProbes } from '../report/schema.ts';
 import { RESTORE_OUTPUTS } from './restore-outputs.ts';
 
 /** The facts of a report on one snapshot in a store. No member is contacted; no content is read. */
@@ -16,13 +16,21 @@ export async function gatherReport(
   entry: Pick<GenerationEntry, 'name' | 'digest'>,
   context: Context,
   outcome?: ReportOutcome,
+  restoredProbes?: RestoredProbes,
 ): Promise<Report> {
   const snapshot = await store.open(entry.name, entry.digest, context);
   const record = await store.name(entry.name);
   const generations = await Promise.all(
     (record?.generations ?? []).map((each) => listed(store, each, context)),
   );
-  return makeReport({ snapshot, store: store.location, generations, pins: record?.pins ?? [], outcome });
+  return makeReport({
+    snapshot,
+    store: store.location,
+    generations,
+    pins: record?.pins ?? [],
+    outcome,
+    restoredProbes,
+  });
 }
 
 /** A generation that cannot be read is reported as such; `verify` says what is wrong with it. */
@@ -39,7 +47,12 @@ async function listed(store: Store, entry: GenerationEntry, context: Context): P
 }
 
 const compared = RESTORE_OUTPUTS.shape.results.valueType.partial({ restoreMs: true });
-const OUTCOME = RESTORE_OUTPUTS.partial({ reference: true, restoreMs: true, safetyReference: true }).extend({
+const OUTCOME = RESTORE_OUTPUTS.partial({
+  reference: true,
+  restoreMs: true,
+  probeResults: true,
+  safetyReference: true,
+}).extend({
   results: z.record(z.string(), compared),
   left: z.string().optional(),
   right: z.string().optional(),
@@ -75,6 +88,12 @@ export function outcomeOf(outputs: Values, reference: string): ReportOutcome {
     })),
     differences,
   };
+}
+
+/** What became of the probes, from the outputs of a restore; undefined of what has none. */
+export function restoredProbesOf(outputs: Values): RestoredProbes | undefined {
+  const parsed = RESTORE_OUTPUTS.pick({ probeResults: true }).safeParse(outputs);
+  return parsed.success ? parsed.data.probeResults : undefined;
 }
 
 /**

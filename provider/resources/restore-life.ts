@@ -49,6 +49,7 @@ export async function importRestore(
       verdict: 'unverified',
       differences: [],
       restoreMs: 0,
+      probeResults: {},
       results: {},
       safetyReference: '',
     };

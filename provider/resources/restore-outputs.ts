@@ -26,6 +26,19 @@ const member = z
   })
   .meta({ typeName: 'RestoredMember' });
 
+const probe = z
+  .object({
+    member: z.string().describe('Which member was asked.'),
+    outcome: z
+      .enum(['equal', 'different', 'failed', 'unasked'])
+      .describe(
+        'equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or nobody to ask).',
+      )
+      .meta({ typeName: 'RestoredProbeOutcome' }),
+    message: z.string().describe('For people; of an answer no more than a number.'),
+  })
+  .meta({ typeName: 'RestoredProbe' });
+
 export const RESTORE_OUTPUTS = z.object({
   reference: z.string().describe('Exactly the snapshot that was restored: name@sha256:….'),
   verdict: verdict.describe(
@@ -34,6 +47,9 @@ export const RESTORE_OUTPUTS = z.object({
   differences: z.array(difference).describe('What differs, up to 200 a member.'),
   restoreMs: z.number().describe('How long the restore took, in milliseconds.'),
   results: z.record(z.string(), member).describe('The verdict by member.'),
+  probeResults: z
+    .record(z.string(), probe)
+    .describe('What became of each probe of the snapshot, asked again before the release, by its name.'),
   safetyReference: z.string().describe('The snapshot of what was overwritten; empty when nothing was.'),
 });
 
@@ -42,8 +58,19 @@ export function restoreOutputs(reference: string, result: RestoreResult): Values
     reference,
     ...comparedOutputs(result),
     restoreMs: roundMs(result.restoreMs),
+    probeResults: probesOf(result),
     safetyReference: result.safetyReference ?? '',
   };
+}
+
+/** What became of the probes of members that were restored. */
+export function probesOf({ members }: ComparisonResult): Values {
+  const all = Object.values(members).flatMap((one: Partial<MemberRestore>) =>
+    Object.entries(one.probes ?? {}),
+  );
+  return Object.fromEntries(
+    all.map(([name, { member: asked, outcome, message }]) => [name, { member: asked, outcome, message }]),
+  );
 }
 
 /** What was found when the restored was compared; a member that was not restored has no time. */

@@ -8,8 +8,8 @@ import { formatReference, parseReference } from '../core/reference.ts';
 import type { Values } from '../core/resource.ts';
 import type { Store } from '../core/store.ts';
 import { formatOf, renderReport } from '../report/formats.ts';
-import { gatherReport, outcomeOf, writeReport } from './report.ts';
-import { comparedOutputs } from './restore-outputs.ts';
+import { gatherReport, outcomeOf, restoredProbesOf, writeReport } from './report.ts';
+import { comparedOutputs, probesOf } from './restore-outputs.ts';
 
 /** Where a Restore writes its report, as a user says it. */
 export const REPORT_INPUT = z
@@ -72,6 +72,7 @@ export async function reportRestore(
       { name, digest: digest! },
       context,
       outcomeOf(outputs, reference),
+      restoredProbesOf(outputs),
     );
     await writeReport(path, renderReport(facts, formatOf(path)!));
     context.logger.log('info', 'the report is written', { path });
@@ -87,5 +88,5 @@ export async function reportRestore(
 export function rolledBackOutputs(error: unknown, reference: string): Values | undefined {
   if (!(error instanceof StasisError) || error.code !== 'restore.drifted') return undefined;
   const found = error.details.result as ComparisonResult | undefined;
-  return found && { reference, ...comparedOutputs(found) };
+  return found && { reference, ...comparedOutputs(found), probeResults: probesOf(found) };
 }

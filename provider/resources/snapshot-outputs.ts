@@ -3,6 +3,7 @@ import type { Manifest } from '../core/manifest.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Values } from '../core/resource.ts';
 import type { SealedSnapshot } from '../core/store.ts';
+import { PROBE_OUTPUT, probeOutputs } from './probes.ts';
 
 const coverage = z
   .object({
@@ -41,6 +42,9 @@ export const SNAPSHOT_OUTPUTS = z.object({
   coverage: z
     .array(coverage)
     .describe('What is in the snapshot, and what is known to be outside it, by member.'),
+  probeResults: z
+    .record(z.string(), PROBE_OUTPUT)
+    .describe('What became of each probe at the cut, by its name.'),
 });
 
 /** The same with what was captured of each member; of a look-up, whose inputs do not name the members. */
@@ -63,6 +67,7 @@ export function snapshotOutputs(snapshot: SealedSnapshot): Values {
     newBytes: manifest.newBytes,
     certificate: JSON.stringify(manifest.certificate),
     coverage: coverageOf(manifest),
+    probeResults: probeOutputs(manifest),
   };
 }
 

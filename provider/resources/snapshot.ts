@@ -3,7 +3,7 @@ import { capture } from '../coordinator/capture.ts';
 import type { CutLimits } from '../coordinator/member.ts';
 import { type PlannedCapture, planCapture } from '../coordinator/plan.ts';
 import type { Context } from '../core/context.ts';
-import { type Place, toStasisError } from '../core/errors.ts';
+import { type Place, type StasisError, toStasisError } from '../core/errors.ts';
 import { isName, NAME_MAX_LENGTH } from '../core/reference.ts';
 import {
   type Change,
@@ -22,6 +22,7 @@ import { SNAPSHOT_EXAMPLES } from './examples.ts';
 import { storeOf } from './lookup.ts';
 import { actsAgain, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
 import { asOwner, ownedByAnother, ownerOf } from './ownership.ts';
+import { PROBES_INPUT, probeProblems, probesOf } from './probes.ts';
 import type { Defaults, Services } from './services.ts';
 import { importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
 import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
@@ -55,6 +56,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
       'The stateful parts of the application, by name, each with one driver.',
     ),
     store: storeSchema(services.storeTypes).optional(),
+    probes: PROBES_INPUT,
     maxPauseMs: z
       .number()
       .int()
@@ -95,7 +97,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
     outputs: OUTPUTS,
     examples: SNAPSHOT_EXAMPLES,
     exampleId: '/srv/snapshots#shop',
-    check: (values) => inputProblems(services, inputs, values),
+    check: (values) => problemsWith(services, inputs, values),
     plan: (change, context) => plan(scope, change, context),
     apply: (change, context) => apply(scope, change, context),
     read: (prior, context) => readSnapshot(services, prior, context),
@@ -114,10 +116,14 @@ interface Scope {
   readonly created: CreatedNames;
 }
 
+function problemsWith(services: Services, inputs: z.ZodObject, values: Values): StasisError[] {
+  return [...inputProblems(services, inputs, values), ...probeProblems(services, values)];
+}
+
 async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
   const { services, defaults } = scope;
   const { prior, inputs } = change;
-  const problems = inputProblems(services, scope.inputs, inputs);
+  const problems = problemsWith(services, scope.inputs, inputs);
   const resolved = resolveMembers(services, inputs.members);
   const stored = storedInputs(services, inputs);
   const location = await locateStore(services, defaults, inputs.store).catch((error: unknown) => {
@@ -222,7 +228,7 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   const { prior, inputs } = change;
   const stored = storedInputs(services, inputs);
   if (prior && actsAgain(services, prior, stored) === 'no') return keepAsIs(services, prior, stored, context);
-  const [problem] = problemsOf(scope.inputs, inputs);
+  const [problem] = [...problemsOf(scope.inputs, inputs), ...probeProblems(services, inputs)];
   if (problem) throw problem;
   const { members, problems } = resolveMembers(services, inputs.members);
   if (problems[0]) throw problems[0];
@@ -235,6 +241,7 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
     store,
     limits: limitsOf(defaults, inputs),
     keep: inputs.keep as number | undefined,
+    probes: probesOf(inputs),
     createdBy: `stasis ${services.version}`,
   };
   const take = () => asOwner(services, store, request.name, prior, () => capture(request, context));

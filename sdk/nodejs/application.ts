@@ -137,6 +137,7 @@ export class Application extends pulumi.ComponentResource {
             resourceInputs["maxPauseMs"] = args ? args.maxPauseMs : undefined;
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
             resourceInputs["name"] = args ? args.name : undefined;
+            resourceInputs["probes"] = args ? args.probes : undefined;
             resourceInputs["release"] = args ? args.release : undefined;
             resourceInputs["restoreTo"] = args?.restoreTo ? pulumi.secret(args.restoreTo) : undefined;
             resourceInputs["store"] = args ? args.store : undefined;
@@ -196,6 +197,10 @@ export interface ApplicationArgs {
      * The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
      */
     name?: pulumi.Input<string>;
+    /**
+     * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+     */
+    probes?: pulumi.Input<{[key: string]: pulumi.Input<inputs.ProbeArgs>}>;
     /**
      * The release that the application is to run. Before another one is rolled out, the application is captured as it is.
      */

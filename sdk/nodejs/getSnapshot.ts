@@ -79,6 +79,10 @@ export interface GetSnapshotResult {
      */
     readonly pauseMs: number;
     /**
+     * What became of each probe at the cut, by its name.
+     */
+    readonly probeResults: {[key: string]: outputs.ProbeResult};
+    /**
      * Exactly this snapshot: name@sha256:….
      */
     readonly reference: string;

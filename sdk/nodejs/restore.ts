@@ -83,6 +83,10 @@ export class Restore extends pulumi.CustomResource {
      */
     public readonly overwrite!: pulumi.Output<boolean | undefined>;
     /**
+     * What became of each probe of the snapshot, asked again before the release, by its name.
+     */
+    public /*out*/ readonly probeResults!: pulumi.Output<{[key: string]: outputs.RestoredProbe}>;
+    /**
      * Exactly the snapshot that was restored: name@sha256:….
      */
     public /*out*/ readonly reference!: pulumi.Output<string>;
@@ -154,6 +158,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["verify"] = args ? args.verify : undefined;
             resourceInputs["differences"] = undefined /*out*/;
+            resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
             resourceInputs["restoreMs"] = undefined /*out*/;
             resourceInputs["results"] = undefined /*out*/;
@@ -164,6 +169,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["expiry"] = undefined /*out*/;
             resourceInputs["members"] = undefined /*out*/;
             resourceInputs["overwrite"] = undefined /*out*/;
+            resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
             resourceInputs["report"] = undefined /*out*/;
             resourceInputs["restoreMs"] = undefined /*out*/;

@@ -29,6 +29,33 @@ import * as utilities from "./utilities";
  *     triggers: { release: "2026.11" },
  * });
  * ```
+ * ### With questions of your own, asked at the cut and again of what is restored
+ *
+ * ```typescript
+ * import * as pulumi from "@pulumi/pulumi";
+ * import * as stasis from "@stasis-iac/stasis";
+ *
+ * const config = new pulumi.Config();
+ *
+ * new stasis.Snapshot("shop", {
+ *     members: {
+ *         orders: { postgres: { url: config.requireSecret("ordersUrl") } },
+ *         sessions: { redis: { url: config.requireSecret("sessionsUrl") } },
+ *         receipts: { files: { path: "/srv/shop/receipts" } },
+ *     },
+ *     store: { path: "./snapshots" },
+ *     probes: {
+ *         balanced: {
+ *             member: "orders",
+ *             sql: "SELECT sum(debit) = sum(credit) FROM ledger",
+ *             expect: "t",
+ *             required: true,
+ *         },
+ *         queue: { member: "sessions", redis: ["LLEN", "mail:queue"] },
+ *         total: { member: "receipts", command: ["cat", "summary.json"], within: 0.01, jsonPath: "$.total" },
+ *     },
+ * });
+ * ```
  *
  * ## Import
  *
@@ -126,6 +153,14 @@ export class Snapshot extends pulumi.CustomResource {
      */
     public /*out*/ readonly pauseMs!: pulumi.Output<number>;
     /**
+     * What became of each probe at the cut, by its name.
+     */
+    public /*out*/ readonly probeResults!: pulumi.Output<{[key: string]: outputs.ProbeResult}>;
+    /**
+     * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+     */
+    public readonly probes!: pulumi.Output<{[key: string]: outputs.Probe} | undefined>;
+    /**
      * Exactly this snapshot: name@sha256:….
      */
     public /*out*/ readonly reference!: pulumi.Output<string>;
@@ -170,6 +205,7 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["maxPauseMs"] = args ? args.maxPauseMs : undefined;
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
             resourceInputs["name"] = args ? args.name : undefined;
+            resourceInputs["probes"] = args ? args.probes : undefined;
             resourceInputs["store"] = args ? args.store : undefined;
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["blurMs"] = undefined /*out*/;
@@ -181,6 +217,7 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["newBytes"] = undefined /*out*/;
             resourceInputs["owner"] = undefined /*out*/;
             resourceInputs["pauseMs"] = undefined /*out*/;
+            resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
             resourceInputs["sharp"] = undefined /*out*/;
             resourceInputs["sizeBytes"] = undefined /*out*/;
@@ -201,6 +238,8 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["newBytes"] = undefined /*out*/;
             resourceInputs["owner"] = undefined /*out*/;
             resourceInputs["pauseMs"] = undefined /*out*/;
+            resourceInputs["probeResults"] = undefined /*out*/;
+            resourceInputs["probes"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
             resourceInputs["sharp"] = undefined /*out*/;
             resourceInputs["sizeBytes"] = undefined /*out*/;
@@ -241,6 +280,10 @@ export interface SnapshotArgs {
      * The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
      */
     name?: pulumi.Input<string>;
+    /**
+     * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+     */
+    probes?: pulumi.Input<{[key: string]: pulumi.Input<inputs.ProbeArgs>}>;
     /**
      * Where snapshots live.
      */

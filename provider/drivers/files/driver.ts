@@ -2,9 +2,10 @@ import type { Context } from '../../core/context.ts';
 import type { Driver, Examination, Session } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { findAttributeTools } from './attributes.ts';
-import { insistOnLocal, locate } from './place.ts';
+import { folderOf, insistOnLocal, locate } from './place.ts';
 import { planFiles, systemOf, unreadAttributes } from './plan.ts';
 import { planFilesRestore } from './plan-restore.ts';
+import { questions } from './probe.ts';
 import { observeFiles, restoreFiles, undoFiles } from './restore.ts';
 import { FilesSession } from './session.ts';
 import { endpointOf, type FilesSpec, filesSpec } from './spec.ts';
@@ -15,6 +16,7 @@ export const filesDriver: Driver = {
   summary: 'A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.',
   spec: filesSpec,
   traits: { layers: ['data'], fidelity: 'identical', copies: 'after-release', rank: 10 },
+  questions,
   endpoint: (spec) => endpointOf(spec as FilesSpec),
   plan: (spec, at, context) => planFiles(spec as FilesSpec, at, context),
   prepare: (spec, at, context) => prepare(spec as FilesSpec, at, context),
@@ -29,10 +31,13 @@ export const filesDriver: Driver = {
 async function prepare(spec: FilesSpec, at: Host, context: Context): Promise<Session> {
   const [remote] = insistOnLocal(at);
   if (remote) throw remote;
-  const root = Buffer.from(await locate(spec));
+  const path = await locate(spec);
   const tools = await findAttributeTools(at);
   return new FilesSession(
-    { root, exclude: spec.exclude ?? [], host: at, tools, system: systemOf() },
+    {
+      ...{ root: Buffer.from(path), folder: folderOf(path), host: at },
+      ...{ exclude: spec.exclude ?? [], tools, system: systemOf() },
+    },
     context,
   );
 }

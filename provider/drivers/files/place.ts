@@ -33,6 +33,11 @@ export async function locate(spec: FilesSpec): Promise<string> {
   }
 }
 
+/** The folder itself, or what a file lies in. */
+export function folderOf(path: string): string {
+  return ifThere(() => lstatSync(path))?.isDirectory() ? path : dirname(path);
+}
+
 /** Physical identities: the place, and where something is there, what it is. */
 export function identitiesOf(realPath: string): string[] {
   const stats = ifThere(() => lstatSync(realPath, { bigint: true }));

@@ -4,6 +4,7 @@ import { StasisError } from '../../core/errors.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
+import type { Answers } from '../../core/probe.ts';
 import type { BlobReader } from '../../core/store.ts';
 import { findAttributeTools } from './attributes.ts';
 import { contentOf } from './content.ts';
@@ -11,7 +12,8 @@ import { isMountPoint } from './filesystem.ts';
 import { decodeListing } from './listing.ts';
 import { fingerprintOfTree } from './live-tree.ts';
 import { loadTree } from './load.ts';
-import { insistOnLocal, locate, locateTarget } from './place.ts';
+import { folderOf, insistOnLocal, locate, locateTarget } from './place.ts';
+import { askTree } from './probe.ts';
 import { excluder } from './selection.ts';
 import type { FilesSpec } from './spec.ts';
 import { journalSchema, notEmpty, Staging, TREE } from './staging.ts';
@@ -70,6 +72,13 @@ class LoadedTree implements Held {
       yield* fingerprintOfTree(root, () => false, host, await findAttributeTools(host), context.signal);
     })();
   }
+
+  readonly answers: Answers = {
+    answer: (question, options) => {
+      const path = this.swapped ? this.staging.target.path : this.staging.tree;
+      return askTree(path, folderOf(path), this.host, question, options);
+    },
+  };
 
   async release(): Promise<void> {
     if (this.swapped) return;

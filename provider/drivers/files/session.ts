@@ -4,6 +4,7 @@ import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
+import type { Answers } from '../../core/probe.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { sleep } from '../../core/wait.ts';
 import type { AttributeTools } from './attributes.ts';
@@ -15,6 +16,7 @@ import { KnownBodies } from './known-bodies.ts';
 import type { ListedEntry } from './listing.ts';
 import { sharedMappings } from './mappings.ts';
 import { outsideOf } from './outside.ts';
+import { askTree } from './probe.ts';
 import { nameSome, unreadable } from './reader.ts';
 import { scanTree } from './scan.ts';
 import { type Excluded, excluder } from './selection.ts';
@@ -28,6 +30,8 @@ const SETTLED_MS = 15;
 export interface SessionInput {
   /** The real path. */
   readonly root: Buffer;
+  /** The same, or what a single file lies in. */
+  readonly folder: string;
   readonly exclude: readonly string[];
   readonly host: Host;
   readonly tools: AttributeTools | undefined;
@@ -47,6 +51,7 @@ interface Smeared {
  */
 export class FilesSession implements Session {
   readonly watch: Watchable;
+  readonly liveAnswers: Answers;
   private readonly input: SessionInput;
   private readonly context: Context;
   private readonly excluded: Excluded;
@@ -76,6 +81,10 @@ export class FilesSession implements Session {
         return costMs();
       },
       epoch: (signal) => this.epoch(signal),
+    };
+    this.liveAnswers = {
+      answer: (question, options) =>
+        askTree(input.root.toString(), input.folder, input.host, question, options),
     };
   }
 

@@ -6,6 +6,7 @@ import { orCancelled } from '../../core/wait.ts';
 import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
+import { questions } from './probe.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { restore } from './restore/start.ts';
@@ -18,6 +19,7 @@ export const mariadbDriver: Driver<MariadbSpec> = {
   summary: 'One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.',
   spec: mariadbSpec,
   traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
+  questions,
   endpoint: (spec) => endpointOf(parsePlace(spec.url)),
   plan: planCapture,
   prepare: CaptureSession.open,
@@ -47,6 +49,7 @@ async function observe(spec: MariadbSpec, at: Host, context: Context): Promise<H
   }
   return {
     fingerprint: () => session.fingerprint(),
+    answers: session.markAnswers,
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };

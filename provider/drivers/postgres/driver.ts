@@ -7,6 +7,7 @@ import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
 import { examine } from './examine.ts';
+import { questions } from './probe.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { restore } from './restore/start.ts';
@@ -19,6 +20,7 @@ export const postgresDriver: Driver<PostgresSpec> = {
   summary: 'One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.',
   spec: postgresSpec,
   traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
+  questions,
   endpoint: (spec) => endpointOf(parsePlace(spec.url)),
   plan: planCapture,
   prepare: (spec, at, context) => CaptureSession.open(spec, at, context, true),
@@ -44,6 +46,7 @@ async function observe(spec: PostgresSpec, at: Host, context: Context): Promise<
   }
   return {
     fingerprint: () => session.fingerprint(),
+    answers: session.markAnswers,
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };

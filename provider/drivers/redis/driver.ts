@@ -8,6 +8,7 @@ import { readInfo } from './info.ts';
 import { readEntry } from './journal.ts';
 import { planCapture, refuseKind } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
+import { questions, RedisAnswers } from './probe.ts';
 import { RestoredTarget } from './restored.ts';
 import { rollBack } from './roll-back.ts';
 import { RedisSession } from './session.ts';
@@ -21,6 +22,7 @@ export const redisDriver: Driver<RedisSpec> = {
   summary: 'A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.',
   spec: redisSpec,
   traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
+  questions,
   endpoint: endpointOf,
   plan: (spec, at, context) => planCapture(seenFrom(at, spec), context),
   prepare: (spec, at, context) => RedisSession.open(seenFrom(at, spec), context),
@@ -31,10 +33,12 @@ export const redisDriver: Driver<RedisSpec> = {
     const spec = seenFrom(at, given);
     await using connection = await Connection.open(spec, context.signal);
     refuseKind(await readInfo(connection, context.signal));
+    const answers = new RedisAnswers(spec);
     return {
       fingerprint: () => fingerprintOfServer(spec, context),
+      answers,
       release: async () => {},
-      [Symbol.asyncDispose]: async () => {},
+      [Symbol.asyncDispose]: () => answers[Symbol.asyncDispose](),
     };
   },
   async undo(spec, at, entry, context): Promise<void> {

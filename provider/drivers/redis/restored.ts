@@ -16,6 +16,7 @@ import { chooseLayout, type Layout, type Occupancy, type RestoreNote, readOccupa
 import { capturedLibraries, type Library } from './libraries.ts';
 import { loadKeys } from './loader.ts';
 import { refuseKind } from './plan.ts';
+import { RedisAnswers } from './probe.ts';
 import { replyProblem } from './problems.ts';
 import { checkRights } from './rights.ts';
 import { rollBack } from './roll-back.ts';
@@ -43,12 +44,18 @@ interface Parts {
 
 /** A capture that is loaded into a target and not yet released. */
 export class RestoredTarget implements Held {
+  /** A database that the capture has nothing for will be empty: a free one answers for it. */
+  readonly answers: RedisAnswers;
   private readonly parts: Parts;
   private released = false;
   private disposed = false;
 
   private constructor(parts: Parts) {
     this.parts = parts;
+    const { layout, target, spec } = parts;
+    const loaded = [...layout.loadInto.values()];
+    const empty = target.free.find((db) => !loaded.includes(db));
+    this.answers = new RedisAnswers(spec, (db) => layout.loadInto.get(db) ?? empty);
   }
 
   static async load(
@@ -115,6 +122,7 @@ export class RestoredTarget implements Held {
     if (this.disposed) return;
     this.disposed = true;
     const { connection, spec, entry } = this.parts;
+    await this.answers[Symbol.asyncDispose]();
     await connection[Symbol.asyncDispose]();
     if (this.released) return;
     const signal = AbortSignal.timeout(ROLL_BACK_MS);

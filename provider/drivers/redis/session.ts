@@ -13,6 +13,7 @@ import { readInfo } from './info.ts';
 import { Lock } from './lock.ts';
 import { Marker } from './marker.ts';
 import { refuseKind, whyNoUsers } from './plan.ts';
+import { RedisAnswers } from './probe.ts';
 import type { RedisSpec } from './spec.ts';
 import { Watch } from './watch.ts';
 
@@ -26,6 +27,7 @@ export class RedisSession implements Session {
   readonly hold: Lock;
   readonly mark: Marker;
   readonly watch: Watch;
+  readonly liveAnswers: RedisAnswers;
   private readonly connection: Connection;
   private readonly context: Context;
   private readonly usersOutside: string | undefined;
@@ -41,6 +43,7 @@ export class RedisSession implements Session {
     this.context = context;
     this.usersOutside = usersOutside;
     this.watch = new Watch(connection, usersOutside === undefined, context.clock);
+    this.liveAnswers = new RedisAnswers(spec);
     this.mark = new Marker(spec, context, () => this.hold);
     this.hold = new Lock(connection, spec, usersOutside === undefined, context, (signal) =>
       this.mark.prepare(signal),
@@ -85,6 +88,7 @@ export class RedisSession implements Session {
         reason,
       });
     });
+    await this.liveAnswers[Symbol.asyncDispose]();
     const synced = this.mark.current !== undefined;
     await this.mark[Symbol.asyncDispose]();
     if (synced) await this.seeReplicaGone().catch(() => undefined);

@@ -1,5 +1,6 @@
 import { formatMs } from '../../core/units.ts';
 import type { Verdict } from '../../core/verdict.ts';
+import { type ProbeView, probeLines } from './probes.ts';
 import { table, widthOfTable } from './screen/table.ts';
 import {
   clampWidth,
@@ -38,6 +39,7 @@ export interface VerdictView {
   readonly restoreMs?: number;
   /** Where what was overwritten is kept; empty when nothing was. */
   readonly safetyReference?: string;
+  readonly probeResults?: Readonly<Record<string, ProbeView>>;
 }
 
 /** So many differences are shown by name; `--json` names all that were kept. */
@@ -65,6 +67,7 @@ export function renderVerdict(title: string, view: VerdictView, options: RenderO
     ),
     ...memberLines(view, width, ascii),
     ...differenceLines(view, width, ascii),
+    ...probeLines(view.probeResults, { width, ascii }),
     ...flow(facts(view), width, INDENT),
   ];
   return toText(lines, options);

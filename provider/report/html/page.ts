@@ -7,6 +7,7 @@ import { drawDoubts, drawMasthead } from './masthead.ts';
 import { drawMembers } from './members.ts';
 import { drawOutcome } from './outcome.ts';
 import { drawPicture } from './picture.ts';
+import { drawProbes } from './probes.ts';
 import { SCRIPT } from './script.ts';
 import { drawStore } from './store.ts';
 import { STYLE } from './style.ts';
@@ -36,6 +37,7 @@ ${drawMasthead(report)}
 ${drawDoubts(report)}
 ${drawPicture(report)}
 ${report.outcome === null ? undefined : drawOutcome(report.outcome)}
+${drawProbes(report)}
 ${drawMembers(report)}
 ${drawStore(report)}
 ${drawEvidence(report)}

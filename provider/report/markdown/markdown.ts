@@ -33,6 +33,7 @@ export function renderMarkdown(report: Report): string {
     ),
     fenced(drawText(report, ({ name }) => printable(name))),
     table(['member', 'of', 'at the cut', 'captured', 'layers'], report.members.map(memberRow)),
+    probesPart(report),
     outside(report.members),
     `Captured ${formatBytes(report.sizeBytes)}, stored ${formatBytes(report.storedBytes)}, ${formatBytes(report.newBytes)} of it new; ${count(report.generations.length, 'generation')} in the store.`,
     `${code(report.reference)}. Judge it again: ${code(`stasis verify ${report.reference}`)}`,
@@ -70,6 +71,21 @@ function outcomePart(outcome: ReportOutcome): string {
   ]
     .filter((part) => part !== '')
     .join('\n\n');
+}
+
+function probesPart({ probes }: Report): string {
+  if (probes.length === 0) return '';
+  const rows = probes.map(({ name, member, kind, outcome, message, restored }) => [
+    code(name),
+    `${kind} of ${code(member)}`,
+    outcome === 'answered' ? outcome : `**${outcome}** ${sentence(message)}`,
+    restored === null
+      ? ''
+      : restored.outcome === 'equal'
+        ? restored.outcome
+        : `**${restored.outcome}** ${sentence(restored.message)}`,
+  ]);
+  return table(['probe', 'asks', 'at the cut', 'restored'], rows);
 }
 
 function memberRow(member: ReportMember): string[] {

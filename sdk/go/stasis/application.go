@@ -159,6 +159,8 @@ type applicationArgs struct {
 	Members map[string]Member `pulumi:"members"`
 	// The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
 	Name *string `pulumi:"name"`
+	// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+	Probes map[string]Probe `pulumi:"probes"`
 	// The release that the application is to run. Before another one is rolled out, the application is captured as it is.
 	Release string `pulumi:"release"`
 	// Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
@@ -181,6 +183,8 @@ type ApplicationArgs struct {
 	Members MemberMapInput
 	// The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
 	Name pulumi.StringPtrInput
+	// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+	Probes ProbeMapInput
 	// The release that the application is to run. Before another one is rolled out, the application is captured as it is.
 	Release pulumi.StringInput
 	// Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.

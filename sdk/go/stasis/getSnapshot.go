@@ -73,6 +73,8 @@ type LookupSnapshotResult struct {
 	NewBytes int `pulumi:"newBytes"`
 	// How long the longest-paused member was paused, in milliseconds.
 	PauseMs float64 `pulumi:"pauseMs"`
+	// What became of each probe at the cut, by its name.
+	ProbeResults map[string]ProbeResult `pulumi:"probeResults"`
 	// Exactly this snapshot: name@sha256:….
 	Reference string `pulumi:"reference"`
 	// Whether one instant fits all members.
@@ -160,6 +162,11 @@ func (o LookupSnapshotResultOutput) NewBytes() pulumi.IntOutput {
 // How long the longest-paused member was paused, in milliseconds.
 func (o LookupSnapshotResultOutput) PauseMs() pulumi.Float64Output {
 	return o.ApplyT(func(v LookupSnapshotResult) float64 { return v.PauseMs }).(pulumi.Float64Output)
+}
+
+// What became of each probe at the cut, by its name.
+func (o LookupSnapshotResultOutput) ProbeResults() ProbeResultMapOutput {
+	return o.ApplyT(func(v LookupSnapshotResult) map[string]ProbeResult { return v.ProbeResults }).(ProbeResultMapOutput)
 }
 
 // Exactly this snapshot: name@sha256:….

@@ -431,6 +431,355 @@ func (in *expiryPtr) ToExpiryPtrOutputWithContext(ctx context.Context) ExpiryPtr
 	return pulumi.ToOutputWithContext(ctx, in).(ExpiryPtrOutput)
 }
 
+type ProbeOutcome string
+
+const (
+	ProbeOutcomeAnswered = ProbeOutcome("answered")
+	ProbeOutcomeUnmet    = ProbeOutcome("unmet")
+	ProbeOutcomeUnsteady = ProbeOutcome("unsteady")
+	ProbeOutcomeFailed   = ProbeOutcome("failed")
+)
+
+type ProbeOutcomeOutput struct{ *pulumi.OutputState }
+
+func (ProbeOutcomeOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*ProbeOutcome)(nil)).Elem()
+}
+
+func (o ProbeOutcomeOutput) ToProbeOutcomeOutput() ProbeOutcomeOutput {
+	return o
+}
+
+func (o ProbeOutcomeOutput) ToProbeOutcomeOutputWithContext(ctx context.Context) ProbeOutcomeOutput {
+	return o
+}
+
+func (o ProbeOutcomeOutput) ToProbeOutcomePtrOutput() ProbeOutcomePtrOutput {
+	return o.ToProbeOutcomePtrOutputWithContext(context.Background())
+}
+
+func (o ProbeOutcomeOutput) ToProbeOutcomePtrOutputWithContext(ctx context.Context) ProbeOutcomePtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v ProbeOutcome) *ProbeOutcome {
+		return &v
+	}).(ProbeOutcomePtrOutput)
+}
+
+func (o ProbeOutcomeOutput) ToStringOutput() pulumi.StringOutput {
+	return o.ToStringOutputWithContext(context.Background())
+}
+
+func (o ProbeOutcomeOutput) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e ProbeOutcome) string {
+		return string(e)
+	}).(pulumi.StringOutput)
+}
+
+func (o ProbeOutcomeOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o ProbeOutcomeOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e ProbeOutcome) *string {
+		v := string(e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type ProbeOutcomePtrOutput struct{ *pulumi.OutputState }
+
+func (ProbeOutcomePtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**ProbeOutcome)(nil)).Elem()
+}
+
+func (o ProbeOutcomePtrOutput) ToProbeOutcomePtrOutput() ProbeOutcomePtrOutput {
+	return o
+}
+
+func (o ProbeOutcomePtrOutput) ToProbeOutcomePtrOutputWithContext(ctx context.Context) ProbeOutcomePtrOutput {
+	return o
+}
+
+func (o ProbeOutcomePtrOutput) Elem() ProbeOutcomeOutput {
+	return o.ApplyT(func(v *ProbeOutcome) ProbeOutcome {
+		if v != nil {
+			return *v
+		}
+		var ret ProbeOutcome
+		return ret
+	}).(ProbeOutcomeOutput)
+}
+
+func (o ProbeOutcomePtrOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o ProbeOutcomePtrOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e *ProbeOutcome) *string {
+		if e == nil {
+			return nil
+		}
+		v := string(*e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type RestoredProbeOutcome string
+
+const (
+	RestoredProbeOutcomeEqual     = RestoredProbeOutcome("equal")
+	RestoredProbeOutcomeDifferent = RestoredProbeOutcome("different")
+	RestoredProbeOutcomeFailed    = RestoredProbeOutcome("failed")
+	RestoredProbeOutcomeUnasked   = RestoredProbeOutcome("unasked")
+)
+
+type RestoredProbeOutcomeOutput struct{ *pulumi.OutputState }
+
+func (RestoredProbeOutcomeOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*RestoredProbeOutcome)(nil)).Elem()
+}
+
+func (o RestoredProbeOutcomeOutput) ToRestoredProbeOutcomeOutput() RestoredProbeOutcomeOutput {
+	return o
+}
+
+func (o RestoredProbeOutcomeOutput) ToRestoredProbeOutcomeOutputWithContext(ctx context.Context) RestoredProbeOutcomeOutput {
+	return o
+}
+
+func (o RestoredProbeOutcomeOutput) ToRestoredProbeOutcomePtrOutput() RestoredProbeOutcomePtrOutput {
+	return o.ToRestoredProbeOutcomePtrOutputWithContext(context.Background())
+}
+
+func (o RestoredProbeOutcomeOutput) ToRestoredProbeOutcomePtrOutputWithContext(ctx context.Context) RestoredProbeOutcomePtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v RestoredProbeOutcome) *RestoredProbeOutcome {
+		return &v
+	}).(RestoredProbeOutcomePtrOutput)
+}
+
+func (o RestoredProbeOutcomeOutput) ToStringOutput() pulumi.StringOutput {
+	return o.ToStringOutputWithContext(context.Background())
+}
+
+func (o RestoredProbeOutcomeOutput) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e RestoredProbeOutcome) string {
+		return string(e)
+	}).(pulumi.StringOutput)
+}
+
+func (o RestoredProbeOutcomeOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o RestoredProbeOutcomeOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e RestoredProbeOutcome) *string {
+		v := string(e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type RestoredProbeOutcomePtrOutput struct{ *pulumi.OutputState }
+
+func (RestoredProbeOutcomePtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**RestoredProbeOutcome)(nil)).Elem()
+}
+
+func (o RestoredProbeOutcomePtrOutput) ToRestoredProbeOutcomePtrOutput() RestoredProbeOutcomePtrOutput {
+	return o
+}
+
+func (o RestoredProbeOutcomePtrOutput) ToRestoredProbeOutcomePtrOutputWithContext(ctx context.Context) RestoredProbeOutcomePtrOutput {
+	return o
+}
+
+func (o RestoredProbeOutcomePtrOutput) Elem() RestoredProbeOutcomeOutput {
+	return o.ApplyT(func(v *RestoredProbeOutcome) RestoredProbeOutcome {
+		if v != nil {
+			return *v
+		}
+		var ret RestoredProbeOutcome
+		return ret
+	}).(RestoredProbeOutcomeOutput)
+}
+
+func (o RestoredProbeOutcomePtrOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o RestoredProbeOutcomePtrOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e *RestoredProbeOutcome) *string {
+		if e == nil {
+			return nil
+		}
+		v := string(*e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type RowOrder string
+
+const (
+	RowOrderOrdered   = RowOrder("ordered")
+	RowOrderUnordered = RowOrder("unordered")
+)
+
+func (RowOrder) ElementType() reflect.Type {
+	return reflect.TypeOf((*RowOrder)(nil)).Elem()
+}
+
+func (e RowOrder) ToRowOrderOutput() RowOrderOutput {
+	return pulumi.ToOutput(e).(RowOrderOutput)
+}
+
+func (e RowOrder) ToRowOrderOutputWithContext(ctx context.Context) RowOrderOutput {
+	return pulumi.ToOutputWithContext(ctx, e).(RowOrderOutput)
+}
+
+func (e RowOrder) ToRowOrderPtrOutput() RowOrderPtrOutput {
+	return e.ToRowOrderPtrOutputWithContext(context.Background())
+}
+
+func (e RowOrder) ToRowOrderPtrOutputWithContext(ctx context.Context) RowOrderPtrOutput {
+	return RowOrder(e).ToRowOrderOutputWithContext(ctx).ToRowOrderPtrOutputWithContext(ctx)
+}
+
+func (e RowOrder) ToStringOutput() pulumi.StringOutput {
+	return pulumi.ToOutput(pulumi.String(e)).(pulumi.StringOutput)
+}
+
+func (e RowOrder) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return pulumi.ToOutputWithContext(ctx, pulumi.String(e)).(pulumi.StringOutput)
+}
+
+func (e RowOrder) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return pulumi.String(e).ToStringPtrOutputWithContext(context.Background())
+}
+
+func (e RowOrder) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return pulumi.String(e).ToStringOutputWithContext(ctx).ToStringPtrOutputWithContext(ctx)
+}
+
+type RowOrderOutput struct{ *pulumi.OutputState }
+
+func (RowOrderOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*RowOrder)(nil)).Elem()
+}
+
+func (o RowOrderOutput) ToRowOrderOutput() RowOrderOutput {
+	return o
+}
+
+func (o RowOrderOutput) ToRowOrderOutputWithContext(ctx context.Context) RowOrderOutput {
+	return o
+}
+
+func (o RowOrderOutput) ToRowOrderPtrOutput() RowOrderPtrOutput {
+	return o.ToRowOrderPtrOutputWithContext(context.Background())
+}
+
+func (o RowOrderOutput) ToRowOrderPtrOutputWithContext(ctx context.Context) RowOrderPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v RowOrder) *RowOrder {
+		return &v
+	}).(RowOrderPtrOutput)
+}
+
+func (o RowOrderOutput) ToStringOutput() pulumi.StringOutput {
+	return o.ToStringOutputWithContext(context.Background())
+}
+
+func (o RowOrderOutput) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e RowOrder) string {
+		return string(e)
+	}).(pulumi.StringOutput)
+}
+
+func (o RowOrderOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o RowOrderOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e RowOrder) *string {
+		v := string(e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type RowOrderPtrOutput struct{ *pulumi.OutputState }
+
+func (RowOrderPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**RowOrder)(nil)).Elem()
+}
+
+func (o RowOrderPtrOutput) ToRowOrderPtrOutput() RowOrderPtrOutput {
+	return o
+}
+
+func (o RowOrderPtrOutput) ToRowOrderPtrOutputWithContext(ctx context.Context) RowOrderPtrOutput {
+	return o
+}
+
+func (o RowOrderPtrOutput) Elem() RowOrderOutput {
+	return o.ApplyT(func(v *RowOrder) RowOrder {
+		if v != nil {
+			return *v
+		}
+		var ret RowOrder
+		return ret
+	}).(RowOrderOutput)
+}
+
+func (o RowOrderPtrOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o RowOrderPtrOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e *RowOrder) *string {
+		if e == nil {
+			return nil
+		}
+		v := string(*e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+// RowOrderInput is an input type that accepts values of the RowOrder enum
+// A concrete instance of `RowOrderInput` can be one of the following:
+//
+//	RowOrderOrdered
+//	RowOrderUnordered
+type RowOrderInput interface {
+	pulumi.Input
+
+	ToRowOrderOutput() RowOrderOutput
+	ToRowOrderOutputWithContext(context.Context) RowOrderOutput
+}
+
+var rowOrderPtrType = reflect.TypeOf((**RowOrder)(nil)).Elem()
+
+type RowOrderPtrInput interface {
+	pulumi.Input
+
+	ToRowOrderPtrOutput() RowOrderPtrOutput
+	ToRowOrderPtrOutputWithContext(context.Context) RowOrderPtrOutput
+}
+
+type rowOrderPtr string
+
+func RowOrderPtr(v string) RowOrderPtrInput {
+	return (*rowOrderPtr)(&v)
+}
+
+func (*rowOrderPtr) ElementType() reflect.Type {
+	return rowOrderPtrType
+}
+
+func (in *rowOrderPtr) ToRowOrderPtrOutput() RowOrderPtrOutput {
+	return pulumi.ToOutput(in).(RowOrderPtrOutput)
+}
+
+func (in *rowOrderPtr) ToRowOrderPtrOutputWithContext(ctx context.Context) RowOrderPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, in).(RowOrderPtrOutput)
+}
+
 type Verdict string
 
 const (
@@ -695,6 +1044,8 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*DeletionPolicyPtrInput)(nil)).Elem(), DeletionPolicy("retain"))
 	pulumi.RegisterInputType(reflect.TypeOf((*ExpiryInput)(nil)).Elem(), Expiry("absolute"))
 	pulumi.RegisterInputType(reflect.TypeOf((*ExpiryPtrInput)(nil)).Elem(), Expiry("absolute"))
+	pulumi.RegisterInputType(reflect.TypeOf((*RowOrderInput)(nil)).Elem(), RowOrder("ordered"))
+	pulumi.RegisterInputType(reflect.TypeOf((*RowOrderPtrInput)(nil)).Elem(), RowOrder("ordered"))
 	pulumi.RegisterInputType(reflect.TypeOf((*VerificationInput)(nil)).Elem(), Verification("identical"))
 	pulumi.RegisterInputType(reflect.TypeOf((*VerificationPtrInput)(nil)).Elem(), Verification("identical"))
 	pulumi.RegisterOutputType(DeletionPolicyOutput{})
@@ -703,6 +1054,12 @@ func init() {
 	pulumi.RegisterOutputType(DifferenceKindPtrOutput{})
 	pulumi.RegisterOutputType(ExpiryOutput{})
 	pulumi.RegisterOutputType(ExpiryPtrOutput{})
+	pulumi.RegisterOutputType(ProbeOutcomeOutput{})
+	pulumi.RegisterOutputType(ProbeOutcomePtrOutput{})
+	pulumi.RegisterOutputType(RestoredProbeOutcomeOutput{})
+	pulumi.RegisterOutputType(RestoredProbeOutcomePtrOutput{})
+	pulumi.RegisterOutputType(RowOrderOutput{})
+	pulumi.RegisterOutputType(RowOrderPtrOutput{})
 	pulumi.RegisterOutputType(VerdictOutput{})
 	pulumi.RegisterOutputType(VerdictPtrOutput{})
 	pulumi.RegisterOutputType(VerificationOutput{})

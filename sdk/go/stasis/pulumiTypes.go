@@ -1598,6 +1598,251 @@ func (o PostgresMemberPtrOutput) Url() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
+type Probe struct {
+	// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+	Command []string `pulumi:"command"`
+	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+	Database *string `pulumi:"database"`
+	// What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+	Expect *string `pulumi:"expect"`
+	// Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+	JsonPath *string `pulumi:"jsonPath"`
+	// Which member is asked, by its name.
+	Member string `pulumi:"member"`
+	// Of a Redis: a command that only reads keys, and its arguments.
+	Redis []string `pulumi:"redis"`
+	// Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+	Required *bool `pulumi:"required"`
+	// Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+	Rows *RowOrder `pulumi:"rows"`
+	// Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+	Sql *string `pulumi:"sql"`
+	// How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+	TimeoutMs *int `pulumi:"timeoutMs"`
+	// By how much numbers may differ. 0 unless said. Rows are then compared in order.
+	Within *float64 `pulumi:"within"`
+}
+
+// ProbeInput is an input type that accepts ProbeArgs and ProbeOutput values.
+// You can construct a concrete instance of `ProbeInput` via:
+//
+//	ProbeArgs{...}
+type ProbeInput interface {
+	pulumi.Input
+
+	ToProbeOutput() ProbeOutput
+	ToProbeOutputWithContext(context.Context) ProbeOutput
+}
+
+type ProbeArgs struct {
+	// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+	Command pulumi.StringArrayInput `pulumi:"command"`
+	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+	Database pulumi.StringPtrInput `pulumi:"database"`
+	// What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+	Expect pulumi.StringPtrInput `pulumi:"expect"`
+	// Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+	JsonPath pulumi.StringPtrInput `pulumi:"jsonPath"`
+	// Which member is asked, by its name.
+	Member pulumi.StringInput `pulumi:"member"`
+	// Of a Redis: a command that only reads keys, and its arguments.
+	Redis pulumi.StringArrayInput `pulumi:"redis"`
+	// Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+	Required pulumi.BoolPtrInput `pulumi:"required"`
+	// Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+	Rows RowOrderPtrInput `pulumi:"rows"`
+	// Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+	Sql pulumi.StringPtrInput `pulumi:"sql"`
+	// How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+	TimeoutMs pulumi.IntPtrInput `pulumi:"timeoutMs"`
+	// By how much numbers may differ. 0 unless said. Rows are then compared in order.
+	Within pulumi.Float64PtrInput `pulumi:"within"`
+}
+
+func (ProbeArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*Probe)(nil)).Elem()
+}
+
+func (i ProbeArgs) ToProbeOutput() ProbeOutput {
+	return i.ToProbeOutputWithContext(context.Background())
+}
+
+func (i ProbeArgs) ToProbeOutputWithContext(ctx context.Context) ProbeOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ProbeOutput)
+}
+
+// ProbeMapInput is an input type that accepts ProbeMap and ProbeMapOutput values.
+// You can construct a concrete instance of `ProbeMapInput` via:
+//
+//	ProbeMap{ "key": ProbeArgs{...} }
+type ProbeMapInput interface {
+	pulumi.Input
+
+	ToProbeMapOutput() ProbeMapOutput
+	ToProbeMapOutputWithContext(context.Context) ProbeMapOutput
+}
+
+type ProbeMap map[string]ProbeInput
+
+func (ProbeMap) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Probe)(nil)).Elem()
+}
+
+func (i ProbeMap) ToProbeMapOutput() ProbeMapOutput {
+	return i.ToProbeMapOutputWithContext(context.Background())
+}
+
+func (i ProbeMap) ToProbeMapOutputWithContext(ctx context.Context) ProbeMapOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(ProbeMapOutput)
+}
+
+type ProbeOutput struct{ *pulumi.OutputState }
+
+func (ProbeOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Probe)(nil)).Elem()
+}
+
+func (o ProbeOutput) ToProbeOutput() ProbeOutput {
+	return o
+}
+
+func (o ProbeOutput) ToProbeOutputWithContext(ctx context.Context) ProbeOutput {
+	return o
+}
+
+// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+func (o ProbeOutput) Command() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v Probe) []string { return v.Command }).(pulumi.StringArrayOutput)
+}
+
+// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+func (o ProbeOutput) Database() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Probe) *string { return v.Database }).(pulumi.StringPtrOutput)
+}
+
+// What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+func (o ProbeOutput) Expect() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Probe) *string { return v.Expect }).(pulumi.StringPtrOutput)
+}
+
+// Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+func (o ProbeOutput) JsonPath() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Probe) *string { return v.JsonPath }).(pulumi.StringPtrOutput)
+}
+
+// Which member is asked, by its name.
+func (o ProbeOutput) Member() pulumi.StringOutput {
+	return o.ApplyT(func(v Probe) string { return v.Member }).(pulumi.StringOutput)
+}
+
+// Of a Redis: a command that only reads keys, and its arguments.
+func (o ProbeOutput) Redis() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v Probe) []string { return v.Redis }).(pulumi.StringArrayOutput)
+}
+
+// Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+func (o ProbeOutput) Required() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v Probe) *bool { return v.Required }).(pulumi.BoolPtrOutput)
+}
+
+// Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+func (o ProbeOutput) Rows() RowOrderPtrOutput {
+	return o.ApplyT(func(v Probe) *RowOrder { return v.Rows }).(RowOrderPtrOutput)
+}
+
+// Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+func (o ProbeOutput) Sql() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Probe) *string { return v.Sql }).(pulumi.StringPtrOutput)
+}
+
+// How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+func (o ProbeOutput) TimeoutMs() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v Probe) *int { return v.TimeoutMs }).(pulumi.IntPtrOutput)
+}
+
+// By how much numbers may differ. 0 unless said. Rows are then compared in order.
+func (o ProbeOutput) Within() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v Probe) *float64 { return v.Within }).(pulumi.Float64PtrOutput)
+}
+
+type ProbeMapOutput struct{ *pulumi.OutputState }
+
+func (ProbeMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Probe)(nil)).Elem()
+}
+
+func (o ProbeMapOutput) ToProbeMapOutput() ProbeMapOutput {
+	return o
+}
+
+func (o ProbeMapOutput) ToProbeMapOutputWithContext(ctx context.Context) ProbeMapOutput {
+	return o
+}
+
+func (o ProbeMapOutput) MapIndex(k pulumi.StringInput) ProbeOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) Probe {
+		return vs[0].(map[string]Probe)[vs[1].(string)]
+	}).(ProbeOutput)
+}
+
+type ProbeResult struct {
+	// Which member was asked.
+	Member string `pulumi:"member"`
+	// For people; never what the answer was.
+	Message string `pulumi:"message"`
+	// answered; unmet (not as expected: so in the original already); unsteady (the member changed meanwhile); or failed (no answer).
+	Outcome ProbeOutcome `pulumi:"outcome"`
+}
+
+type ProbeResultOutput struct{ *pulumi.OutputState }
+
+func (ProbeResultOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*ProbeResult)(nil)).Elem()
+}
+
+func (o ProbeResultOutput) ToProbeResultOutput() ProbeResultOutput {
+	return o
+}
+
+func (o ProbeResultOutput) ToProbeResultOutputWithContext(ctx context.Context) ProbeResultOutput {
+	return o
+}
+
+// Which member was asked.
+func (o ProbeResultOutput) Member() pulumi.StringOutput {
+	return o.ApplyT(func(v ProbeResult) string { return v.Member }).(pulumi.StringOutput)
+}
+
+// For people; never what the answer was.
+func (o ProbeResultOutput) Message() pulumi.StringOutput {
+	return o.ApplyT(func(v ProbeResult) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// answered; unmet (not as expected: so in the original already); unsteady (the member changed meanwhile); or failed (no answer).
+func (o ProbeResultOutput) Outcome() ProbeOutcomeOutput {
+	return o.ApplyT(func(v ProbeResult) ProbeOutcome { return v.Outcome }).(ProbeOutcomeOutput)
+}
+
+type ProbeResultMapOutput struct{ *pulumi.OutputState }
+
+func (ProbeResultMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]ProbeResult)(nil)).Elem()
+}
+
+func (o ProbeResultMapOutput) ToProbeResultMapOutput() ProbeResultMapOutput {
+	return o
+}
+
+func (o ProbeResultMapOutput) ToProbeResultMapOutputWithContext(ctx context.Context) ProbeResultMapOutput {
+	return o
+}
+
+func (o ProbeResultMapOutput) MapIndex(k pulumi.StringInput) ProbeResultOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) ProbeResult {
+		return vs[0].(map[string]ProbeResult)[vs[1].(string)]
+	}).(ProbeResultOutput)
+}
+
 type ProcessMember struct {
 	// A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.
 	Cgroup *string `pulumi:"cgroup"`
@@ -2414,6 +2659,64 @@ func (o RestoredMemberMapOutput) MapIndex(k pulumi.StringInput) RestoredMemberOu
 	return pulumi.All(o, k).ApplyT(func(vs []interface{}) RestoredMember {
 		return vs[0].(map[string]RestoredMember)[vs[1].(string)]
 	}).(RestoredMemberOutput)
+}
+
+type RestoredProbe struct {
+	// Which member was asked.
+	Member string `pulumi:"member"`
+	// For people; of an answer no more than a number.
+	Message string `pulumi:"message"`
+	// equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or nobody to ask).
+	Outcome RestoredProbeOutcome `pulumi:"outcome"`
+}
+
+type RestoredProbeOutput struct{ *pulumi.OutputState }
+
+func (RestoredProbeOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*RestoredProbe)(nil)).Elem()
+}
+
+func (o RestoredProbeOutput) ToRestoredProbeOutput() RestoredProbeOutput {
+	return o
+}
+
+func (o RestoredProbeOutput) ToRestoredProbeOutputWithContext(ctx context.Context) RestoredProbeOutput {
+	return o
+}
+
+// Which member was asked.
+func (o RestoredProbeOutput) Member() pulumi.StringOutput {
+	return o.ApplyT(func(v RestoredProbe) string { return v.Member }).(pulumi.StringOutput)
+}
+
+// For people; of an answer no more than a number.
+func (o RestoredProbeOutput) Message() pulumi.StringOutput {
+	return o.ApplyT(func(v RestoredProbe) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or nobody to ask).
+func (o RestoredProbeOutput) Outcome() RestoredProbeOutcomeOutput {
+	return o.ApplyT(func(v RestoredProbe) RestoredProbeOutcome { return v.Outcome }).(RestoredProbeOutcomeOutput)
+}
+
+type RestoredProbeMapOutput struct{ *pulumi.OutputState }
+
+func (RestoredProbeMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]RestoredProbe)(nil)).Elem()
+}
+
+func (o RestoredProbeMapOutput) ToRestoredProbeMapOutput() RestoredProbeMapOutput {
+	return o
+}
+
+func (o RestoredProbeMapOutput) ToRestoredProbeMapOutputWithContext(ctx context.Context) RestoredProbeMapOutput {
+	return o
+}
+
+func (o RestoredProbeMapOutput) MapIndex(k pulumi.StringInput) RestoredProbeOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) RestoredProbe {
+		return vs[0].(map[string]RestoredProbe)[vs[1].(string)]
+	}).(RestoredProbeOutput)
 }
 
 type Ssh struct {
@@ -4047,6 +4350,8 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*MemberMapInput)(nil)).Elem(), MemberMap{})
 	pulumi.RegisterInputType(reflect.TypeOf((*PostgresMemberInput)(nil)).Elem(), PostgresMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*PostgresMemberPtrInput)(nil)).Elem(), PostgresMemberArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*ProbeInput)(nil)).Elem(), ProbeArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*ProbeMapInput)(nil)).Elem(), ProbeMap{})
 	pulumi.RegisterInputType(reflect.TypeOf((*ProcessMemberInput)(nil)).Elem(), ProcessMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*ProcessMemberPtrInput)(nil)).Elem(), ProcessMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RedisMemberInput)(nil)).Elem(), RedisMemberArgs{})
@@ -4080,6 +4385,10 @@ func init() {
 	pulumi.RegisterOutputType(MemberMapOutput{})
 	pulumi.RegisterOutputType(PostgresMemberOutput{})
 	pulumi.RegisterOutputType(PostgresMemberPtrOutput{})
+	pulumi.RegisterOutputType(ProbeOutput{})
+	pulumi.RegisterOutputType(ProbeMapOutput{})
+	pulumi.RegisterOutputType(ProbeResultOutput{})
+	pulumi.RegisterOutputType(ProbeResultMapOutput{})
 	pulumi.RegisterOutputType(ProcessMemberOutput{})
 	pulumi.RegisterOutputType(ProcessMemberPtrOutput{})
 	pulumi.RegisterOutputType(RedisMemberOutput{})
@@ -4088,6 +4397,8 @@ func init() {
 	pulumi.RegisterOutputType(RestoreToPtrOutput{})
 	pulumi.RegisterOutputType(RestoredMemberOutput{})
 	pulumi.RegisterOutputType(RestoredMemberMapOutput{})
+	pulumi.RegisterOutputType(RestoredProbeOutput{})
+	pulumi.RegisterOutputType(RestoredProbeMapOutput{})
 	pulumi.RegisterOutputType(SshOutput{})
 	pulumi.RegisterOutputType(StoreOutput{})
 	pulumi.RegisterOutputType(StorePtrOutput{})

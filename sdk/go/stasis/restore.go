@@ -68,6 +68,8 @@ type Restore struct {
 	Members StoredMemberMapOutput `pulumi:"members"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite pulumi.BoolPtrOutput `pulumi:"overwrite"`
+	// What became of each probe of the snapshot, asked again before the release, by its name.
+	ProbeResults RestoredProbeMapOutput `pulumi:"probeResults"`
 	// Exactly the snapshot that was restored: name@sha256:….
 	Reference pulumi.StringOutput `pulumi:"reference"`
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
@@ -288,6 +290,11 @@ func (o RestoreOutput) Members() StoredMemberMapOutput {
 // Replace what a target holds; without it a target that is not empty is refused.
 func (o RestoreOutput) Overwrite() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *Restore) pulumi.BoolPtrOutput { return v.Overwrite }).(pulumi.BoolPtrOutput)
+}
+
+// What became of each probe of the snapshot, asked again before the release, by its name.
+func (o RestoreOutput) ProbeResults() RestoredProbeMapOutput {
+	return o.ApplyT(func(v *Restore) RestoredProbeMapOutput { return v.ProbeResults }).(RestoredProbeMapOutput)
 }
 
 // Exactly the snapshot that was restored: name@sha256:….

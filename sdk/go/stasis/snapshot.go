@@ -48,6 +48,56 @@ import (
 //	}
 //
 // ```
+// ### With questions of your own, asked at the cut and again of what is restored
+// ```go
+// package main
+//
+// import (
+//
+//	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+//	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+//	"github.com/stasis-iac/stasis/sdk/go/stasis"
+//
+// )
+//
+//	func main() {
+//		pulumi.Run(func(ctx *pulumi.Context) error {
+//			cfg := config.New(ctx, "")
+//			_, err := stasis.NewSnapshot(ctx, "shop", &stasis.SnapshotArgs{
+//				Members: stasis.MemberMap{
+//					"orders": &stasis.MemberArgs{
+//						Postgres: &stasis.PostgresMemberArgs{Url: cfg.RequireSecret("ordersUrl")},
+//					},
+//					"sessions": &stasis.MemberArgs{Redis: &stasis.RedisMemberArgs{Url: cfg.RequireSecret("sessionsUrl")}},
+//					"receipts": &stasis.MemberArgs{
+//						Files: &stasis.FilesMemberArgs{Path: pulumi.String("/srv/shop/receipts")},
+//					},
+//				},
+//				Store: &stasis.StoreArgs{Path: pulumi.String("./snapshots")},
+//				Probes: stasis.ProbeMap{
+//					"balanced": &stasis.ProbeArgs{
+//						Member:   pulumi.String("orders"),
+//						Sql:      pulumi.String("SELECT sum(debit) = sum(credit) FROM ledger"),
+//						Expect:   pulumi.String("t"),
+//						Required: pulumi.Bool(true),
+//					},
+//					"queue": &stasis.ProbeArgs{
+//						Member: pulumi.String("sessions"),
+//						Redis:  pulumi.StringArray{pulumi.String("LLEN"), pulumi.String("mail:queue")},
+//					},
+//					"total": &stasis.ProbeArgs{
+//						Member:   pulumi.String("receipts"),
+//						Command:  pulumi.StringArray{pulumi.String("cat"), pulumi.String("summary.json")},
+//						Within:   pulumi.Float64(0.01),
+//						JsonPath: pulumi.String("$.total"),
+//					},
+//				},
+//			})
+//			return err
+//		})
+//	}
+//
+// ```
 //
 // ## Import
 //
@@ -89,6 +139,10 @@ type Snapshot struct {
 	Owner pulumi.StringOutput `pulumi:"owner"`
 	// How long the longest-paused member was paused, in milliseconds.
 	PauseMs pulumi.Float64Output `pulumi:"pauseMs"`
+	// What became of each probe at the cut, by its name.
+	ProbeResults ProbeResultMapOutput `pulumi:"probeResults"`
+	// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+	Probes ProbeMapOutput `pulumi:"probes"`
 	// Exactly this snapshot: name@sha256:….
 	Reference pulumi.StringOutput `pulumi:"reference"`
 	// Whether one instant fits all members.
@@ -161,6 +215,8 @@ type snapshotArgs struct {
 	Members map[string]Member `pulumi:"members"`
 	// The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
 	Name *string `pulumi:"name"`
+	// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+	Probes map[string]Probe `pulumi:"probes"`
 	// Where snapshots live.
 	Store *Store `pulumi:"store"`
 	// Any values; a change of one captures the next generation.
@@ -181,6 +237,8 @@ type SnapshotArgs struct {
 	Members MemberMapInput
 	// The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
 	Name pulumi.StringPtrInput
+	// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+	Probes ProbeMapInput
 	// Where snapshots live.
 	Store StorePtrInput
 	// Any values; a change of one captures the next generation.
@@ -347,6 +405,16 @@ func (o SnapshotOutput) Owner() pulumi.StringOutput {
 // How long the longest-paused member was paused, in milliseconds.
 func (o SnapshotOutput) PauseMs() pulumi.Float64Output {
 	return o.ApplyT(func(v *Snapshot) pulumi.Float64Output { return v.PauseMs }).(pulumi.Float64Output)
+}
+
+// What became of each probe at the cut, by its name.
+func (o SnapshotOutput) ProbeResults() ProbeResultMapOutput {
+	return o.ApplyT(func(v *Snapshot) ProbeResultMapOutput { return v.ProbeResults }).(ProbeResultMapOutput)
+}
+
+// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+func (o SnapshotOutput) Probes() ProbeMapOutput {
+	return o.ApplyT(func(v *Snapshot) ProbeMapOutput { return v.Probes }).(ProbeMapOutput)
 }
 
 // Exactly this snapshot: name@sha256:….

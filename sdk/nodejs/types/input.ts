@@ -163,6 +163,53 @@ export interface PostgresMemberArgs {
     url: pulumi.Input<string>;
 }
 
+export interface ProbeArgs {
+    /**
+     * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+     */
+    command?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+     */
+    database?: pulumi.Input<string>;
+    /**
+     * What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+     */
+    expect?: pulumi.Input<string>;
+    /**
+     * Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+     */
+    jsonPath?: pulumi.Input<string>;
+    /**
+     * Which member is asked, by its name.
+     */
+    member: pulumi.Input<string>;
+    /**
+     * Of a Redis: a command that only reads keys, and its arguments.
+     */
+    redis?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+     */
+    required?: pulumi.Input<boolean>;
+    /**
+     * Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+     */
+    rows?: pulumi.Input<enums.RowOrder>;
+    /**
+     * Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+     */
+    sql?: pulumi.Input<string>;
+    /**
+     * How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+     */
+    timeoutMs?: pulumi.Input<number>;
+    /**
+     * By how much numbers may differ. 0 unless said. Rows are then compared in order.
+     */
+    within?: pulumi.Input<number>;
+}
+
 export interface ProcessMemberArgs {
     /**
      * A control group (version 2) that holds exactly the tree, as /proc/PID/cgroup names it.

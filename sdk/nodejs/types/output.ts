@@ -120,6 +120,68 @@ export interface Jump {
     user?: string;
 }
 
+export interface Probe {
+    /**
+     * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+     */
+    command?: string[];
+    /**
+     * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+     */
+    database?: string;
+    /**
+     * What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+     */
+    expect?: string;
+    /**
+     * Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+     */
+    jsonPath?: string;
+    /**
+     * Which member is asked, by its name.
+     */
+    member: string;
+    /**
+     * Of a Redis: a command that only reads keys, and its arguments.
+     */
+    redis?: string[];
+    /**
+     * Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+     */
+    required?: boolean;
+    /**
+     * Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+     */
+    rows?: enums.RowOrder;
+    /**
+     * Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+     */
+    sql?: string;
+    /**
+     * How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+     */
+    timeoutMs?: number;
+    /**
+     * By how much numbers may differ. 0 unless said. Rows are then compared in order.
+     */
+    within?: number;
+}
+
+export interface ProbeResult {
+    /**
+     * Which member was asked.
+     */
+    member: string;
+    /**
+     * For people; never what the answer was.
+     */
+    message: string;
+    /**
+     * answered; unmet (not as expected: so in the original already); unsteady (the member changed meanwhile); or failed (no answer).
+     */
+    outcome: enums.ProbeOutcome;
+}
+
 export interface RestoredMember {
     /**
      * How many differed.
@@ -137,6 +199,21 @@ export interface RestoredMember {
      * The verdict of this member.
      */
     verdict: enums.Verdict;
+}
+
+export interface RestoredProbe {
+    /**
+     * Which member was asked.
+     */
+    member: string;
+    /**
+     * For people; of an answer no more than a number.
+     */
+    message: string;
+    /**
+     * equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or nobody to ask).
+     */
+    outcome: enums.RestoredProbeOutcome;
 }
 
 export interface Ssh {

@@ -10,6 +10,9 @@ __all__ = [
     'DeletionPolicy',
     'DifferenceKind',
     'Expiry',
+    'ProbeOutcome',
+    'RestoredProbeOutcome',
+    'RowOrder',
     'Verdict',
     'Verification',
 ]
@@ -29,6 +32,25 @@ class DifferenceKind(builtins.str, Enum):
 class Expiry(builtins.str, Enum):
     ABSOLUTE = "absolute"
     REMAINING = "remaining"
+
+
+class ProbeOutcome(builtins.str, Enum):
+    ANSWERED = "answered"
+    UNMET = "unmet"
+    UNSTEADY = "unsteady"
+    FAILED = "failed"
+
+
+class RestoredProbeOutcome(builtins.str, Enum):
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    FAILED = "failed"
+    UNASKED = "unasked"
+
+
+class RowOrder(builtins.str, Enum):
+    ORDERED = "ordered"
+    UNORDERED = "unordered"
 
 
 class Verdict(builtins.str, Enum):

@@ -31,6 +31,8 @@ __all__ = [
     'MemberArgsDict',
     'PostgresMemberArgs',
     'PostgresMemberArgsDict',
+    'ProbeArgs',
+    'ProbeArgsDict',
     'ProcessMemberArgs',
     'ProcessMemberArgsDict',
     'RedisMemberArgs',
@@ -806,6 +808,237 @@ class PostgresMemberArgs:
     @lock_timeout_ms.setter
     def lock_timeout_ms(self, value: Optional[pulumi.Input[builtins.int]]):
         pulumi.set(self, "lock_timeout_ms", value)
+
+
+if not MYPY:
+    class ProbeArgsDict(TypedDict):
+        member: pulumi.Input[builtins.str]
+        """
+        Which member is asked, by its name.
+        """
+        command: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        """
+        database: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        """
+        expect: NotRequired[pulumi.Input[builtins.str]]
+        """
+        What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        """
+        json_path: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+        """
+        redis: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Of a Redis: a command that only reads keys, and its arguments.
+        """
+        required: NotRequired[pulumi.Input[builtins.bool]]
+        """
+        Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+        """
+        rows: NotRequired[pulumi.Input['RowOrder']]
+        """
+        Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+        """
+        sql: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+        """
+        timeout_ms: NotRequired[pulumi.Input[builtins.int]]
+        """
+        How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+        """
+        within: NotRequired[pulumi.Input[builtins.float]]
+        """
+        By how much numbers may differ. 0 unless said. Rows are then compared in order.
+        """
+elif False:
+    ProbeArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class ProbeArgs:
+    def __init__(__self__, *,
+                 member: pulumi.Input[builtins.str],
+                 command: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 database: Optional[pulumi.Input[builtins.str]] = None,
+                 expect: Optional[pulumi.Input[builtins.str]] = None,
+                 json_path: Optional[pulumi.Input[builtins.str]] = None,
+                 redis: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 required: Optional[pulumi.Input[builtins.bool]] = None,
+                 rows: Optional[pulumi.Input['RowOrder']] = None,
+                 sql: Optional[pulumi.Input[builtins.str]] = None,
+                 timeout_ms: Optional[pulumi.Input[builtins.int]] = None,
+                 within: Optional[pulumi.Input[builtins.float]] = None):
+        """
+        :param pulumi.Input[builtins.str] member: Which member is asked, by its name.
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] command: Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        :param pulumi.Input[builtins.str] database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        :param pulumi.Input[builtins.str] expect: What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        :param pulumi.Input[builtins.str] json_path: Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] redis: Of a Redis: a command that only reads keys, and its arguments.
+        :param pulumi.Input[builtins.bool] required: Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+        :param pulumi.Input['RowOrder'] rows: Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+        :param pulumi.Input[builtins.str] sql: Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+        :param pulumi.Input[builtins.int] timeout_ms: How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+        :param pulumi.Input[builtins.float] within: By how much numbers may differ. 0 unless said. Rows are then compared in order.
+        """
+        pulumi.set(__self__, "member", member)
+        if command is not None:
+            pulumi.set(__self__, "command", command)
+        if database is not None:
+            pulumi.set(__self__, "database", database)
+        if expect is not None:
+            pulumi.set(__self__, "expect", expect)
+        if json_path is not None:
+            pulumi.set(__self__, "json_path", json_path)
+        if redis is not None:
+            pulumi.set(__self__, "redis", redis)
+        if required is not None:
+            pulumi.set(__self__, "required", required)
+        if rows is not None:
+            pulumi.set(__self__, "rows", rows)
+        if sql is not None:
+            pulumi.set(__self__, "sql", sql)
+        if timeout_ms is not None:
+            pulumi.set(__self__, "timeout_ms", timeout_ms)
+        if within is not None:
+            pulumi.set(__self__, "within", within)
+
+    @property
+    @pulumi.getter
+    def member(self) -> pulumi.Input[builtins.str]:
+        """
+        Which member is asked, by its name.
+        """
+        return pulumi.get(self, "member")
+
+    @member.setter
+    def member(self, value: pulumi.Input[builtins.str]):
+        pulumi.set(self, "member", value)
+
+    @property
+    @pulumi.getter
+    def command(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        """
+        return pulumi.get(self, "command")
+
+    @command.setter
+    def command(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "command", value)
+
+    @property
+    @pulumi.getter
+    def database(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        """
+        return pulumi.get(self, "database")
+
+    @database.setter
+    def database(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "database", value)
+
+    @property
+    @pulumi.getter
+    def expect(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        """
+        return pulumi.get(self, "expect")
+
+    @expect.setter
+    def expect(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "expect", value)
+
+    @property
+    @pulumi.getter(name="jsonPath")
+    def json_path(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+        """
+        return pulumi.get(self, "json_path")
+
+    @json_path.setter
+    def json_path(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "json_path", value)
+
+    @property
+    @pulumi.getter
+    def redis(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Of a Redis: a command that only reads keys, and its arguments.
+        """
+        return pulumi.get(self, "redis")
+
+    @redis.setter
+    def redis(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "redis", value)
+
+    @property
+    @pulumi.getter
+    def required(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+        """
+        return pulumi.get(self, "required")
+
+    @required.setter
+    def required(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "required", value)
+
+    @property
+    @pulumi.getter
+    def rows(self) -> Optional[pulumi.Input['RowOrder']]:
+        """
+        Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+        """
+        return pulumi.get(self, "rows")
+
+    @rows.setter
+    def rows(self, value: Optional[pulumi.Input['RowOrder']]):
+        pulumi.set(self, "rows", value)
+
+    @property
+    @pulumi.getter
+    def sql(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+        """
+        return pulumi.get(self, "sql")
+
+    @sql.setter
+    def sql(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "sql", value)
+
+    @property
+    @pulumi.getter(name="timeoutMs")
+    def timeout_ms(self) -> Optional[pulumi.Input[builtins.int]]:
+        """
+        How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+        """
+        return pulumi.get(self, "timeout_ms")
+
+    @timeout_ms.setter
+    def timeout_ms(self, value: Optional[pulumi.Input[builtins.int]]):
+        pulumi.set(self, "timeout_ms", value)
+
+    @property
+    @pulumi.getter
+    def within(self) -> Optional[pulumi.Input[builtins.float]]:
+        """
+        By how much numbers may differ. 0 unless said. Rows are then compared in order.
+        """
+        return pulumi.get(self, "within")
+
+    @within.setter
+    def within(self, value: Optional[pulumi.Input[builtins.float]]):
+        pulumi.set(self, "within", value)
 
 
 if not MYPY:

@@ -30,6 +30,7 @@ class ApplicationArgs:
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
+                 probes: Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]] = None,
                  restore_to: Optional[pulumi.Input['RestoreToArgs']] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None):
         """
@@ -41,6 +42,7 @@ class ApplicationArgs:
         :param pulumi.Input[builtins.float] max_blur_ms: How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
+        :param pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
         :param pulumi.Input['RestoreToArgs'] restore_to: Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         """
@@ -56,6 +58,8 @@ class ApplicationArgs:
             pulumi.set(__self__, "max_pause_ms", max_pause_ms)
         if name is not None:
             pulumi.set(__self__, "name", name)
+        if probes is not None:
+            pulumi.set(__self__, "probes", probes)
         if restore_to is not None:
             pulumi.set(__self__, "restore_to", restore_to)
         if store is not None:
@@ -146,6 +150,18 @@ class ApplicationArgs:
         pulumi.set(self, "name", value)
 
     @property
+    @pulumi.getter
+    def probes(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]]:
+        """
+        Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+        """
+        return pulumi.get(self, "probes")
+
+    @probes.setter
+    def probes(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]]):
+        pulumi.set(self, "probes", value)
+
+    @property
     @pulumi.getter(name="restoreTo")
     def restore_to(self) -> Optional[pulumi.Input['RestoreToArgs']]:
         """
@@ -184,6 +200,7 @@ class Application(pulumi.ComponentResource):
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
+                 probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
                  release: Optional[pulumi.Input[builtins.str]] = None,
                  restore_to: Optional[pulumi.Input[Union['RestoreToArgs', 'RestoreToArgsDict']]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
@@ -243,6 +260,7 @@ class Application(pulumi.ComponentResource):
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] members: The stateful parts of the application, by name, each with one driver.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
+        :param pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
         :param pulumi.Input[builtins.str] release: The release that the application is to run. Before another one is rolled out, the application is captured as it is.
         :param pulumi.Input[Union['RestoreToArgs', 'RestoreToArgsDict']] restore_to: Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
@@ -321,6 +339,7 @@ class Application(pulumi.ComponentResource):
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
+                 probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
                  release: Optional[pulumi.Input[builtins.str]] = None,
                  restore_to: Optional[pulumi.Input[Union['RestoreToArgs', 'RestoreToArgsDict']]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
@@ -343,6 +362,7 @@ class Application(pulumi.ComponentResource):
                 raise TypeError("Missing required property 'members'")
             __props__.__dict__["members"] = None if members is None else pulumi.Output.secret(members)
             __props__.__dict__["name"] = name
+            __props__.__dict__["probes"] = probes
             if release is None and not opts.urn:
                 raise TypeError("Missing required property 'release'")
             __props__.__dict__["release"] = release

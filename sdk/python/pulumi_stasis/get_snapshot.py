@@ -15,6 +15,7 @@ else:
     from typing_extensions import NotRequired, TypedDict, TypeAlias
 from . import _utilities
 from . import outputs
+from ._enums import *
 from ._inputs import *
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 
 @pulumi.output_type
 class GetSnapshotResult:
-    def __init__(__self__, blur_ms=None, certificate=None, coverage=None, cut_at=None, digest=None, generation=None, members=None, new_bytes=None, pause_ms=None, reference=None, sharp=None, size_bytes=None, stored_bytes=None):
+    def __init__(__self__, blur_ms=None, certificate=None, coverage=None, cut_at=None, digest=None, generation=None, members=None, new_bytes=None, pause_ms=None, probe_results=None, reference=None, sharp=None, size_bytes=None, stored_bytes=None):
         if blur_ms and not isinstance(blur_ms, float):
             raise TypeError("Expected argument 'blur_ms' to be a float")
         pulumi.set(__self__, "blur_ms", blur_ms)
@@ -54,6 +55,9 @@ class GetSnapshotResult:
         if pause_ms and not isinstance(pause_ms, float):
             raise TypeError("Expected argument 'pause_ms' to be a float")
         pulumi.set(__self__, "pause_ms", pause_ms)
+        if probe_results and not isinstance(probe_results, dict):
+            raise TypeError("Expected argument 'probe_results' to be a dict")
+        pulumi.set(__self__, "probe_results", probe_results)
         if reference and not isinstance(reference, str):
             raise TypeError("Expected argument 'reference' to be a str")
         pulumi.set(__self__, "reference", reference)
@@ -140,6 +144,14 @@ class GetSnapshotResult:
         return pulumi.get(self, "pause_ms")
 
     @property
+    @pulumi.getter(name="probeResults")
+    def probe_results(self) -> Mapping[str, 'outputs.ProbeResult']:
+        """
+        What became of each probe at the cut, by its name.
+        """
+        return pulumi.get(self, "probe_results")
+
+    @property
     @pulumi.getter
     def reference(self) -> builtins.str:
         """
@@ -187,6 +199,7 @@ class AwaitableGetSnapshotResult(GetSnapshotResult):
             members=self.members,
             new_bytes=self.new_bytes,
             pause_ms=self.pause_ms,
+            probe_results=self.probe_results,
             reference=self.reference,
             sharp=self.sharp,
             size_bytes=self.size_bytes,
@@ -227,6 +240,7 @@ def get_snapshot(snapshot: Optional[builtins.str] = None,
         members=pulumi.get(__ret__, 'members'),
         new_bytes=pulumi.get(__ret__, 'new_bytes'),
         pause_ms=pulumi.get(__ret__, 'pause_ms'),
+        probe_results=pulumi.get(__ret__, 'probe_results'),
         reference=pulumi.get(__ret__, 'reference'),
         sharp=pulumi.get(__ret__, 'sharp'),
         size_bytes=pulumi.get(__ret__, 'size_bytes'),
@@ -264,6 +278,7 @@ def get_snapshot_output(snapshot: Optional[pulumi.Input[builtins.str]] = None,
         members=pulumi.get(__response__, 'members'),
         new_bytes=pulumi.get(__response__, 'new_bytes'),
         pause_ms=pulumi.get(__response__, 'pause_ms'),
+        probe_results=pulumi.get(__response__, 'probe_results'),
         reference=pulumi.get(__response__, 'reference'),
         sharp=pulumi.get(__response__, 'sharp'),
         size_bytes=pulumi.get(__response__, 'size_bytes'),

@@ -24,7 +24,10 @@ __all__ = [
     'Generation',
     'Host',
     'Jump',
+    'Probe',
+    'ProbeResult',
     'RestoredMember',
+    'RestoredProbe',
     'Ssh',
     'Store',
     'StoredContainerMember',
@@ -351,6 +354,203 @@ class Jump(dict):
 
 
 @pulumi.output_type
+class Probe(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "jsonPath":
+            suggest = "json_path"
+        elif key == "timeoutMs":
+            suggest = "timeout_ms"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in Probe. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        Probe.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        Probe.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 member: builtins.str,
+                 command: Optional[Sequence[builtins.str]] = None,
+                 database: Optional[builtins.str] = None,
+                 expect: Optional[builtins.str] = None,
+                 json_path: Optional[builtins.str] = None,
+                 redis: Optional[Sequence[builtins.str]] = None,
+                 required: Optional[builtins.bool] = None,
+                 rows: Optional['RowOrder'] = None,
+                 sql: Optional[builtins.str] = None,
+                 timeout_ms: Optional[builtins.int] = None,
+                 within: Optional[builtins.float] = None):
+        """
+        :param builtins.str member: Which member is asked, by its name.
+        :param Sequence[builtins.str] command: Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        :param builtins.str database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        :param builtins.str expect: What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        :param builtins.str json_path: Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+        :param Sequence[builtins.str] redis: Of a Redis: a command that only reads keys, and its arguments.
+        :param builtins.bool required: Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+        :param 'RowOrder' rows: Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+        :param builtins.str sql: Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+        :param builtins.int timeout_ms: How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+        :param builtins.float within: By how much numbers may differ. 0 unless said. Rows are then compared in order.
+        """
+        pulumi.set(__self__, "member", member)
+        if command is not None:
+            pulumi.set(__self__, "command", command)
+        if database is not None:
+            pulumi.set(__self__, "database", database)
+        if expect is not None:
+            pulumi.set(__self__, "expect", expect)
+        if json_path is not None:
+            pulumi.set(__self__, "json_path", json_path)
+        if redis is not None:
+            pulumi.set(__self__, "redis", redis)
+        if required is not None:
+            pulumi.set(__self__, "required", required)
+        if rows is not None:
+            pulumi.set(__self__, "rows", rows)
+        if sql is not None:
+            pulumi.set(__self__, "sql", sql)
+        if timeout_ms is not None:
+            pulumi.set(__self__, "timeout_ms", timeout_ms)
+        if within is not None:
+            pulumi.set(__self__, "within", within)
+
+    @property
+    @pulumi.getter
+    def member(self) -> builtins.str:
+        """
+        Which member is asked, by its name.
+        """
+        return pulumi.get(self, "member")
+
+    @property
+    @pulumi.getter
+    def command(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        """
+        return pulumi.get(self, "command")
+
+    @property
+    @pulumi.getter
+    def database(self) -> Optional[builtins.str]:
+        """
+        Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        """
+        return pulumi.get(self, "database")
+
+    @property
+    @pulumi.getter
+    def expect(self) -> Optional[builtins.str]:
+        """
+        What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        """
+        return pulumi.get(self, "expect")
+
+    @property
+    @pulumi.getter(name="jsonPath")
+    def json_path(self) -> Optional[builtins.str]:
+        """
+        Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
+        """
+        return pulumi.get(self, "json_path")
+
+    @property
+    @pulumi.getter
+    def redis(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Of a Redis: a command that only reads keys, and its arguments.
+        """
+        return pulumi.get(self, "redis")
+
+    @property
+    @pulumi.getter
+    def required(self) -> Optional[builtins.bool]:
+        """
+        Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
+        """
+        return pulumi.get(self, "required")
+
+    @property
+    @pulumi.getter
+    def rows(self) -> Optional['RowOrder']:
+        """
+        Whether the order of rows counts. unordered unless said: a query without ORDER BY has no order.
+        """
+        return pulumi.get(self, "rows")
+
+    @property
+    @pulumi.getter
+    def sql(self) -> Optional[builtins.str]:
+        """
+        Of a database: one statement that reads. It is asked in the very snapshot that was captured, in a transaction that can only read.
+        """
+        return pulumi.get(self, "sql")
+
+    @property
+    @pulumi.getter(name="timeoutMs")
+    def timeout_ms(self) -> Optional[builtins.int]:
+        """
+        How long an answer is waited for, in milliseconds. 5000 unless said; while members are held, all probes of a member have a quarter of maxPauseMs.
+        """
+        return pulumi.get(self, "timeout_ms")
+
+    @property
+    @pulumi.getter
+    def within(self) -> Optional[builtins.float]:
+        """
+        By how much numbers may differ. 0 unless said. Rows are then compared in order.
+        """
+        return pulumi.get(self, "within")
+
+
+@pulumi.output_type
+class ProbeResult(dict):
+    def __init__(__self__, *,
+                 member: builtins.str,
+                 message: builtins.str,
+                 outcome: 'ProbeOutcome'):
+        """
+        :param builtins.str member: Which member was asked.
+        :param builtins.str message: For people; never what the answer was.
+        :param 'ProbeOutcome' outcome: answered; unmet (not as expected: so in the original already); unsteady (the member changed meanwhile); or failed (no answer).
+        """
+        pulumi.set(__self__, "member", member)
+        pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "outcome", outcome)
+
+    @property
+    @pulumi.getter
+    def member(self) -> builtins.str:
+        """
+        Which member was asked.
+        """
+        return pulumi.get(self, "member")
+
+    @property
+    @pulumi.getter
+    def message(self) -> builtins.str:
+        """
+        For people; never what the answer was.
+        """
+        return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter
+    def outcome(self) -> 'ProbeOutcome':
+        """
+        answered; unmet (not as expected: so in the original already); unsteady (the member changed meanwhile); or failed (no answer).
+        """
+        return pulumi.get(self, "outcome")
+
+
+@pulumi.output_type
 class RestoredMember(dict):
     @staticmethod
     def __key_warning(key: str):
@@ -418,6 +618,46 @@ class RestoredMember(dict):
         The verdict of this member.
         """
         return pulumi.get(self, "verdict")
+
+
+@pulumi.output_type
+class RestoredProbe(dict):
+    def __init__(__self__, *,
+                 member: builtins.str,
+                 message: builtins.str,
+                 outcome: 'RestoredProbeOutcome'):
+        """
+        :param builtins.str member: Which member was asked.
+        :param builtins.str message: For people; of an answer no more than a number.
+        :param 'RestoredProbeOutcome' outcome: equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or nobody to ask).
+        """
+        pulumi.set(__self__, "member", member)
+        pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "outcome", outcome)
+
+    @property
+    @pulumi.getter
+    def member(self) -> builtins.str:
+        """
+        Which member was asked.
+        """
+        return pulumi.get(self, "member")
+
+    @property
+    @pulumi.getter
+    def message(self) -> builtins.str:
+        """
+        For people; of an answer no more than a number.
+        """
+        return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter
+    def outcome(self) -> 'RestoredProbeOutcome':
+        """
+        equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or nobody to ask).
+        """
+        return pulumi.get(self, "outcome")
 
 
 @pulumi.output_type

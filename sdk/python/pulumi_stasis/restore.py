@@ -317,6 +317,7 @@ class Restore(pulumi.CustomResource):
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["verify"] = verify
             __props__.__dict__["differences"] = None
+            __props__.__dict__["probe_results"] = None
             __props__.__dict__["reference"] = None
             __props__.__dict__["restore_ms"] = None
             __props__.__dict__["results"] = None
@@ -348,6 +349,7 @@ class Restore(pulumi.CustomResource):
         __props__.__dict__["expiry"] = None
         __props__.__dict__["members"] = None
         __props__.__dict__["overwrite"] = None
+        __props__.__dict__["probe_results"] = None
         __props__.__dict__["reference"] = None
         __props__.__dict__["report"] = None
         __props__.__dict__["restore_ms"] = None
@@ -392,6 +394,14 @@ class Restore(pulumi.CustomResource):
         Replace what a target holds; without it a target that is not empty is refused.
         """
         return pulumi.get(self, "overwrite")
+
+    @property
+    @pulumi.getter(name="probeResults")
+    def probe_results(self) -> pulumi.Output[Mapping[str, 'outputs.RestoredProbe']]:
+        """
+        What became of each probe of the snapshot, asked again before the release, by its name.
+        """
+        return pulumi.get(self, "probe_results")
 
     @property
     @pulumi.getter

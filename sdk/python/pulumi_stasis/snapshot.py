@@ -29,6 +29,7 @@ class SnapshotArgs:
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
+                 probes: Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None):
         """
@@ -39,6 +40,7 @@ class SnapshotArgs:
         :param pulumi.Input[builtins.float] max_blur_ms: How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
+        :param pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one captures the next generation.
         """
@@ -53,6 +55,8 @@ class SnapshotArgs:
             pulumi.set(__self__, "max_pause_ms", max_pause_ms)
         if name is not None:
             pulumi.set(__self__, "name", name)
+        if probes is not None:
+            pulumi.set(__self__, "probes", probes)
         if store is not None:
             pulumi.set(__self__, "store", store)
         if triggers is not None:
@@ -132,6 +136,18 @@ class SnapshotArgs:
 
     @property
     @pulumi.getter
+    def probes(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]]:
+        """
+        Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+        """
+        return pulumi.get(self, "probes")
+
+    @probes.setter
+    def probes(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]]):
+        pulumi.set(self, "probes", value)
+
+    @property
+    @pulumi.getter
     def store(self) -> Optional[pulumi.Input['StoreArgs']]:
         """
         Where snapshots live.
@@ -169,6 +185,7 @@ class Snapshot(pulumi.CustomResource):
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
+                 probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  __props__=None):
@@ -194,6 +211,38 @@ class Snapshot(pulumi.CustomResource):
             triggers={"release": "2026.11"},
         )
         ```
+        ### With questions of your own, asked at the cut and again of what is restored
+        ```python
+        import pulumi
+        import pulumi_stasis as stasis
+
+        config = pulumi.Config()
+
+        stasis.Snapshot(
+            "shop",
+            members={
+                "orders": {"postgres": {"url": config.require_secret("ordersUrl")}},
+                "sessions": {"redis": {"url": config.require_secret("sessionsUrl")}},
+                "receipts": {"files": {"path": "/srv/shop/receipts"}},
+            },
+            store={"path": "./snapshots"},
+            probes={
+                "balanced": {
+                    "member": "orders",
+                    "sql": "SELECT sum(debit) = sum(credit) FROM ledger",
+                    "expect": "t",
+                    "required": True,
+                },
+                "queue": {"member": "sessions", "redis": ["LLEN", "mail:queue"]},
+                "total": {
+                    "member": "receipts",
+                    "command": ["cat", "summary.json"],
+                    "within": 0.01,
+                    "json_path": "$.total",
+                },
+            },
+        )
+        ```
 
         ## Import
 
@@ -211,6 +260,7 @@ class Snapshot(pulumi.CustomResource):
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] members: The stateful parts of the application, by name, each with one driver.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
+        :param pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one captures the next generation.
         """
@@ -240,6 +290,38 @@ class Snapshot(pulumi.CustomResource):
             },
             store={"path": "./snapshots"},
             triggers={"release": "2026.11"},
+        )
+        ```
+        ### With questions of your own, asked at the cut and again of what is restored
+        ```python
+        import pulumi
+        import pulumi_stasis as stasis
+
+        config = pulumi.Config()
+
+        stasis.Snapshot(
+            "shop",
+            members={
+                "orders": {"postgres": {"url": config.require_secret("ordersUrl")}},
+                "sessions": {"redis": {"url": config.require_secret("sessionsUrl")}},
+                "receipts": {"files": {"path": "/srv/shop/receipts"}},
+            },
+            store={"path": "./snapshots"},
+            probes={
+                "balanced": {
+                    "member": "orders",
+                    "sql": "SELECT sum(debit) = sum(credit) FROM ledger",
+                    "expect": "t",
+                    "required": True,
+                },
+                "queue": {"member": "sessions", "redis": ["LLEN", "mail:queue"]},
+                "total": {
+                    "member": "receipts",
+                    "command": ["cat", "summary.json"],
+                    "within": 0.01,
+                    "json_path": "$.total",
+                },
+            },
         )
         ```
 
@@ -272,6 +354,7 @@ class Snapshot(pulumi.CustomResource):
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
+                 probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  __props__=None):
@@ -291,6 +374,7 @@ class Snapshot(pulumi.CustomResource):
                 raise TypeError("Missing required property 'members'")
             __props__.__dict__["members"] = None if members is None else pulumi.Output.secret(members)
             __props__.__dict__["name"] = name
+            __props__.__dict__["probes"] = probes
             __props__.__dict__["store"] = store
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["blur_ms"] = None
@@ -302,6 +386,7 @@ class Snapshot(pulumi.CustomResource):
             __props__.__dict__["new_bytes"] = None
             __props__.__dict__["owner"] = None
             __props__.__dict__["pause_ms"] = None
+            __props__.__dict__["probe_results"] = None
             __props__.__dict__["reference"] = None
             __props__.__dict__["sharp"] = None
             __props__.__dict__["size_bytes"] = None
@@ -343,6 +428,8 @@ class Snapshot(pulumi.CustomResource):
         __props__.__dict__["new_bytes"] = None
         __props__.__dict__["owner"] = None
         __props__.__dict__["pause_ms"] = None
+        __props__.__dict__["probe_results"] = None
+        __props__.__dict__["probes"] = None
         __props__.__dict__["reference"] = None
         __props__.__dict__["sharp"] = None
         __props__.__dict__["size_bytes"] = None
@@ -470,6 +557,22 @@ class Snapshot(pulumi.CustomResource):
         How long the longest-paused member was paused, in milliseconds.
         """
         return pulumi.get(self, "pause_ms")
+
+    @property
+    @pulumi.getter(name="probeResults")
+    def probe_results(self) -> pulumi.Output[Mapping[str, 'outputs.ProbeResult']]:
+        """
+        What became of each probe at the cut, by its name.
+        """
+        return pulumi.get(self, "probe_results")
+
+    @property
+    @pulumi.getter
+    def probes(self) -> pulumi.Output[Optional[Mapping[str, 'outputs.Probe']]]:
+        """
+        Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+        """
+        return pulumi.get(self, "probes")
 
     @property
     @pulumi.getter

@@ -29,6 +29,12 @@ export interface MemberModel {
   readonly process?: { readonly pidFile: string; readonly files?: readonly string[]; readonly host: string };
 }
 
+export interface ProbeModel {
+  readonly member: string;
+  readonly command: readonly string[];
+  readonly expect?: string;
+}
+
 interface Named {
   /** Its name in the program. */
   readonly id: string;
@@ -44,6 +50,7 @@ export interface SnapshotModel extends Named {
   readonly members: Readonly<Record<string, MemberModel>>;
   readonly store: { readonly path: string };
   readonly triggers?: Readonly<Record<string, string>>;
+  readonly probes?: Readonly<Record<string, ProbeModel>>;
   readonly maxPauseMs?: number;
   readonly deletionPolicy?: 'retain' | 'delete';
 }

@@ -34,6 +34,7 @@ export const SCENARIOS = [
   'trigger changed',
   'member changed',
   'newest moved',
+  'probes',
   'target not empty',
   'refresh after the snapshot is gone',
   'refresh after the snapshot is damaged',

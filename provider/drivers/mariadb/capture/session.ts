@@ -12,6 +12,7 @@ import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
 import type { Capture } from '../../../core/manifest.ts';
+import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { Blobs } from '../../../core/store.ts';
 import { orCancelled } from '../../../core/wait.ts';
 import { Connection } from '../connect/connection.ts';
@@ -20,6 +21,7 @@ import { lost } from '../connect/faults.ts';
 import { type Place, parsePlace } from '../connect/place.ts';
 import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
+import { askSession } from '../probe.ts';
 import { jobsOf, lockTimeoutOf, type MariadbSpec } from '../spec.ts';
 import { copyDatabases } from './copy.ts';
 import { readBusy, readEpoch } from './epochs.ts';
@@ -127,6 +129,20 @@ export class CaptureSession implements Session {
 
   readonly mark: Markable = {
     take: (signal) => this.unlessCancelled(signal, () => this.takeMarks(signal)),
+  };
+
+  readonly markAnswers: Answers = {
+    answer: (question, options) =>
+      this.unlessCancelled(options.signal, async () => {
+        await this.adopt();
+        if (this.outsiders)
+          throw new StasisError(
+            'mariadb.probe-no-snapshot',
+            'There are tables that no snapshot covers, so that an answer would not be that of the cut.',
+            { hint: 'Convert them to InnoDB, or capture their databases as another member.' },
+          );
+        return askSession(this.snapshot.anyWorker, databaseOf(this.parts, question).name, question, options);
+      }),
   };
 
   private epoch(signal: AbortSignal): Promise<EpochReading> {

@@ -40,7 +40,7 @@ export interface Adopted extends Armed {
 /** A schema that still changes while we look at it after so many looks, or so long, is not going to be caught. */
 const ROUNDS = 30;
 const ARM_MS = 60_000;
-const MARK = 'START TRANSACTION WITH CONSISTENT SNAPSHOT';
+const MARK = 'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY';
 const DDL =
   "SHOW GLOBAL STATUS WHERE Variable_name RLIKE '^Com_(alter|create|drop|rename|truncate)' AND Variable_name NOT RLIKE 'temporary|user|role|server'";
 
@@ -211,6 +211,11 @@ export class Snapshot implements AsyncDisposable {
     const { stamp } = await this.readSchema();
     if (stamp !== armed.stamp) throw lost('the schema was changed before the mark');
     return { ...armed, positions };
+  }
+
+  /** A session in the marked state. */
+  get anyWorker(): Connection {
+    return this.workers[0]!;
   }
 
   /** Tables that no snapshot covers. */

@@ -4,6 +4,7 @@ import type { Held, RestoreOptions } from '../../../core/driver.ts';
 import { throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint, FingerprintEntry } from '../../../core/fingerprint.ts';
 import { digestOf } from '../../../core/fingerprint-digest.ts';
+import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { readPositions } from '../capture/positions.ts';
 import { deal, listTables, type Table } from '../capture/tables.ts';
@@ -14,6 +15,7 @@ import type { Rows } from '../connect/sql.ts';
 import type { DatabaseIndex } from '../content.ts';
 import { definitionEntries } from '../fingerprint/definitions.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
+import { askSession } from '../probe.ts';
 import { jobsOf, type MariadbSpec } from '../spec.ts';
 import type { JournalEntry } from './journal-entry.ts';
 import { type Loading, loadRows, makeTables } from './load.ts';
@@ -80,6 +82,20 @@ export class BesideHeld implements Held {
   private names(): Map<string, string> {
     return new Map(this.loading().map(({ captured, into }) => [captured.name, into]));
   }
+
+  /** Of the databases under the names that they were captured by; a statement names no other one than its own. */
+  readonly answers: Answers = {
+    answer: async (question, options) => {
+      const { name } = databaseOf(
+        this.loading().map(({ captured }) => captured),
+        question,
+      );
+      const { signal } = options;
+      await using session = await Connection.open(this.restoring.place, { signal, purpose: 'rows' });
+      await session.run('START TRANSACTION READ ONLY', signal);
+      return await askSession(session, this.names().get(name)!, question, options);
+    },
+  };
 
   async *fingerprint(): Fingerprint {
     const { place, context, spec } = this.restoring;

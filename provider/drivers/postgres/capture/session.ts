@@ -5,6 +5,7 @@ import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
 import type { Capture } from '../../../core/manifest.ts';
+import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { Blobs } from '../../../core/store.ts';
 import { orCancelled } from '../../../core/wait.ts';
 import { clientsForDump, findClients } from '../connect/clients.ts';
@@ -14,6 +15,7 @@ import { type Place, parsePlace } from '../connect/place.ts';
 import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { text } from '../connect/sql.ts';
 import { fingerprintOf, type ReadableDatabase } from '../fingerprint/fingerprint.ts';
+import { askDatabase } from '../probe.ts';
 import { jobsOf, lockTimeoutOf, type PostgresSpec } from '../spec.ts';
 import { copyDatabases } from './copy.ts';
 import { type Adopted, DatabaseSession } from './database-session.ts';
@@ -47,6 +49,7 @@ export class CaptureSession implements Session {
   /** Which roles the fingerprint shows; those that the databases need, unless set. */
   roles: readonly string[] | undefined;
   private readonly context: Context;
+  private readonly place: Place;
   private readonly epochs: Connection;
   private readonly stack: AsyncDisposableStack;
   private snapshotIds: readonly string[] | undefined;
@@ -60,6 +63,7 @@ export class CaptureSession implements Session {
     this.server = made.server;
     this.parts = made.parts;
     this.epochs = made.epochs;
+    this.place = made.epochs.place;
     this.clientsMajor = made.clientsMajor;
     this.stack = stack;
     this.context = context;
@@ -121,6 +125,19 @@ export class CaptureSession implements Session {
 
   readonly mark: Markable = {
     take: (signal) => this.unlessCancelled(signal, () => this.takeMarks(signal)),
+  };
+
+  readonly markAnswers: Answers = {
+    answer: (question, options) =>
+      this.unlessCancelled(options.signal, async () => {
+        const marked = await this.adopt();
+        const { name } = databaseOf(
+          marked.map(({ database }) => database),
+          question,
+        );
+        const { snapshotId } = marked.find(({ database }) => database.name === name)!.state;
+        return askDatabase(this.place, name, snapshotId, question, options);
+      }),
   };
 
   private async readEpoch(signal: AbortSignal): Promise<EpochReading> {

@@ -63,12 +63,37 @@ export class Connection implements AsyncDisposable {
     }
   }
 
-  private async ask(sql: string, signal: AbortSignal): Promise<Row[]> {
+  /** The rows of one statement, by the protocol that takes no more than one; each value as the server writes it. */
+  async table(sql: string, signal?: AbortSignal, timeoutMs = STATEMENT_MS): Promise<(string | null)[][]> {
+    const query: pg.QueryArrayConfig & { readonly queryMode: string } = {
+      text: sql,
+      rowMode: 'array',
+      queryMode: 'extended',
+      types: { getTypeParser: () => (value: string) => value },
+    };
+    const doing = 'a query of the user';
+    try {
+      return await within(timeoutMs, doing, signal, async (inner) => {
+        const { rows } = await this.cutWith(inner, () => this.client.query<(string | null)[]>(query));
+        return rows;
+      });
+    } catch (error) {
+      throw faultOfThrown(this.failure ?? error, this.place, doing);
+    }
+  }
+
+  private ask(sql: string, signal: AbortSignal): Promise<Row[]> {
+    return this.cutWith(signal, async () => {
+      const result: pg.QueryResult | pg.QueryResult[] = await this.client.query(sql);
+      return Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows;
+    });
+  }
+
+  private async cutWith<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const cut = (): void => this.cut();
     signal.addEventListener('abort', cut, { once: true });
     try {
-      const result: pg.QueryResult | pg.QueryResult[] = await this.client.query(sql);
-      return Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows;
+      return await work();
     } finally {
       signal.removeEventListener('abort', cut);
     }

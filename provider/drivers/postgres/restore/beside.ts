@@ -1,11 +1,13 @@
 import type { Held } from '../../../core/driver.ts';
 import { throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
+import { type Answers, databaseOf } from '../../../core/probe.ts';
 import { CaptureSession } from '../capture/session.ts';
 import type { Connection } from '../connect/connection.ts';
 import { HostFolder } from '../connect/host-folder.ts';
 import { identifier, literal, type Rows } from '../connect/sql.ts';
 import type { CapturedDatabase } from '../content.ts';
+import { askDatabase } from '../probe.ts';
 import { jobsOf } from '../spec.ts';
 import type { JournalEntry } from './journal-entry.ts';
 import { type ExtensionVersion, loadDatabase, sharedStatements } from './load.ts';
@@ -122,6 +124,16 @@ class BesideHeld implements Held {
       });
     return refused;
   }
+
+  /** Of the databases under the names that they were captured by; nobody else uses them yet. */
+  readonly answers: Answers = {
+    answer: (question, options) => {
+      const { content, place } = this.restoring;
+      const { name } = databaseOf(content.databases, question);
+      const index = content.databases.findIndex((captured) => captured.name === name);
+      return askDatabase(place, this.entry!.databases[index]!.staging, undefined, question, options);
+    },
+  };
 
   async *fingerprint(): Fingerprint {
     const { spec, place, host, context, content } = this.restoring;

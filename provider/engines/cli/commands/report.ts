@@ -4,7 +4,7 @@ import { StasisError } from '../../../core/errors.ts';
 import { formatReference } from '../../../core/reference.ts';
 import type { Values } from '../../../core/resource.ts';
 import { formatOf, type ReportFormat, renderReport } from '../../../report/formats.ts';
-import { gatherReport, outcomeOf, writeReport } from '../../../resources/report.ts';
+import { gatherReport, outcomeOf, restoredProbesOf, writeReport } from '../../../resources/report.ts';
 import { EXIT, type ExitStatus } from '../exit.ts';
 import { find, type Invocation, refusing } from '../invocation.ts';
 
@@ -30,11 +30,15 @@ export async function report(
   const { store, entry } = await find(invocation, reference);
   const exact = formatReference({ name: entry.name, digest: entry.digest });
   const { outcome: file } = options;
-  const outcome =
-    file === undefined
-      ? undefined
-      : await refusing(async () => outcomeOf(await readOutcome(invocation, file), exact));
-  const facts = await gatherReport(store, entry, invocation.context, outcome);
+  const found = file === undefined ? undefined : await refusing(() => readOutcome(invocation, file));
+  const outcome = found && (await refusing(async () => outcomeOf(found, exact)));
+  const facts = await gatherReport(
+    store,
+    entry,
+    invocation.context,
+    outcome,
+    found && restoredProbesOf(found),
+  );
   const isPiped = options.output === STANDARD;
   const format = options.format ?? (isPiped ? 'markdown' : (formatOf(options.output) ?? 'html'));
   for (const { message } of facts.judgement.contradictions)

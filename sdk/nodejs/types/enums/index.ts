@@ -24,6 +24,31 @@ export const Expiry = {
 
 export type Expiry = (typeof Expiry)[keyof typeof Expiry];
 
+export const ProbeOutcome = {
+    Answered: "answered",
+    Unmet: "unmet",
+    Unsteady: "unsteady",
+    Failed: "failed",
+} as const;
+
+export type ProbeOutcome = (typeof ProbeOutcome)[keyof typeof ProbeOutcome];
+
+export const RestoredProbeOutcome = {
+    Equal: "equal",
+    Different: "different",
+    Failed: "failed",
+    Unasked: "unasked",
+} as const;
+
+export type RestoredProbeOutcome = (typeof RestoredProbeOutcome)[keyof typeof RestoredProbeOutcome];
+
+export const RowOrder = {
+    Ordered: "ordered",
+    Unordered: "unordered",
+} as const;
+
+export type RowOrder = (typeof RowOrder)[keyof typeof RowOrder];
+
 export const Verdict = {
     Identical: "identical",
     Equivalent: "equivalent",

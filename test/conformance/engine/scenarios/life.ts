@@ -96,6 +96,42 @@ export const LIFE = {
     expect((await desk.ok('plan')).actions).toMatchObject({ store: 'replace' });
   },
 
+  async probes(desk) {
+    const place = await desk.fresh();
+    const ask = (command: readonly string[], expected?: string) => ({
+      ...{ member: 'site', command },
+      ...(expected === undefined ? {} : { expect: expected }),
+    });
+    const probes = {
+      pages: ask(['sh', '-c', 'ls | wc -l'], String(SITE_FILES)),
+      broken: ask(['cat', '7.txt'], 'page 8'),
+      gone: ask(['false']),
+    };
+    await desk.apply({ resources: [place.snapshot({ probes }), place.restore()] });
+    expect(await desk.project.remembered('shop')).toMatchObject({
+      probeResults: {
+        pages: { member: 'site', outcome: 'answered' },
+        broken: { outcome: 'unmet' },
+        gone: { outcome: 'failed' },
+      },
+    });
+    expect(await desk.project.remembered('twin')).toMatchObject({
+      verdict: 'identical',
+      probeResults: {
+        pages: { outcome: 'equal' },
+        broken: { outcome: 'equal' },
+        gone: { outcome: 'unasked' },
+      },
+    });
+    const wrong = { lost: { member: 'nobody', command: ['true'] } };
+    await desk.project.write({ resources: [place.snapshot({ probes: wrong })] });
+    const { succeeded, problems } = await desk.run('plan');
+    expect(succeeded).toBe(false);
+    expect(problems).toContainEqual(
+      expect.objectContaining({ severity: 'error', code: 'probe.no-member', at: 'probes.lost.member' }),
+    );
+  },
+
   async 'delete with retain'(desk) {
     const place = await desk.created();
     await desk.project.write({ resources: [place.snapshot(), place.restore()] });

@@ -32,9 +32,11 @@ class Stack extends TerraformStack {
   }
 
   private snapshot(model: SnapshotModel): void {
-    const { id, name, store, triggers, maxPauseMs, deletionPolicy } = model;
+    const { id, name, store, triggers, probes, maxPauseMs, deletionPolicy } = model;
     const members = this.members(model.members);
-    const snapshot = new Snapshot(this, id, { name, members, store, triggers, maxPauseMs, deletionPolicy });
+    const snapshot = new Snapshot(this, id, {
+      ...{ name, members, store, triggers, probes, maxPauseMs, deletionPolicy },
+    });
     if (model.formerly !== undefined) snapshot.moveFromId(`stasis_snapshot.${model.formerly}`);
     if (model.imports !== undefined) snapshot.importFrom(model.imports);
     this.snapshots.set(id, snapshot);

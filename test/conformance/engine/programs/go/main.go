@@ -41,6 +41,13 @@ type Member struct {
 	} `json:"files"`
 }
 
+// Probe is a question to a member.
+type Probe struct {
+	Member  string   `json:"member"`
+	Command []string `json:"command"`
+	Expect  *string  `json:"expect"`
+}
+
 // Model is a resource of the program.
 type Model struct {
 	Kind     string            `json:"kind"`
@@ -55,6 +62,7 @@ type Model struct {
 		Path string `json:"path"`
 	} `json:"store"`
 	Triggers       map[string]string `json:"triggers"`
+	Probes         map[string]Probe  `json:"probes"`
 	MaxPauseMs     *int              `json:"maxPauseMs"`
 	DeletionPolicy string            `json:"deletionPolicy"`
 }
@@ -135,6 +143,17 @@ func (p *program) add(model Model) (err error) {
 			Members:  p.members(model.Members),
 			Store:    store,
 			Triggers: triggers,
+		}
+		probes := stasis.ProbeMap{}
+		for name, probe := range model.Probes {
+			probes[name] = &stasis.ProbeArgs{
+				Member:  pulumi.String(probe.Member),
+				Command: pulumi.ToStringArray(probe.Command),
+				Expect:  pulumi.StringPtrFromPtr(probe.Expect),
+			}
+		}
+		if len(probes) > 0 {
+			args.Probes = probes
 		}
 		if model.MaxPauseMs != nil {
 			args.MaxPauseMs = pulumi.Int(*model.MaxPauseMs)

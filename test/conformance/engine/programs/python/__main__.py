@@ -67,6 +67,10 @@ for model in program["resources"]:
             members=members,
             store=store,
             triggers=model.get("triggers"),
+            probes={
+                key: stasis.ProbeArgs(member=probe["member"], command=probe["command"], expect=probe.get("expect"))
+                for key, probe in model.get("probes", {}).items()
+            },
             max_pause_ms=model.get("maxPauseMs"),
             deletion_policy=model.get("deletionPolicy"),
             opts=options_of(model),

@@ -49,10 +49,13 @@ function optionsOf({ formerly, imports }: ResourceModel): pulumi.CustomResourceO
 }
 
 function snapshotOf(model: SnapshotModel): void {
-  const { id, name, store, triggers, maxPauseMs, deletionPolicy } = model;
+  const { id, name, store, triggers, maxPauseMs, deletionPolicy, probes = {} } = model;
   const args: stasis.SnapshotArgs = {
     ...{ name, store, triggers, maxPauseMs, deletionPolicy },
     members: membersOf(model.members),
+    probes: Object.fromEntries(
+      Object.entries(probes).map(([key, probe]) => [key, { ...probe, command: [...probe.command] }]),
+    ),
   };
   snapshots.set(id, new stasis.Snapshot(id, args, optionsOf(model)));
 }
