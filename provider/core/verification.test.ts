@@ -23,6 +23,33 @@ describe('judging a stored snapshot again', () => {
     expect(rejudge(blurred)).toEqual([]);
   });
 
+  const answered = (askedMs: number, answeredMs: number): Manifest => ({
+    ...honest,
+    probes: {
+      told: {
+        member: 'sessions',
+        question: { kind: 'redis', words: ['GET', 'sold'] },
+        comparison: { rows: 'unordered' },
+        timeoutMs: 5_000,
+        tie: 'hold',
+        ...{ askedNs: askedMs * 1e6, answeredNs: answeredMs * 1e6 },
+        answer: { digest: `sha256-64k:${'ab'.repeat(32)}`, sizeBytes: 20, rows: 1 },
+      },
+    },
+  });
+
+  test('believes an answer that was given within a hold, and no other', () => {
+    expect(rejudge(answered(0.5, 5.4))).toEqual([]);
+    for (const [from, to] of [
+      [0.4, 1],
+      [5, 5.5],
+      [2, 1],
+    ] as const)
+      expect(rejudge(answered(from, to))).toEqual([
+        { code: 'certificate', members: ['sessions'], message: expect.stringContaining('"told"') },
+      ]);
+  });
+
   const torn = [held('locked', 0.5, 1)];
   test.each<[string, Partial<Manifest>, RegExp]>([
     [

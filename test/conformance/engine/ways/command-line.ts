@@ -132,6 +132,7 @@ function inOrder({ resources }: Program): readonly [readonly ResourceModel[], re
 
 /** Passwords come from the environment, and what another command has printed is typed. */
 function written(value: unknown, noted: Noted): unknown {
+  if (Array.isArray(value)) return value.map((one) => written(one, noted));
   if (typeof value !== 'object' || value === null) return value;
   const text = value as Exclude<Text, string>;
   if ('secret' in text) return `\${${text.secret}}`;

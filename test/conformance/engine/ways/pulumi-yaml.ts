@@ -44,6 +44,7 @@ function resourceOf(resource: ResourceModel): unknown {
 }
 
 function written(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(written);
   if (typeof value !== 'object' || value === null) return value;
   const text = value as Exclude<Text, string>;
   if ('secret' in text) return `\${${text.secret}}`;
