@@ -1,18 +1,31 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { whyNoLab } from './lab/fitness.ts';
 import { endLab, labsFolder, sweepLabs } from './lab/folder.ts';
 import { findLab, HOST_NAMES, type HostName, type Lab, startLab } from './lab/lab.ts';
-import { ensureRoot } from './lab/root.ts';
+import { ensureRoot, findRoot } from './lab/root.ts';
 import { alone } from './setup/cache.ts';
 
-/** `npm run lab up | down | shell HOST [COMMAND …]`: two machines to try things on, made of namespaces of this one. */
+/** `npm run lab check | up | down | shell HOST [COMMAND …]`: two machines to try things on, made of namespaces of this one. */
 const NAME = 'default';
+const NOT_BUILT = 'The root file system of its hosts is built first, by: npm run lab up';
 const [verb, ...rest] = process.argv.slice(2);
 
-if (verb === 'up') await up();
+if (verb === 'check') await check();
+else if (verb === 'up') await up();
 else if (verb === 'down') await down();
 else if (verb === 'shell' && isHost(rest[0])) await shell(rest[0], rest.slice(1));
-else fail(2, `Say one of: up, down, shell ${HOST_NAMES.join('|')} [COMMAND …].`);
+else fail(2, `Say one of: check, up, down, shell ${HOST_NAMES.join('|')} [COMMAND …].`);
+
+/** Whether this machine can host it, and what `up` would do first; changes nothing. */
+async function check(): Promise<void> {
+  const reason = await whyNoLab();
+  if (reason !== undefined) fail(1, reason);
+  const root = await findRoot();
+  console.log(
+    `This machine can host the lab. ${root === undefined ? NOT_BUILT : `Its hosts are made of ${root}.`}`,
+  );
+}
 
 async function up(): Promise<void> {
   const root = await ensureRoot();

@@ -3,6 +3,7 @@ import type { RestoreOptions, RestorePlan } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
+import { lookForTools, missingTools } from '../../runtime/restore-tools.ts';
 import { type Content, readContent, totalBytes } from './content.ts';
 import { lookAtTools } from './look.ts';
 import { differenceOf } from './network.ts';
@@ -29,9 +30,11 @@ export interface Target {
   readonly groups: string;
 }
 
+export const RESTORE_TOOLS = ['nft', 'nsenter', 'unshare', 'ss', 'flock'] as const;
+
 const TARGET = `
 record=$1 networks=$2; shift 2
-for program in nft nsenter unshare ss flock; do part tool $program; command -v $program; done
+${lookForTools(RESTORE_TOOLS)}
 part record; cat -- "$record" 2>/dev/null
 part containers; podman ps --all --no-trunc --format '{{.ID}} {{.Names}}' 2>/dev/null
 part pods; podman pod ps --format '{{.Name}}' 2>/dev/null
@@ -71,7 +74,7 @@ export async function lookAtTarget(
     problems: [
       ...machineProblems(tools, surroundings, host),
       ...wayProblems(spec, content),
-      ...toolProblems(parts, host),
+      ...missingTools('container', parts, host),
       ...content.networks.flatMap((network) => networkProblems(network, networks, host)),
       ...content.needs.filter((path) => !there(path)).map((path) => missing(path, host)),
     ],
@@ -115,17 +118,6 @@ function wayProblems(spec: ContainerSpec, content: Content): StasisError[] {
       at: [spec.pod === undefined ? 'name' : 'pod'],
     }),
   ];
-}
-
-function toolProblems(parts: ReadonlyMap<string, string>, host: Host): StasisError[] {
-  return [...parts]
-    .filter(([name, where]) => name.startsWith('tool ') && where.trim() === '')
-    .map(
-      ([name]) =>
-        new StasisError(`container.no-${name.slice(5)}`, `There is no ${name.slice(5)} on ${host.name}.`, {
-          hint: 'Install it: a restore needs nftables, iproute2 and util-linux.',
-        }),
-    );
 }
 
 function networkProblems(

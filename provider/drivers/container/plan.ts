@@ -3,9 +3,11 @@ import type { CapturePlan, Examination } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { copyMsOf, dumpMsOf, memoryBytesOf } from '../../runtime/estimate.ts';
+import { examineRestore, lookForTools } from '../../runtime/restore-tools.ts';
 import { type Look, look, lookAtTools } from './look.ts';
 import { containerProblems, existenceProblems, machineProblems } from './obstacles.ts';
 import { outsideOf } from './outside.ts';
+import { RESTORE_TOOLS } from './plan-restore.ts';
 import type { ContainerSpec } from './spec.ts';
 
 export interface Inspection {
@@ -82,13 +84,15 @@ export function systemOf({ containers }: Look, podmanVersion: string): Record<st
 }
 
 export async function examine(host: Host, context: Context): Promise<Examination> {
-  const { tools, surroundings } = await lookAtTools(host, context.signal);
+  const { tools, surroundings, parts } = await lookAtTools(host, context.signal, lookForTools(RESTORE_TOOLS));
+  const restoring = examineRestore('container', parts, host);
   const crun = /crun version (\S+)/.exec(tools.crun)?.[1] ?? '';
   return {
     found: [
       ...(tools.podman === '' ? [] : [{ what: `podman ${tools.podmanVersion}`.trim(), where: tools.podman }]),
       ...(crun === '' ? [] : [{ what: `crun ${crun}`, where: 'crun' }]),
+      ...restoring.found,
     ],
-    problems: machineProblems(tools, surroundings, host),
+    problems: [...machineProblems(tools, surroundings, host), ...restoring.problems],
   };
 }

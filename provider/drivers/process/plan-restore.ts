@@ -4,15 +4,19 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import { runParts } from '../../runtime/machine.ts';
+import { lookForTools, missingTools } from '../../runtime/restore-tools.ts';
 import { imagesBytes, type ProcessContent, readContent } from './content.ts';
 import { locate } from './locate.ts';
 import { placeOf } from './place.ts';
 import type { ProcessSpec } from './spec.ts';
 
+/** What a restore takes beyond what a capture does. */
+export const RESTORE_TOOLS = ['unshare', 'ip', 'nft', 'ss', 'flock'] as const;
+
 const TARGET = `
 part record; cat -- "$1" 2>/dev/null
 shift
-for program in criu nsenter unshare ip nft ss tar flock; do part tool $program; command -v $program; done
+${lookForTools(['criu', 'nsenter', 'tar', ...RESTORE_TOOLS])}
 part sizes; stat -L -c '%s %n' -- "$@" 2>/dev/null
 `;
 
@@ -47,13 +51,7 @@ async function look(
         hint: 'Mount cgroup2.',
       }),
     );
-  for (const [name, where] of parts)
-    if (name.startsWith('tool ') && where.trim() === '')
-      problems.push(
-        new StasisError(`process.no-${name.slice(5)}`, `There is no ${name.slice(5)} on ${host.name}.`, {
-          hint: 'Install it: a restore needs criu, util-linux, iproute2, nftables and tar.',
-        }),
-      );
+  problems.push(...missingTools('process', parts, host));
   problems.push(...missingFiles(content, parts.get('sizes') ?? '', host));
   return {
     problems,

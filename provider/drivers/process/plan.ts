@@ -1,15 +1,17 @@
 import type { Context } from '../../core/context.ts';
-import type { CapturePlan } from '../../core/driver.ts';
+import type { CapturePlan, Examination } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { copyMsOf, dumpMsOf, memoryBytesOf } from '../../runtime/estimate.ts';
 import { readFacts, type TreeFacts } from '../../runtime/facts.ts';
 import { runParts } from '../../runtime/machine.ts';
+import { examineRestore, lookForTools } from '../../runtime/restore-tools.ts';
 import { type Surroundings, surroundingsOn } from '../../runtime/surroundings.ts';
 import { locate } from './locate.ts';
 import { findNamedFiles, type NamedFiles } from './memory-files.ts';
 import { obstaclesOf } from './obstacles.ts';
 import { outsideOf, systemOf } from './outside.ts';
+import { RESTORE_TOOLS } from './plan-restore.ts';
 import type { ProcessSpec } from './spec.ts';
 
 const OLDEST_CRIU = 4;
@@ -66,19 +68,18 @@ export async function inspect(spec: ProcessSpec, host: Host, signal: AbortSignal
 }
 
 /** What a machine has and lacks, whatever the tree. */
-export async function inspectMachine(
-  host: Host,
-  signal: AbortSignal,
-): Promise<{ found: { what: string; where: string }[]; problems: readonly StasisError[] }> {
-  const [surroundings, tools] = await Promise.all([
+export async function inspectMachine(host: Host, signal: AbortSignal): Promise<Examination> {
+  const [surroundings, tools, restoreTools] = await Promise.all([
     surroundingsOn(host, signal),
     runParts(host, TOOLS, [], signal),
+    runParts(host, lookForTools(RESTORE_TOOLS), [], signal),
   ]);
   const where = tools.get('criu')?.trim() ?? '';
   const version = /Version: (\S+)/.exec(tools.get('version') ?? '')?.[1] ?? '';
+  const restoring = examineRestore('process', restoreTools, host);
   return {
-    found: where === '' ? [] : [{ what: `criu ${version}`.trim(), where }],
-    problems: machineProblems(surroundings, tools, host),
+    found: [...(where === '' ? [] : [{ what: `criu ${version}`.trim(), where }]), ...restoring.found],
+    problems: [...machineProblems(surroundings, tools, host), ...restoring.problems],
   };
 }
 
