@@ -34,6 +34,8 @@ const UNPROVABLE: ReadonlyMap<number, string> = new Map([
   [0x2011bab0, 'exfat'],
 ]);
 
+const ALLOCATES: ReadonlySet<string> = new Set(['ext4', 'xfs', 'tmpfs', 'overlay']);
+
 /** What the kernel makes up: nothing in it is an application's state. */
 const PSEUDO: ReadonlySet<number> = new Set([
   0x9fa0, // proc
@@ -55,6 +57,8 @@ export interface FileSystem {
   readonly pseudo: boolean;
   /** Why equal scans would be no proof here. */
   readonly unprovable?: string;
+  /** A file takes less than its length exactly where it has holes: it is not packed, nor kept elsewhere. */
+  readonly tellsHoles: boolean;
   readonly freeBytes: number;
   readonly freeInodes: number;
 }
@@ -68,7 +72,8 @@ export function fileSystemAt(path: string | Buffer): FileSystem {
     weak === undefined
       ? undefined
       : `it lies on ${nameOf(weak)}, where files can change while their times stay as they are`;
-  return { name, pseudo: PSEUDO.has(stats.type), unprovable, ...free(stats) };
+  const tellsHoles = [stats.type, ...upper].every((type) => ALLOCATES.has(nameOf(type)));
+  return { name, pseudo: PSEUDO.has(stats.type), unprovable, tellsHoles, ...free(stats) };
 }
 
 function nameOf(type: number): string {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { FingerprintEntry } from '../../core/fingerprint.ts';
 import { digestOf } from '../../core/fingerprint-digest.ts';
+import { type ContentDigest, ContentHash } from './content-hash.ts';
 import type { ListedEntry } from './listing.ts';
 import { type OwnerNames, ownerNames } from './owners.ts';
 import { textOfPath } from './path-text.ts';
@@ -13,25 +13,41 @@ export function objectOf(path: Uint8Array): string {
 /**
  * Entries in the order of their objects. All that is restored counts: kind, mode, owner, modification time to the
  * nanosecond, size, content, where a link points, which names are one file, attributes. Noise: access, change and
- * birth times, inode numbers, the size of a folder, how many blocks a file takes.
+ * birth times, inode numbers, the size of a folder, how many blocks a file takes. After them, by an entry of its own,
+ * that a file has holes.
  *
- * @param contentDigest SHA-256 of a file's content, in hexadecimal; undefined leaves the entry out (it is gone).
+ * @param contentDigest of a file's content; undefined leaves the entry out (it is gone).
+ * @param tellsHoles whether less on disk than there is content means holes here, and nothing else.
  */
 export async function* fingerprintOf(
   entries: readonly ListedEntry[],
-  contentDigest: (entry: ListedEntry) => string | undefined | Promise<string | undefined>,
+  contentDigest: (entry: ListedEntry) => ContentDigest | undefined | Promise<ContentDigest | undefined>,
+  tellsHoles: boolean,
 ): AsyncGenerator<FingerprintEntry> {
+  const holes: FingerprintEntry[] = [];
   const names = ownerNames();
   const byPath = new Map(entries.map((entry) => [entry.path.toString('latin1'), entry]));
   const named = entries.map((entry) => ({ object: objectOf(entry.path), entry }));
   named.sort((a, b) => (a.object < b.object ? -1 : 1));
   for (const { object, entry } of named) {
     const first = entry.linkTo ? byPath.get(entry.linkTo.toString('latin1'))! : entry;
-    const content = first.kind === 'file' ? await contentDigest(first) : '';
+    const content = first.kind === 'file' ? await contentDigest(first) : NONE;
     if (content === undefined) continue;
-    yield { object, digest: digestOfEntry(entry, first, content), facts: factsOf(entry, names) };
+    yield { object, digest: digestOfEntry(entry, first, content.sha256), facts: factsOf(entry, names) };
+    // Without a stretch of zeros a file that takes less than its length was packed by its file system.
+    if (entry.sparse && !entry.linkTo && content.hollow)
+      holes.push({
+        object: `holes/${textOfPath(entry.path)}`,
+        digest: 'holes',
+        ...(tellsHoles ? {} : { mayVanishAtMs: 0 }),
+      });
   }
+  // In the order of the same names after another beginning.
+  yield* holes;
 }
+
+/** Of what has no content. */
+const NONE: ContentDigest = { sha256: '', hollow: false };
 
 function digestOfEntry(entry: ListedEntry, first: ListedEntry, content: string): string {
   const attributes = [...first.attributes].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -76,9 +92,12 @@ function timeOf(ns: bigint): string {
   return `${date.toISOString().slice(0, -5)}.${String(fraction).padStart(9, '0')}Z`;
 }
 
-/** SHA-256 of what passes by. */
-export async function digestOfStream(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const hash = createHash('sha256');
+/** Of what passes by. */
+export async function digestOfStream(
+  chunks: AsyncIterable<Uint8Array>,
+  looksForZeros: boolean,
+): Promise<ContentDigest> {
+  const hash = new ContentHash(looksForZeros);
   for await (const chunk of chunks) hash.update(chunk);
-  return hash.digest('hex');
+  return hash.digest();
 }

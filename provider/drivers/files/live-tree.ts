@@ -1,7 +1,9 @@
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import { type AttributeTools, isCaptured, readAttributes } from './attributes.ts';
+import type { ContentDigest } from './content-hash.ts';
 import { inodeOf, isSparse } from './entry.ts';
+import { fileSystemAt } from './filesystem.ts';
 import { digestOfStream, fingerprintOf } from './fingerprint.ts';
 import type { ListedEntry } from './listing.ts';
 import { Changed, readPieces } from './reader.ts';
@@ -40,20 +42,21 @@ export async function* fingerprintOfTree(
     };
   });
   const looked = new Map(entries.map((entry) => [entry.path.toString('latin1'), entry]));
-  const digests = new Map<string, string | undefined>();
-  yield* fingerprintOf(listed, async ({ path, linkTo }) => {
+  const digests = new Map<string, ContentDigest | undefined>();
+  const digestOfEntry = async ({ path, linkTo }: ListedEntry): Promise<ContentDigest | undefined> => {
     const key = (linkTo ?? path).toString('latin1');
     if (!digests.has(key)) digests.set(key, await digestOfFile(root, looked.get(key)!));
     return digests.get(key);
-  });
+  };
+  yield* fingerprintOf(listed, digestOfEntry, fileSystemAt(root).tellsHoles);
 }
 
 async function digestOfFile(
   root: Buffer,
   entry: Parameters<typeof readPieces>[1],
-): Promise<string | undefined> {
+): Promise<ContentDigest | undefined> {
   try {
-    return await digestOfStream(readPieces(root, entry, 'moving'));
+    return await digestOfStream(readPieces(root, entry, 'moving'), isSparse(entry));
   } catch (error) {
     if (error instanceof Changed) return undefined;
     throw error;

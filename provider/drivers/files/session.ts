@@ -10,7 +10,9 @@ import { sleep } from '../../core/wait.ts';
 import type { AttributeTools } from './attributes.ts';
 import { BodyReader } from './bodies.ts';
 import { type CapturedEntry, describeCapture, listEntries } from './content.ts';
+import { ContentHash } from './content-hash.ts';
 import { type Entry, inodeOf } from './entry.ts';
+import { fileSystemAt } from './filesystem.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { KnownBodies } from './known-bodies.ts';
 import type { ListedEntry } from './listing.ts';
@@ -202,11 +204,16 @@ export class FilesSession implements Session {
 
   fingerprint(blobs: BlobReader): Fingerprint {
     const { listed } = this;
+    const { root } = this.input;
     if (listed === undefined)
       throw new StasisError('files.not-copied', 'The fingerprint of a capture is asked for before its copy.');
     return (async function* () {
       const digests = await hashStored(listed, blobs);
-      yield* fingerprintOf(listed, (entry) => digests.get(entry.path.toString('latin1')) ?? EMPTY_DIGEST);
+      yield* fingerprintOf(
+        listed,
+        (entry) => digests.get(entry.path.toString('latin1')) ?? EMPTY,
+        fileSystemAt(root).tellsHoles,
+      );
     })();
   }
 
@@ -218,8 +225,8 @@ export class FilesSession implements Session {
   }
 }
 
-/** SHA-256 of nothing: the content of an empty file, which takes no place in a blob. */
-const EMPTY_DIGEST = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+/** The content of an empty file, which takes no place in a blob. */
+const EMPTY = new ContentHash(false).digest();
 
 /** Without what lay in a folder that vanished. */
 function withParents(captured: readonly CapturedEntry[]): CapturedEntry[] {

@@ -1,6 +1,6 @@
-import { createHash, type Hash } from 'node:crypto';
 import { hashedAgain } from '../../core/blobs.ts';
 import type { BlobDescriptor, BlobReader } from '../../core/store.ts';
+import { type ContentDigest, ContentHash } from './content-hash.ts';
 import type { ListedEntry } from './listing.ts';
 
 /** A file's content within a blob. */
@@ -100,18 +100,18 @@ export class SequentialBlob implements AsyncDisposable {
   }
 }
 
-/** SHA-256 of every file's content, read back from the store; keyed by the Latin-1 text of its path. */
+/** Of every file's content, read back from the store; keyed by the Latin-1 text of its path. */
 export async function hashStored(
   entries: readonly ListedEntry[],
   blobs: BlobReader,
-): Promise<ReadonlyMap<string, string>> {
-  const digests = new Map<string, string>();
+): Promise<ReadonlyMap<string, ContentDigest>> {
+  const digests = new Map<string, ContentDigest>();
   for (const { blob, segments } of passesOver(entries)) {
     await using content = new SequentialBlob(blob, blobs);
     for (const { entry, offset } of segments) {
-      const hash: Hash = createHash('sha256');
+      const hash = new ContentHash(entry.sparse);
       for await (const piece of content.take(offset, entry.sizeBytes)) hash.update(piece);
-      digests.set(entry.path.toString('latin1'), hash.digest('hex'));
+      digests.set(entry.path.toString('latin1'), hash.digest());
     }
     await content.end();
   }

@@ -33,6 +33,8 @@ const content = z.object({
   engines: z.array(z.string()),
   /** Functions that do not say what they do: a server that logs takes them only where it is told to trust. */
   undeclared: z.array(z.string()),
+  /** Of the server, where statements mean something else by them. */
+  settings: z.array(z.object({ name: z.string(), value: z.string(), meaning: z.string() })),
 });
 
 export type MariadbContent = z.infer<typeof content>;

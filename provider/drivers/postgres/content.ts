@@ -77,6 +77,7 @@ const index = z.object({
     settings: z.array(z.object({ role: z.string().optional(), settings: z.array(z.string()) })),
     comment: z.string().optional(),
     connectionLimit: z.number(),
+    effective: z.array(z.object({ name: z.string(), value: z.string(), meaning: z.string() })),
   }),
 });
 

@@ -25,6 +25,8 @@ const capturedSchema = z.object({
   /** Lines of ACL LIST, which hold password hashes; absent where users were not captured. */
   users: digest.optional(),
   userRights: z.array(z.object({ name: z.string(), rights: z.string() })),
+  /** Of the server, where it behaves otherwise by them; read just after the cut. */
+  settings: z.array(z.object({ name: z.string(), value: z.string() })),
   usedMemoryBytes: z.number(),
 });
 

@@ -12,6 +12,7 @@ import type { ForkMark } from './marker.ts';
 import { NEWEST_VERSION, RdbReader, type RdbRecord } from './rdb/reader.ts';
 import { moduleNameOf } from './rdb/skip.ts';
 import { RDB_TYPE } from './rdb/types.ts';
+import type { ServerSetting } from './server-settings.ts';
 
 export interface Copied {
   readonly capture: Capture;
@@ -28,6 +29,7 @@ export async function copyRdb(
   mark: ForkMark,
   blobs: Blobs,
   usersOutside: string | undefined,
+  settings: readonly ServerSetting[],
   context: Context,
 ): Promise<Copied> {
   const summary = new Summary();
@@ -52,6 +54,7 @@ export async function copyRdb(
     modules: [...summary.modules].sort(),
     users: users?.digest,
     userRights: users ? aclUsers(lines).map(({ name, rights }) => ({ name, rights })) : [],
+    settings: [...settings],
     usedMemoryBytes: facts.usedMemoryBytes,
   };
   const capture: Capture = {

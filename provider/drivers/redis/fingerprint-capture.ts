@@ -9,6 +9,7 @@ import { FingerprintTable } from './fingerprint-table.ts';
 import { functionObject, userObject } from './names.ts';
 import { decodeValue } from './rdb/decode.ts';
 import { readRdb } from './rdb/reader.ts';
+import { settingEntries } from './server-settings.ts';
 
 /** The fingerprint of a capture: from its RDB, by the parser, with the server out of it. */
 export async function* fingerprintOfCapture(content: CapturedContent, blobs: BlobReader): Fingerprint {
@@ -21,6 +22,7 @@ export async function* fingerprintOfCapture(content: CapturedContent, blobs: Blo
       addKey(table, record.db, record.key, decodeValue(record.type, record.payload), record.expireAtMs);
     }
   yield* table.entries();
+  yield* settingEntries(content.settings);
 }
 
 export function addLibrary(table: FingerprintTable, name: string, code: Buffer): void {

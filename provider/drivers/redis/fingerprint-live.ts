@@ -7,6 +7,7 @@ import { FingerprintTable } from './fingerprint-table.ts';
 import { factsOf, readInfo } from './info.ts';
 import { readLibraries, readOccupancy } from './layout.ts';
 import { type LiveDatabase, readDatabase } from './live.ts';
+import { readServerSettings, type ServerSetting, settingEntries } from './server-settings.ts';
 import type { RedisSpec } from './spec.ts';
 
 /** What of a server is looked at. */
@@ -23,11 +24,14 @@ export interface LiveView {
 export async function* fingerprintOfServer(spec: RedisSpec, context: Context, view?: LiveView): Fingerprint {
   const { signal } = context;
   const table = new FingerprintTable();
+  let settings: readonly ServerSetting[];
   {
     await using connection = await Connection.open(spec, signal);
     // Being compared is no use of a key. Servers before 7.2 cannot tell.
     await connection.attempt(['CLIENT', 'NO-TOUCH', 'ON'], { signal });
-    const facts = factsOf(await readInfo(connection, signal));
+    const info = await readInfo(connection, signal);
+    const facts = factsOf(info);
+    settings = await readServerSettings(connection, signal, info);
     const { databases, users, withoutLibraries, shiftMs } =
       view ?? (await wholeView(connection, spec, context));
     for (const [name, code] of await readLibraries(connection, signal))
@@ -39,6 +43,7 @@ export async function* fingerprintOfServer(spec: RedisSpec, context: Context, vi
       await readDatabase(connection, database, table, { facts, shiftMs, context });
   }
   yield* table.entries();
+  yield* settingEntries(settings);
 }
 
 /** Everything; of a target that a restore has filled, as that restore left it. */

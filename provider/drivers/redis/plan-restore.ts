@@ -13,6 +13,7 @@ import { identitiesOf, kindProblems, modulesOf, rightProblems } from './plan.ts'
 import { atUrl, replicaProblem } from './problems.ts';
 import { hasExpiringFields, RDB_TYPE, readsType } from './rdb/types.ts';
 import { maySwap } from './restored.ts';
+import { readServerSettings, settingProblems } from './server-settings.ts';
 import type { RedisSpec } from './spec.ts';
 
 const AT_URL = ['url'];
@@ -57,6 +58,7 @@ export async function planRestore(
         ...memoryProblems(content, facts),
         ...(await rightProblems(connection, commandsFor(content, target, facts), signal)),
         ...(await userProblems(connection, content, signal)),
+        ...settingProblems(content.settings, await readServerSettings(connection, signal, info)),
         ...layoutProblems(content, target, await maySwap(connection, signal)),
       );
     }

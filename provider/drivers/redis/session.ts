@@ -14,6 +14,7 @@ import { Lock } from './lock.ts';
 import { Marker } from './marker.ts';
 import { refuseKind, whyNoUsers } from './plan.ts';
 import { RedisAnswers } from './probe.ts';
+import { readServerSettings } from './server-settings.ts';
 import type { RedisSpec } from './spec.ts';
 import { Watch } from './watch.ts';
 
@@ -71,7 +72,8 @@ export class RedisSession implements Session {
     const mark = this.mark.current;
     if (mark === undefined)
       throw new StasisError('redis.no-mark', 'Nothing was marked that could be copied.');
-    const { capture, content } = await copyRdb(mark, blobs, this.usersOutside, this.context);
+    const settings = await readServerSettings(this.connection, this.context.signal);
+    const { capture, content } = await copyRdb(mark, blobs, this.usersOutside, settings, this.context);
     this.captured = content;
     return capture;
   }

@@ -10,6 +10,7 @@ import {
   type DatabaseIndex,
   type MariadbContent,
 } from '../content.ts';
+import { serverSettings } from '../fingerprint/settings.ts';
 import { withoutMark } from '../restore/memory.ts';
 import { databaseLosses, serverLosses } from './coverage.ts';
 import type { CaptureSession, Marked, Part } from './session.ts';
@@ -30,12 +31,16 @@ export async function copyDatabases(
   const rows = await copyRows(marked, snapshot, blobs, context);
   const names = session.parts.map(({ name }) => name);
   const copied = await Promise.all(session.parts.map((part) => describe(part, marked, rows, blobs)));
+  const hasEvents = [...marked.definitions.values()].some(({ code }) =>
+    code.some(({ kind }) => kind === 'event'),
+  );
   const content: MariadbContent = {
     release: [...session.server.release],
     lowerCaseNames: session.server.lowerCaseNames,
     databases: copied.map(({ captured }) => captured),
     collations: await collationsOf(snapshot.rows, names),
     undeclared: await undeclaredOf(snapshot.rows, names),
+    settings: await serverSettings(snapshot.rows, hasEvents),
     engines: [...new Set(marked.tables.map(({ engine }) => engine))].sort(byCodeUnits),
   };
   const outside = await serverLosses(snapshot.rows, session.server, names);

@@ -1,7 +1,8 @@
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import { digestOf } from '../../../core/fingerprint-digest.ts';
 import { requalified } from '../capture/definitions.ts';
-import { literal, optionalText, type Row, type Rows, text } from '../connect/sql.ts';
+import { literal, optionalText, qualified, type Row, type Rows, text } from '../connect/sql.ts';
+import { serverSettings, settingEntries } from './settings.ts';
 
 /** One kind of object that a schema is made of: what it is called in fingerprints, and what defines it. */
 interface Kind {
@@ -147,7 +148,7 @@ export async function definitionEntries(
 ): Promise<FingerprintEntry[]> {
   const names = new Map(databases.map(({ name }, index) => [name, `database ${index}`]));
   const entries: FingerprintEntry[] = [];
-  for (const { name, prefix } of databases)
+  for (const { name, prefix } of databases) {
     for (const { kind, query, facts } of KINDS) {
       const objects = new Map<string, Row[]>();
       for (const row of await rows(query(name))) {
@@ -159,7 +160,25 @@ export async function definitionEntries(
           entryOf(`${prefix}${kind}${object === '' ? '' : `/${object}`}`, parts, names, facts ?? []),
         );
     }
+    for (const sequence of await sequencesOf(rows, name))
+      entries.push(entryOf(`${prefix}sequence-definition/${sequence.name}`, [sequence], names, []));
+  }
+  const hasEvents = entries.some(({ object }) => object.includes('event-status/'));
+  entries.push(...settingEntries(await serverSettings(rows, hasEvents)));
   return entries;
+}
+
+/** What a sequence is made of lies in itself, and in no catalog. */
+async function sequencesOf(rows: Rows, database: string): Promise<Row[]> {
+  const found: Row[] = [];
+  for (const row of await rows(`SELECT TABLE_NAME AS name ${tables(database)} AND TABLE_TYPE = 'SEQUENCE'`)) {
+    const name = text(row, 'name');
+    const [definition] =
+      await rows(`SELECT start_value, minimum_value, maximum_value, increment, cache_size, cycle_option
+      FROM ${qualified(database, name)}`);
+    found.push({ name, ...definition });
+  }
+  return found;
 }
 
 function entryOf(

@@ -10,6 +10,7 @@ import { parsePlace } from '../connect/place.ts';
 import { compareReleases } from '../connect/server.ts';
 import { identifier } from '../connect/sql.ts';
 import { type MariadbContent, parseContent } from '../content.ts';
+import { settingProblems } from '../fingerprint/settings.ts';
 import type { MariadbSpec } from '../spec.ts';
 import { type Destination, lookAtTarget, stagingNames, type Target } from './target.ts';
 
@@ -53,6 +54,7 @@ export function targetProblems(target: Target, content: MariadbContent, from: Me
     ...missingProblems(target, content),
     ...creatorProblems(target, content),
     ...nameProblems(target, content),
+    ...settingProblems(content.settings, target.settings),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { Place } from '../connect/place.ts';
 import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { literal, type Rows, text } from '../connect/sql.ts';
 import type { CapturedDatabase, MariadbContent } from '../content.ts';
+import { type ServerSetting, serverSettings } from '../fingerprint/settings.ts';
 import type { MariadbSpec } from '../spec.ts';
 import { rememberedRestore } from './memory.ts';
 
@@ -27,6 +28,7 @@ export interface Target {
   readonly collations: ReadonlySet<string>;
   /** Engines that the server has. */
   readonly engines: ReadonlySet<string>;
+  readonly settings: readonly ServerSetting[];
 }
 
 /** Which database each captured one goes to. @throws StasisError `mariadb.databases-differ` */
@@ -75,7 +77,7 @@ export async function lookAtTarget(
     "SELECT ENGINE AS name FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT')",
   );
   return {
-    ...{ server, destinations },
+    ...{ server, destinations, settings: await serverSettings(rows, true) },
     collations: new Set([...collations, ...full].map((row) => text(row, 'name'))),
     engines: new Set(engines.map((row) => text(row, 'name'))),
   };

@@ -68,13 +68,18 @@ const columns = definition({
   where: `c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND a.attnum > 0 AND NOT a.attisdropped AND ${OWN}`,
 });
 
-/** NOT NULL is with the columns; constraints that the server derives for partitions follow from their parents. */
+/**
+ * NOT NULL is with the columns; constraints that the server derives for partitions follow from their parents. A foreign
+ * key is checked by triggers of the server's own, which DISABLE TRIGGER ALL switches off.
+ */
 const constraints = definition({
   object: `${RELATION} || '/constraint/' || pg_catalog.quote_ident(k.conname)`,
   content: json({
     definition: 'pg_catalog.pg_get_constraintdef(k.oid)',
     validated: 'k.convalidated',
     inherited: 'k.connoinherit',
+    unchecked: `EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t
+      WHERE t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled IN ('D', 'R'))`,
   }),
   comment: commentOf('k', 'pg_constraint'),
   from: `${TABLES} JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid`,

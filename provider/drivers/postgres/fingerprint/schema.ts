@@ -4,6 +4,7 @@ import { optionalText, plainNames, type Row, type Rows, text, texts } from '../c
 import { CODE_DEFINITIONS } from './definitions-code.ts';
 import { otherDefinitions } from './definitions-other.ts';
 import { RELATION_DEFINITIONS } from './definitions-relations.ts';
+import { plainQuery } from './plain-query.ts';
 
 /**
  * One entry for each object of the schema, and one more for each of its owner, grants and comment, so that what was
@@ -54,20 +55,4 @@ function plainGrant(grant: string): string {
 /** The content is JSON: quotes of names are escaped in it. */
 function plainContent(content: string): string {
   return content.replace(/(?<!\\")\\"([a-z_][a-z0-9_$]*)\\"(?!\\")/g, '$1');
-}
-
-const TOKENS = /'(?:[^']|'')*'|(?:"(?:[^"]|"")*"|[A-Za-z_][\w$]*)\.(?!\s)|[()\s]+/g;
-
-/**
- * A query without what only the server's version decides: since 16, columns are printed without their table's name
- * where that is clear. Which tables and columns a view uses is compared by its dependencies.
- */
-function plainQuery(query: string): string {
-  return plainNames(query)
-    .replace(TOKENS, (token) => {
-      if (token.startsWith("'")) return token;
-      return /^[()\s]/.test(token) ? ' ' : '';
-    })
-    .replace(/ +/g, ' ')
-    .trim();
 }

@@ -3,6 +3,7 @@ import { digestOf } from '../../../core/fingerprint-digest.ts';
 import type { Database } from '../connect/databases.ts';
 import { literal, optionalText, type Rows, text, texts } from '../connect/sql.ts';
 import { definition, grants, json } from './definitions.ts';
+import { type EffectiveSetting, effectiveSettings, isMeaningful, settingEntries } from './meaning.ts';
 import { entriesOf } from './schema.ts';
 
 /**
@@ -41,11 +42,16 @@ export async function databaseEntries(rows: Rows, database: string): Promise<Fin
     where: `d.datname = ${literal(database)}`,
   });
   const entries = (await rows(properties)).flatMap(entriesOf);
-  for (const { role, settings } of await databaseSettings(rows, database))
+  for (const { role, settings } of await databaseSettings(rows, database)) {
+    // What a meaningful setting comes from, database or server, makes no difference.
+    const compared = role === undefined ? settings.filter((setting) => !isMeaningful(setting)) : settings;
+    if (compared.length === 0) continue;
     entries.push({
       object: role === undefined ? 'database/settings' : `database/settings/${role}`,
-      digest: digestOf(...settings),
+      digest: digestOf(...compared),
     });
+  }
+  entries.push(...settingEntries(await effectiveSettings(rows, database)));
   return entries;
 }
 
@@ -85,6 +91,8 @@ export interface DatabaseShared {
   readonly settings: readonly DatabaseSettings[];
   readonly comment?: string;
   readonly connectionLimit: number;
+  /** What changes the meaning of statements, wherever it comes from. */
+  readonly effective: readonly EffectiveSetting[];
 }
 
 export interface DatabaseGrant {
@@ -115,5 +123,6 @@ export async function databaseShared(rows: Rows, database: Database): Promise<Da
     settings: await databaseSettings(rows, database.name),
     comment: row && optionalText(row, 'comment'),
     connectionLimit: database.connectionLimit,
+    effective: await effectiveSettings(rows, database.name),
   };
 }

@@ -3,14 +3,14 @@ import { throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
 import { CaptureSession } from '../capture/session.ts';
-import type { Connection } from '../connect/connection.ts';
+import { Connection } from '../connect/connection.ts';
 import { HostFolder } from '../connect/host-folder.ts';
 import { identifier, literal, type Rows } from '../connect/sql.ts';
 import type { CapturedDatabase } from '../content.ts';
 import { askDatabase } from '../probe.ts';
 import { jobsOf } from '../spec.ts';
 import type { JournalEntry } from './journal-entry.ts';
-import { type ExtensionVersion, loadDatabase, sharedStatements } from './load.ts';
+import { type ExtensionVersion, loadDatabase, meaningStatements, sharedStatements } from './load.ts';
 import { statementsForRoles } from './make-roles.ts';
 import type { Restoring } from './start.ts';
 import { swapIn } from './swap.ts';
@@ -91,9 +91,18 @@ class BesideHeld implements Held {
     await loadDatabase(into, captured, restoring.indexes[index]!, restoring.blobs, folder, options);
     const shared = sharedStatements(staging, restoring.indexes[index]!, restoring.options.restoreId);
     await this.tryAll(shared.statements);
+    await this.tryAll(await this.meaning(staging, index));
     const [setting, comment] = shared.remember;
     if ((await this.tryAll([setting])) > 0) await this.tryAll([comment]);
     await this.tryAll([shared.owner]);
+  }
+
+  /** Asked in the database itself: a session begins with the settings of its own. */
+  private async meaning(staging: string, index: number): Promise<string[]> {
+    const { restoring } = this;
+    const { signal } = restoring.context;
+    await using session = await Connection.open(restoring.place, { database: staging, signal });
+    return await meaningStatements(staging, restoring.indexes[index]!, (sql) => session.rows(sql, signal));
   }
 
   /** Owners that the login cannot yet give objects to. A superuser can. */

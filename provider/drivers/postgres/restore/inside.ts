@@ -7,7 +7,7 @@ import { identifier, type Rows, text } from '../connect/sql.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { schemaEntries } from '../fingerprint/schema.ts';
 import { type LoadInto, scriptOf, withoutTransactions } from './archive.ts';
-import { positionStatements, sharedStatements } from './load.ts';
+import { meaningStatements, positionStatements, sharedStatements } from './load.ts';
 import { statementsForRoles } from './make-roles.ts';
 import type { Restoring } from './start.ts';
 
@@ -70,6 +70,7 @@ class InsideHeld implements Held {
     for (const statement of positionStatements(index)) await session.run(statement, 'placing sequences');
     const shared = sharedStatements(database, index, options.restoreId);
     await this.tryAll(shared.statements);
+    await this.tryAll(await meaningStatements(database, index, (sql) => session.rows(sql)));
     const [setting, comment] = shared.remember;
     if ((await this.tryAll([setting])) > 0) await this.tryAll([comment]);
     await this.tryAll([shared.owner]);

@@ -7,8 +7,9 @@ import { Connection } from '../connect/connection.ts';
 import { faultOfThrown } from '../connect/faults.ts';
 import type { HostFolder } from '../connect/host-folder.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
-import { batches, identifier, literal } from '../connect/sql.ts';
+import { batches, identifier, literal, type Rows } from '../connect/sql.ts';
 import type { CapturedDatabase, CopiedTable, DatabaseIndex } from '../content.ts';
+import { effectiveSettings, settingsToGive } from '../fingerprint/meaning.ts';
 import { commentMark, MARKER } from '../fingerprint/shared-state.ts';
 import { type LoadInto, loadArchive } from './archive.ts';
 import { setStatement } from './make-roles.ts';
@@ -189,4 +190,15 @@ export function sharedStatements(name: string, index: DatabaseIndex, restoreId: 
     ],
     owner: `ALTER ${database} OWNER TO ${identifier(shared.owner)}`,
   };
+}
+
+/** Gives the database, whose own settings are in place, what changes the meaning of statements and is otherwise here. */
+export async function meaningStatements(
+  name: string,
+  { shared }: DatabaseIndex,
+  rows: Rows,
+): Promise<string[]> {
+  const here = await effectiveSettings(rows, name);
+  const alter = `ALTER DATABASE ${identifier(name)}`;
+  return settingsToGive(shared.effective, here).flatMap((setting) => setStatement(alter, setting));
 }
