@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
 import { bankProof } from '../test/proof/bank.ts';
 import { deathProof } from '../test/proof/death.ts';
+import { driftKinds } from '../test/proof/drift/kinds.ts';
 import { hostDeathProof } from '../test/proof/host-death.ts';
 import { labBankProof } from '../test/proof/lab-bank.ts';
 import type { Proof, ProofResult } from '../test/proof/proof.ts';
 import { sabotageProof } from '../test/proof/sabotage.ts';
+import { verdictProof } from '../test/proof/verdict.ts';
+import { writeVerdictDocs } from '../test/proof/verdict-docs.ts';
 import { labOrReason } from '../test/support/lab.ts';
 import { interruptSignal } from './demo/interrupt.ts';
 
@@ -16,6 +19,7 @@ const PROOFS: readonly Proof[] = [
   sabotageProof,
   deathProof,
   hostDeathProof(lab),
+  verdictProof(await driftKinds(), writeVerdictDocs),
 ];
 
 const { values, positionals } = parseArgs({

@@ -1,24 +1,17 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import pg from 'pg';
 import { sleep } from '../../provider/core/wait.ts';
 import { postgresDriver } from '../../provider/drivers/postgres/driver.ts';
 import type { PostgresSpec } from '../../provider/drivers/postgres/spec.ts';
 import { driverRig, type Taken } from './driver-rig.ts';
+import { everyType } from './postgres-every-type.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
 
 export { collect, compareWith, host, replay, restoreOptions, type Taken } from './driver-rig.ts';
+export { everyType } from './postgres-every-type.ts';
 
 export const { capture, copied, restore, restoreAndCompare, observed } =
   driverRig<PostgresSpec>(postgresDriver);
-
-/** Fills a new database with every type and kind of object. */
-export async function everyType(server: PostgresServer, database: string): Promise<void> {
-  const script = await readFile(join(import.meta.dirname, 'postgres-every-type.sql'), 'utf8');
-  await server.query(`CREATE DATABASE ${database}`);
-  await server.query(script, { database });
-}
 
 /** For a file of tests: a server with one such database, `shop`, a capture of it, and an empty server. */
 export function capturedShop(): {

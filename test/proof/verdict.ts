@@ -1,0 +1,278 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { capture } from '../../provider/coordinator/capture.ts';
+import {
+  type ComparisonResult,
+  comparableMembers,
+  comparableSnapshot,
+  compare,
+  type OpenSnapshot,
+} from '../../provider/coordinator/compare.ts';
+import type { Member } from '../../provider/coordinator/member.ts';
+import { restore } from '../../provider/coordinator/restore.ts';
+import type { Store } from '../../provider/core/store.ts';
+import type { MemberDifference } from '../../provider/core/verdict.ts';
+import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { testContext } from '../support/context.ts';
+import { changedWhileHeld } from './drift/changed-while-held.ts';
+import type { Drift, Kind, Subject, Twin } from './drift/drift.ts';
+import type { Proof, ProofCase, ProofOptions, ProofResult } from './proof.ts';
+
+const LIMITS = { maxPauseMs: 30_000, maxBlurMs: 0 };
+/** Clean restores of the long form, over all drivers. */
+const CLEAN_RESTORES = 100;
+/** Of the changes that are tried, so many in a hundred have to be named. */
+const TO_CATCH = 0.95;
+
+/** Of so many restores one is compared by itself as well before it is changed. */
+const COMPARED_CLEAN = 4;
+
+/** How one change came out. */
+export interface Outcome {
+  readonly driver: string;
+  readonly drift: Drift;
+  /** As the comparison named them, with what it says of each. */
+  readonly named: readonly MemberDifference[];
+  readonly verdict: 'caught' | 'misnamed' | 'missed' | 'unseen' | 'quiet' | 'false alarm';
+}
+
+/** What a run of the proof has seen: for its table and for the docs. */
+export interface Seen {
+  readonly outcomes: Outcome[];
+  /** What a restore or a comparison told of a twin that nobody had changed. */
+  readonly falseAlarms: string[];
+  cleanRestores: number;
+  cleanComparisons: number;
+}
+
+/**
+ * A mutation test of our own judgement: a snapshot is restored by the coordinator, the restored system is changed by
+ * other means than ours, and the product's own comparison has to name what was changed, and nothing else.
+ */
+export function verdictProof(kinds: readonly Kind[], report?: (seen: Seen) => Promise<void>): Proof {
+  return {
+    name: 'verdict',
+    claim:
+      'every change of a restored system is named at the right object, and no clean restore is called drifted',
+    async run(options) {
+      const seen: Seen = { outcomes: [], falseAlarms: [], cleanRestores: 0, cleanComparisons: 0 };
+      const skipped: string[] = [];
+      for (const kind of kinds) {
+        if (options.signal.aborted) break;
+        if (kind.missing === undefined) await runKind(kind, kinds.length, seen, options);
+        else {
+          skipped.push(`${kind.driver}: ${kind.missing}`);
+          options.say(`${kind.driver}: left out, ${kind.missing}`);
+        }
+      }
+      if (!options.short && !options.signal.aborted && skipped.length === 0) await report?.(seen);
+      return resultOf(kinds, seen, skipped);
+    },
+  };
+}
+
+async function runKind(kind: Kind, kinds: number, seen: Seen, options: ProofOptions): Promise<void> {
+  await using bench = await Bench.start(kind, seen);
+  const before = seen.cleanRestores;
+  for (const drift of options.short ? spread(kind.drifts, kind.inShort) : kind.drifts) {
+    if (options.signal.aborted) return;
+    const outcome = await bench.tryDrift(drift);
+    seen.outcomes.push(outcome);
+    options.say(`${kind.driver}: ${drift.name}: ${outcome.verdict} ${said(outcome.named)}`);
+  }
+  const wanted = options.short ? 0 : Math.ceil(CLEAN_RESTORES / kinds);
+  while (!options.signal.aborted && seen.cleanRestores - before < wanted) await bench.restoreOnly();
+}
+
+/** So many of them, evenly over all kinds of changes. */
+function spread<T>(items: readonly T[], count: number): T[] {
+  const step = Math.max(1, items.length / count);
+  return items
+    .filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step))
+    .slice(0, count);
+}
+
+/** One driver's original, captured once. */
+class Bench implements AsyncDisposable {
+  private readonly kind: Kind;
+  private readonly subject: Subject;
+  private readonly store: Store;
+  private readonly snapshot: OpenSnapshot;
+  private readonly seen: Seen;
+  private readonly resources: AsyncDisposableStack;
+  private restores = 0;
+
+  private constructor(
+    kind: Kind,
+    subject: Subject,
+    store: Store,
+    snapshot: OpenSnapshot,
+    seen: Seen,
+    resources: AsyncDisposableStack,
+  ) {
+    this.kind = kind;
+    this.subject = subject;
+    this.store = store;
+    this.snapshot = snapshot;
+    this.seen = seen;
+    this.resources = resources;
+  }
+
+  static async start(kind: Kind, seen: Seen): Promise<Bench> {
+    await using starting = new AsyncDisposableStack();
+    const folder = await mkdtemp(join(tmpdir(), 'stasis-verdict-'));
+    starting.defer(() => rm(folder, { recursive: true, force: true }));
+    const subject = starting.use(await kind.start());
+    const context = testContext();
+    const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+    const { name, digest } = await capture(
+      {
+        ...{ name: 'verdict', owner: 'proof', members: [subject.member], store },
+        ...{ limits: LIMITS, createdBy: 'proof' },
+      },
+      context,
+    );
+    const snapshot = await store.open(name, digest, context);
+    return new Bench(kind, subject, store, snapshot, seen, starting.move());
+  }
+
+  tryDrift(drift: Drift): Promise<Outcome> {
+    return this.kind.held ? this.tryHeld(drift) : this.tryRunning(drift);
+  }
+
+  /** Restores, compares, changes, and compares again. */
+  private async tryRunning(drift: Drift): Promise<Outcome> {
+    await using twin = await this.subject.twin();
+    await this.restoreClean(twin, drift.name);
+    if (this.restores % COMPARED_CLEAN === 1) await this.compareClean(twin, drift.name);
+    await drift.change(twin);
+    try {
+      return this.outcome(drift, twin, await this.compareWith(twin));
+    } finally {
+      await drift.undo?.(twin);
+    }
+  }
+
+  /** Restores, and changes what was loaded before the restore itself compares it. */
+  private async tryHeld(drift: Drift): Promise<Outcome> {
+    await using twin = await this.subject.twin();
+    const member = changedWhileHeld(twin.member, () => drift.change(twin));
+    return this.outcome(drift, twin, await this.restoreInto(member));
+  }
+
+  async restoreOnly(): Promise<void> {
+    await using twin = await this.subject.twin();
+    await this.restoreClean(twin, 'nothing');
+  }
+
+  private outcome(drift: Drift, twin: Twin, { members }: ComparisonResult): Outcome {
+    const named = members[twin.member.name]!.differences;
+    return { driver: this.kind.driver, drift, named, verdict: judged(drift, named) };
+  }
+
+  private async restoreClean({ member }: Twin, why: string): Promise<void> {
+    this.seen.cleanRestores += 1;
+    this.complain(await this.restoreInto(member), `restored before ${why}`);
+  }
+
+  private async compareClean(twin: Twin, why: string): Promise<void> {
+    this.seen.cleanComparisons += 1;
+    this.complain(await this.compareWith(twin), `compared before ${why}`);
+  }
+
+  private restoreInto(member: Member): Promise<ComparisonResult> {
+    this.restores += 1;
+    const { snapshot, store } = this;
+    return restore(
+      {
+        ...{ restoreId: `verdict-${this.restores}`, snapshot, store, members: [member], verify: 'report' },
+        ...{ overwrite: false, safetySnapshot: false, expiry: 'absolute', createdBy: 'proof' },
+      },
+      testContext(),
+    );
+  }
+
+  private compareWith({ member }: Twin): Promise<ComparisonResult> {
+    const context = testContext();
+    return compare(comparableSnapshot(this.snapshot), comparableMembers([member], context), context);
+  }
+
+  private complain({ verdict, members }: ComparisonResult, when: string): void {
+    if (verdict === 'identical' || verdict === 'equivalent') return;
+    const differences = Object.values(members).flatMap((member) => member.differences);
+    this.seen.falseAlarms.push(`${this.kind.driver}, ${when}: ${verdict} ${said(differences)}`);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.resources.disposeAsync();
+  }
+}
+
+function judged(drift: Drift, named: readonly MemberDifference[]): Outcome['verdict'] {
+  if (drift.harmless) return named.length === 0 ? 'quiet' : 'false alarm';
+  // What is said not to show and does: then the docs are wrong.
+  if (drift.unseen !== undefined) return named.length === 0 ? 'unseen' : 'misnamed';
+  if (named.length === 0) return 'missed';
+  const objects = named.map(({ object }) => object);
+  const all = drift.objects.every((expected) => objects.some((object) => isAt(expected, object)));
+  const others = objects.filter((object) => !isExpected(drift, object) && !drift.besides?.test(object));
+  return all && others.length === 0 ? 'caught' : 'misnamed';
+}
+
+/** Whether an object is one of those that were changed. */
+export function isExpected(drift: Drift, object: string): boolean {
+  return drift.objects.some((expected) => isAt(expected, object));
+}
+
+function isAt(expected: string | RegExp, object: string): boolean {
+  return typeof expected === 'string' ? expected === object : expected.test(object);
+}
+
+export function said(differences: readonly MemberDifference[]): string {
+  return differences
+    .slice(0, 6)
+    .map(({ object, message }) => `[${object}: ${message}]`)
+    .join(' ');
+}
+
+function resultOf(kinds: readonly Kind[], seen: Seen, skipped: readonly string[]): ProofResult {
+  const { outcomes, falseAlarms } = seen;
+  const of = (verdict: Outcome['verdict']): Outcome[] => outcomes.filter((each) => each.verdict === verdict);
+  const wrong = [...of('missed'), ...of('misnamed'), ...of('false alarm')];
+  const tried = outcomes.filter(({ drift }) => !drift.harmless).length;
+  const caught = of('caught').length;
+  const complaints = [
+    ...wrong.map(
+      ({ driver, drift, verdict, named }) => `${driver}, ${drift.name}: ${verdict} ${said(named)}`,
+    ),
+    ...falseAlarms,
+    ...(caught < TO_CATCH * tried ? [`only ${caught} of ${tried} changes were named`] : []),
+  ];
+  const cases = kinds.map(({ driver, missing }): ProofCase => {
+    const own = outcomes.filter((each) => each.driver === driver);
+    const bad = own.filter((each) => wrong.includes(each)).length;
+    const count = (verdict: Outcome['verdict']): number =>
+      own.filter((each) => each.verdict === verdict).length;
+    const outcome =
+      missing === undefined
+        ? `${count('caught')} named, ${count('unseen')} not shown by rule, ${count('quiet')} harmless ones not told`
+        : `left out: ${missing}`;
+    return { name: driver, runs: own.length, failures: bad, outcome };
+  });
+  return {
+    name: 'verdict',
+    runs: outcomes.length,
+    failures: complaints.length,
+    figures: {
+      changes: tried,
+      caught: `${caught} (${tried === 0 ? 0 : Math.floor((1000 * caught) / tried) / 10} %)`,
+      'clean restores': seen.cleanRestores,
+      'clean comparisons': seen.cleanComparisons,
+      'false alarms': falseAlarms.length + of('false alarm').length,
+      ...(skipped.length > 0 ? { 'left out': skipped.length } : {}),
+    },
+    complaints,
+    cases,
+  };
+}
