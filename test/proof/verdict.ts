@@ -66,7 +66,8 @@ export function verdictProof(kinds: readonly Kind[], report?: (seen: Seen) => Pr
           options.say(`${kind.driver}: left out, ${kind.missing}`);
         }
       }
-      if (!options.short && !options.signal.aborted && skipped.length === 0) await report?.(seen);
+      const whole = !options.short && options.only === undefined && !options.signal.aborted;
+      if (whole && skipped.length === 0) await report?.(seen);
       return resultOf(kinds, seen, skipped);
     },
   };
@@ -75,14 +76,19 @@ export function verdictProof(kinds: readonly Kind[], report?: (seen: Seen) => Pr
 async function runKind(kind: Kind, kinds: number, seen: Seen, options: ProofOptions): Promise<void> {
   await using bench = await Bench.start(kind, seen);
   const before = seen.cleanRestores;
-  for (const drift of options.short ? spread(kind.drifts, kind.inShort) : kind.drifts) {
+  for (const drift of chosen(kind, options)) {
     if (options.signal.aborted) return;
     const outcome = await bench.tryDrift(drift);
     seen.outcomes.push(outcome);
     options.say(`${kind.driver}: ${drift.name}: ${outcome.verdict} ${said(outcome.named)}`);
   }
-  const wanted = options.short ? 0 : Math.ceil(CLEAN_RESTORES / kinds);
+  const wanted = options.short || options.only !== undefined ? 0 : Math.ceil(CLEAN_RESTORES / kinds);
   while (!options.signal.aborted && seen.cleanRestores - before < wanted) await bench.restoreOnly();
+}
+
+function chosen({ driver, drifts, inShort }: Kind, { short, only }: ProofOptions): readonly Drift[] {
+  if (only !== undefined) return drifts.filter(({ name }) => `${driver}: ${name}`.includes(only));
+  return short ? spread(drifts, inShort) : drifts;
 }
 
 /** So many of them, evenly over all kinds of changes. */
