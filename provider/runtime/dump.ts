@@ -11,21 +11,6 @@ export const GHOST_LIMIT_BYTES = 256 * 1024 * 1024;
 /** How long a dump may still take once nobody waits for it: it is never killed, as that can take the tree with it. */
 const LAST_MS = 60_000;
 
-/** A folder in memory, where a dump is written at once: on a disk it would make the pause longer. */
-const MAKE_FOLDER = `
-for top in /run /dev/shm; do
-  [ "$(stat -f -c %T -- $top)" = tmpfs ] || continue
-  [ $(($(stat -f -c '%a * %S' -- $top))) -ge "$1" ] || continue
-  mkdir -p -m 700 $top/stasis && mktemp -d $top/stasis/dump-XXXXXXXX && exit 0
-done
-echo 'neither /run nor /dev/shm is memory (tmpfs) with room for the dump' >&2
-exit 1
-`;
-
-export async function makeMemoryFolder(host: Host, sizeBytes: number, signal: AbortSignal): Promise<string> {
-  return (await runScript(host, MAKE_FOLDER, [String(Math.ceil(sizeBytes))], { signal })).trim();
-}
-
 export async function removeFolder(host: Host, folder: string, signal: AbortSignal): Promise<void> {
   await runScript(host, 'rm -rf -- "$1"', [folder], { signal });
 }

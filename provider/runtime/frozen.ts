@@ -17,8 +17,8 @@ export interface FrozenGroupInput {
   readonly group: string;
   /** In memory, on the host: each dump gets a folder below. */
   readonly folder: string;
-  /** What dumps the processes of the group into a folder, which is there. */
-  readonly command: (folder: string) => Promise<readonly string[]>;
+  /** What dumps the processes of the group into a folder, which is there and of this round alone. */
+  readonly command: (folder: string, round: number, signal: AbortSignal) => Promise<readonly string[]>;
 }
 
 export interface GroupEvidence extends HoldEvidence {
@@ -76,7 +76,7 @@ export class FrozenGroup implements AsyncDisposable {
     this.dumps += 1;
     const own = `${this.input.folder}/${this.dumps}`;
     await runScript(this.host, 'mkdir -p -m 700 -- "$1"', [own], { signal });
-    this.pending = await Dump.ready(own, await this.input.command(own), this.host);
+    this.pending = await Dump.ready(own, await this.input.command(own, this.dumps, signal), this.host);
   }
 
   /** A watchdog on the host that thaws when we die; it knows of the dump, which it has to outlast. */
@@ -87,12 +87,23 @@ export class FrozenGroup implements AsyncDisposable {
     this.lease = { armed: await this.host.lease(rescue, ttlMs, { signal }), ttlMs };
   }
 
+  /** A watchdog whose time was over before anything was frozen has taken the dump's folder with it. */
+  private async renewed(leaseMs: number, signal: AbortSignal): Promise<boolean> {
+    if (this.lease?.ttlMs !== leaseMs) return false;
+    const { armed } = this.lease;
+    const renewed = await armed.renew().then(
+      () => true,
+      () => false,
+    );
+    if (!renewed) await this.readyDump(signal);
+    return renewed;
+  }
+
   /** @throws StasisError `runtime.not-frozen` */
   async freeze(leaseMs: number, signal: AbortSignal): Promise<void> {
     if (this.pending === undefined || this.pending.started) await this.readyDump(signal);
     this.leaseMs = leaseMs;
-    if (this.lease?.ttlMs === leaseMs && this.lease.armed.state === 'armed') await this.lease.armed.renew();
-    else await this.arm(leaseMs, signal);
+    if (!(await this.renewed(leaseMs, signal))) await this.arm(leaseMs, signal);
     this.done = false;
     this.held = true;
     this.looks = [await this.freezer.freeze()];

@@ -21,7 +21,7 @@ done
 [ -n "$folder" ] || { echo 'neither /run nor /dev/shm is memory (tmpfs) with room for the dump'; exit 1; }
 echo "$folder"
 cat > /dev/null
-for file in "$folder/criu.pid" "$folder"/*/criu.pid; do
+for file in "$folder/criu.pid" "$folder"/*/criu.pid "$folder"/*/*/criu.pid; do
   n=0
   while [ $n -lt 600 ] && read -r p < "$file" && read -r name < "/proc/$p/comm"; do
     case $name in criu | crun | nsenter | unshare) ;; *) break ;; esac

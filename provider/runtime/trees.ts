@@ -27,19 +27,30 @@ const DROP = `
 btrfs subvolume delete "$1" > /dev/null 2>&1 || rm -rf -- "$1"
 `;
 
-/** What a capture that died has kept beside these: PATH… */
+/** What captures that died have kept beside these: PATH… A capture lives as long as its folder in memory does. */
 const DROP_STALE = `
 for path in "$@"; do
   for copy in "$path".stasis-*; do
     [ -e "$copy" ] || continue
+    owner=\${copy##*.stasis-} owner=\${owner%-*}
+    if [ -e "/run/stasis/$owner" ] || [ -e "/dev/shm/stasis/$owner" ]; then continue; fi
     btrfs subvolume delete "$copy" > /dev/null 2>&1 || rm -rf -- "$copy"
   done
 done
 `;
 
-/** A copy beside one that is there already would go into it: so none may be. */
+/** A copy stays where its capture is killed; by its name the next one knows that nobody wants it any more. */
 export function dropStale(paths: readonly string[], host: Host, signal: AbortSignal): Promise<string> {
-  return runScript(host, DROP_STALE, paths, { signal, timeoutMs: COPY_MS });
+  return runScript(host, DROP_STALE, paths.map(bare), { signal, timeoutMs: COPY_MS });
+}
+
+/** Where the copy of a folder lies: beside it, under a name that no other capture and no other round of it uses. */
+export function besideOf(path: string, memoryFolder: string, round: number): string {
+  return `${bare(path)}.stasis-${memoryFolder.slice(memoryFolder.lastIndexOf('/') + 1)}-${round}`;
+}
+
+function bare(path: string): string {
+  return path.replace(/\/+$/, '');
 }
 
 export function keepTree(tree: TreeCopy, host: Host, signal: AbortSignal): Promise<string> {

@@ -6,7 +6,7 @@ import { FrozenGroup } from '../../runtime/frozen.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import type { Images } from '../../runtime/images/image.ts';
 import { runScript } from '../../runtime/machine.ts';
-import { dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
+import { besideOf, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
 import { fingerprintChanges } from './changes.ts';
 import { type Definition, exportDefinition } from './definition.ts';
 import { fingerprintDefinition } from './fingerprint.ts';
@@ -92,7 +92,7 @@ export class CapturedContainer implements AsyncDisposable {
   /** What is in the container and not in its memory, while it is held. The dump runs beside it. */
   async keep(signal: AbortSignal): Promise<void> {
     const { upper, shm } = this.looked;
-    const changes = { path: upper, from: upper, copy: `${upper}.stasis-${this.frozen.round}` };
+    const changes = { path: upper, from: upper, copy: this.beside(upper) };
     // With the dump, so that it goes with it whoever ends it.
     const shared =
       shm === '' ? undefined : { path: shm, from: shm, copy: `${this.folder}/${this.frozen.round}/shared` };
@@ -101,6 +101,11 @@ export class CapturedContainer implements AsyncDisposable {
       keepTree(changes, this.host, signal),
       ...(shared ? [keepTree(shared, this.host, signal)] : []),
     ]);
+  }
+
+  /** Where the copy of a folder lies that belongs to the last dump. */
+  beside(path: string): string {
+    return besideOf(path, this.folder, this.frozen.round);
   }
 
   /** Where what was kept lies. */

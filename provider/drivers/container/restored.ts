@@ -2,9 +2,10 @@ import type { Context } from '../../core/context.ts';
 import type { Held, RestoreOptions } from '../../core/driver.ts';
 import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
-import { Dump, imagesIn, makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
+import { Dump, imagesIn } from '../../runtime/dump.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
+import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { fingerprintTree } from '../../runtime/trees.ts';
 import { configureCriu, DUMP_OPTIONS, dumpCommand } from './captured.ts';
 import { fingerprintChanges } from './changes.ts';
@@ -44,17 +45,13 @@ export class RestoredContainers implements Held {
   async *fingerprint(): Fingerprint {
     const { host, context, content, containers } = this.parts;
     const { signal } = context;
-    const folder = await makeMemoryFolder(host, 2 * memoryBytes(content), signal);
-    try {
-      const entries: FingerprintEntry[] = [];
-      for (const [index, looked] of containers.entries()) {
-        const name = this.capturedName(looked);
-        entries.push(...(await this.fingerprintOne(name, looked, `${folder}/${index}`)));
-      }
-      yield* sorted([...entries, ...(await this.fingerprintFolders())]);
-    } finally {
-      await removeFolder(host, folder, new AbortController().signal);
+    await using folder = await memoryFolder(host, 2 * memoryBytes(content), signal);
+    const entries: FingerprintEntry[] = [];
+    for (const [index, looked] of containers.entries()) {
+      const name = this.capturedName(looked);
+      entries.push(...(await this.fingerprintOne(name, looked, `${folder.path}/${index}`)));
     }
+    yield* sorted([...entries, ...(await this.fingerprintFolders())]);
   }
 
   /** A target may have another name; what is compared goes by the name in the snapshot. */

@@ -6,9 +6,9 @@ import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
-import { makeMemoryFolder, removeFolder } from '../../runtime/dump.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import { evidenceOfAll } from '../../runtime/frozen.ts';
+import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { dropStale, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
 import { CapturedContainer } from './captured.ts';
 import { type Content, storedImages } from './content.ts';
@@ -70,8 +70,9 @@ export class ContainerSession implements Session {
     await using undo = new AsyncDisposableStack();
     const containers: CapturedContainer[] = [];
     for (const looked of look.containers) {
-      const folder = await makeMemoryFolder(host, dumpBytesOf(looked.facts) + DEFINITION_BYTES, signal);
-      undo.defer(() => removeFolder(host, folder, new AbortController().signal));
+      const { path: folder } = undo.use(
+        await memoryFolder(host, dumpBytesOf(looked.facts) + DEFINITION_BYTES, signal),
+      );
       containers.push(undo.use(await CapturedContainer.open(looked, folder, host, clock, signal)));
     }
     const session = new ContainerSession({ spec, host, context, look, containers });
@@ -85,7 +86,7 @@ export class ContainerSession implements Session {
     const paths = [
       ...look.volumes.map(({ Mountpoint }) => Mountpoint),
       ...containers.map(({ looked }) => looked.upper),
-      ...(spec.files ?? []).map((path) => path.replace(/\/+$/, '')),
+      ...(spec.files ?? []),
     ];
     await dropStale(paths, host, signal);
     await settled(containers.map((container) => container.settle(signal)));
@@ -95,12 +96,10 @@ export class ContainerSession implements Session {
   private async take(signal: AbortSignal): Promise<[]> {
     const { spec, host, look, containers } = this.parts;
     await settled(containers.map(({ frozen }) => frozen.look()));
-    const suffix = `stasis-${look.containers[0]!.facts.processes[0]!.pid}-${containers[0]!.frozen.round}`;
-    const copyOf = (path: string): string => `${path.replace(/\/+$/, '')}.${suffix}`;
     this.folders = [
       ...look.volumes.map(({ Name, Mountpoint }) => ({ name: `/volume/${Name}`, path: Mountpoint })),
       ...(spec.files ?? []).map((path) => ({ name: `/host${path}`, path })),
-    ].map((folder) => ({ ...folder, from: folder.path, copy: copyOf(folder.path) }));
+    ].map((folder) => ({ ...folder, from: folder.path, copy: containers[0]!.beside(folder.path) }));
     await settled([
       ...containers.map(({ frozen }) => frozen.dump(signal)),
       ...containers.map((container) => container.keep(signal)),

@@ -33,12 +33,12 @@ describe('a capture that dies while processes are frozen', () => {
     await lab?.[Symbol.asyncDispose]();
   }, PATIENCE_MS);
 
-  async function childAt(step: string): Promise<ChildProcess> {
+  async function childAt(step: string, spec: object = { pidFile: '/run/tokens.pid' }): Promise<ChildProcess> {
     const ssh = {
       ...{ address: lab.hosts.cloud.address, user: 'root' },
       ...{ privateKeyFile: lab.keyFile, knownHostsFile: lab.knownHostsFile },
     };
-    const argv = [CHILD, JSON.stringify({ pidFile: '/run/tokens.pid' }), JSON.stringify(ssh), step];
+    const argv = [CHILD, JSON.stringify(spec), JSON.stringify(ssh), step];
     const child = spawn(process.execPath, argv, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, LEASE_MS: String(LEASE_MS) },
@@ -90,6 +90,36 @@ describe('a capture that dies while processes are frozen', () => {
       },
       PATIENCE_MS,
     );
+
+  labTest(
+    'what it has copied beside a declared folder is not taken for the next one’s',
+    async () => {
+      const folder = '/srv/declared';
+      const write = (text: string): Promise<string> =>
+        on(cloud, `mkdir -p ${folder} && printf ${text} > ${folder}/file`);
+      await write('first');
+      const spec = { pidFile: '/run/tokens.pid', files: [folder] };
+      const child = await childAt('dumped', spec);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect(await on(cloud, 'ls /srv')).toContain('declared.stasis-');
+      await until(async () => (await on(cloud, 'ls /run/stasis | grep -c dump || true')) === '0');
+      await write('second');
+
+      const context = testContext();
+      await using session = await processDriver.prepare(processDriver.spec.parse(spec), cloud, context);
+      await session.hold!.settle!(context.signal);
+      await session.hold!.freeze(LEASE_MS, context.signal);
+      await session.mark!.take(context.signal);
+      await session.hold!.thaw();
+      expect(await on(cloud, `cat ${folder}.stasis-*/file; ls -R ${folder}.stasis-* | grep -c file`)).toBe(
+        'second1',
+      );
+      await session[Symbol.asyncDispose]();
+      expect(await on(cloud, 'ls /srv | grep declared')).toBe('declared');
+    },
+    PATIENCE_MS,
+  );
 
   labTest(
     'stopped by SIGSTOP, it is thawed when the lease is over, and knows that its cut is torn',

@@ -2,7 +2,15 @@ import type { FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Blobs } from '../../core/store.ts';
 import { runScript } from '../../runtime/machine.ts';
-import { copyTree, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
+import {
+  besideOf,
+  copyTree,
+  dropStale,
+  dropTree,
+  fingerprintTree,
+  keepTree,
+  type TreeCopy,
+} from '../../runtime/trees.ts';
 import type { ProcessContent } from './content.ts';
 import { type MemoryFiles, relative } from './memory-files.ts';
 
@@ -26,36 +34,38 @@ export interface KeptPlaces {
   readonly root: string;
   readonly folders: readonly string[];
   readonly memory: MemoryFiles;
-  /** In memory, for what is copied from memory. */
-  readonly folder: string;
-  /** Of the copies beside the declared folders: what no other copy is called. */
-  readonly suffix: string;
 }
 
-/** The files of a tree as they were at one cut. */
+/** The files of a tree as they were at the last cut. */
 export class KeptFiles {
   private readonly places: KeptPlaces;
   private readonly host: Host;
-  private readonly trees: readonly TreeCopy[];
-  private readonly memory: TreeCopy;
+  private trees: readonly TreeCopy[] = [];
+  private inMemory: TreeCopy | undefined;
 
   constructor(places: KeptPlaces, host: Host) {
     this.places = places;
     this.host = host;
-    const { root, folders, suffix, folder } = places;
-    this.trees = folders.map((path) => ({
-      path,
-      from: `${root}${path}`,
-      copy: `${root}${path.replace(/\/+$/, '')}${suffix}`,
-    }));
-    this.memory = { path: '', from: root, copy: `${folder}/memory` };
   }
 
-  /** What can be done before the freeze. */
-  async prepare(signal: AbortSignal): Promise<void> {
-    const { root, memory } = this.places;
+  /**
+   * What can be done before the freeze: what the last cut kept goes, and so does what a capture that died has left.
+   * `memoryFolder` is the capture's own, with a folder for each round.
+   */
+  async prepare(memoryFolder: string, round: number, signal: AbortSignal): Promise<void> {
+    const { root, folders, memory } = this.places;
+    await this.drop();
+    const trees = folders.map((path) => ({ path, from: `${root}${path}` }));
+    if (trees.length > 0)
+      await dropStale(
+        trees.map(({ from }) => from),
+        this.host,
+        signal,
+      );
+    this.trees = trees.map((tree) => ({ ...tree, copy: besideOf(tree.from, memoryFolder, round) }));
+    this.inMemory = { path: '', from: root, copy: `${memoryFolder}/${round}/memory` };
     if (memory.folders.length === 0) return;
-    await runScript(this.host, MAKE_FOLDERS, [root, this.memory.copy, ...memory.folders], { signal });
+    await runScript(this.host, MAKE_FOLDERS, [root, this.inMemory.copy, ...memory.folders], { signal });
   }
 
   /** Within the freeze; all at once. */
@@ -63,7 +73,7 @@ export class KeptFiles {
     const { root, memory } = this.places;
     const kept = this.trees.map((tree) => keepTree(tree, this.host, signal));
     if (memory.files.length > 0) {
-      const args = [root, this.memory.copy, ...memory.files.map(relative)];
+      const args = [root, this.inMemory!.copy, ...memory.files.map(relative)];
       kept.push(runScript(this.host, KEEP_FILES, args, { signal, timeoutMs: COPY_MS }));
     }
     const failed = (await Promise.allSettled(kept)).find((result) => result.status === 'rejected');
@@ -76,7 +86,7 @@ export class KeptFiles {
       trees.push({ path: tree.path, ...(await copyTree(tree, blobs, this.host, signal)) });
     const { files, folders } = this.places.memory;
     if (folders.length === 0) return { trees };
-    const archive = await copyTree(this.memory, blobs, this.host, signal);
+    const archive = await copyTree(this.inMemory!, blobs, this.host, signal);
     return { trees, memory: { files: [...files], folders: [...folders], ...archive } };
   }
 
@@ -87,13 +97,16 @@ export class KeptFiles {
     if (folders.length === 0) return found;
     // Folders above those are the host's own.
     const named = new Set([...files, ...folders].map((path) => `file${path}`));
-    const memory = await fingerprintTree('', this.memory.copy, this.host, signal);
+    const memory = await fingerprintTree('', this.inMemory!.copy, this.host, signal);
     return [...found, ...memory.filter(({ object }) => named.has(object))];
   }
 
   /** Not cut short by anybody's cancel. Idempotent. */
   async drop(): Promise<void> {
     const { signal } = new AbortController();
-    for (const tree of [...this.trees, this.memory]) await dropTree(tree, this.host, signal);
+    for (const tree of [...this.trees, ...(this.inMemory ? [this.inMemory] : [])])
+      await dropTree(tree, this.host, signal);
+    this.trees = [];
+    this.inMemory = undefined;
   }
 }

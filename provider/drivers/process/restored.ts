@@ -51,7 +51,7 @@ export class RestoredTree implements Held {
     const folder = room.path;
     const root = rootOf(facts.processes[0]!, surroundings);
     const memory = content.memory ?? { folders: [], files: [] };
-    const kept = new KeptFiles({ root, folders: [], memory, folder, suffix: '' }, host);
+    const kept = new KeptFiles({ root, folders: [], memory }, host);
     const view = viewOf(facts, surroundings);
     const watched = watchedBy(
       facts,
@@ -59,7 +59,7 @@ export class RestoredTree implements Held {
     );
     const dump = await Dump.ready(folder, dumpCommand(folder, group, view, watched), host);
     await dump.run(signal);
-    await kept.prepare(signal);
+    await kept.prepare(folder, 1, signal);
     await kept.keep(signal);
     const files = await Promise.all(
       content.trees.map(({ path }, index) =>
