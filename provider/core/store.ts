@@ -147,6 +147,13 @@ export interface Store {
     context: Context,
   ): Promise<SealedSnapshot & { blobs(member: string): BlobReader }>;
   /**
+   * Lays something beside a snapshot, which goes where that is copied to with what refers to it, and is removed with it.
+   * @returns the digest under which it is found. @throws StasisError `store.no-snapshot`
+   */
+  attach(name: string, digest: Digest, attachment: Attachment, context: Context): Promise<Digest>;
+  /** What of this type is attached to a snapshot, newest first. @throws StasisError `store.damaged` */
+  attachments(digest: Digest, artifactType: string): Promise<readonly AttachmentEntry[]>;
+  /**
    * `presence` looks whether every blob is there with its size; `content` hashes everything. No finding: it is whole.
    */
   verify(digest: Digest, depth: 'presence' | 'content', context: Context): Promise<readonly StoreFinding[]>;
@@ -167,6 +174,22 @@ export interface Store {
   /** Waits up to `waitMs`. @throws StasisError `store.busy`, naming the holder. */
   lock(name: string, waitMs: number, context: Context): Promise<StoreLock>;
   readonly records: StoreRecords;
+}
+
+/** Something that is said of a sealed snapshot afterwards, and lies beside it: it changes nothing of the snapshot. */
+export interface Attachment {
+  /** What it is: `application/vnd.stasis.drill.v1`. */
+  readonly artifactType: string;
+  /** Of the content. */
+  readonly mediaType: string;
+  readonly content: Uint8Array;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface AttachmentEntry extends Attachment {
+  readonly digest: Digest;
 }
 
 /** A kind of store, as the registry lists it. */

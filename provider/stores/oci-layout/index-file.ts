@@ -95,6 +95,14 @@ export function entriesOf(snapshot: ListedSnapshot, isNewest: boolean): IndexEnt
   );
 }
 
+/** The entry of what is attached to a snapshot: it has no name, and is found by what its manifest is attached to. */
+export function attachmentEntryOf(
+  { digest, sizeBytes }: Pick<ListedSnapshot, 'digest' | 'sizeBytes'>,
+  artifactType: string,
+): IndexEntry {
+  return readEntry({ mediaType: MANIFEST_TYPE, artifactType, digest, size: sizeBytes });
+}
+
 /** The same entry under another reference name. */
 export function renamed(entry: IndexEntry, tag: string): IndexEntry {
   const raw = entry.raw as { readonly annotations?: Readonly<Record<string, unknown>> };

@@ -2,6 +2,7 @@ import type { Context } from '../../core/context.ts';
 import type { Digest } from '../../core/digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import { decodeSnapshot } from '../oci/manifest.ts';
+import { withoutForsaken } from './attachments.ts';
 import { readBlob } from './blob-files.ts';
 import { withOnly } from './catalog.ts';
 import type { Documents } from './documents.ts';
@@ -36,10 +37,14 @@ export async function removeSnapshots(
     );
     await names.write(name, { ...state.document, lastGeneration });
   }
-  const left = withOnly(index, name, kept);
+  const { index: left, forsaken: attached } = await withoutForsaken(
+    layout,
+    withOnly(index, name, kept),
+    new Set(removed.map(({ digest }) => digest)),
+  );
   await writeIndex(layout, left);
   if (kept.length === 0) await names.remove(name);
-  await collectGarbage(layout, left, forsaken, context);
+  await collectGarbage(layout, left, [...forsaken, ...attached], context);
 }
 
 /** What a damaged manifest needed cannot be told: it is swept later, when its grace is over. */

@@ -4,6 +4,8 @@ import type { Digest } from '../../core/digest.ts';
 import type { StasisError } from '../../core/errors.ts';
 import { isName } from '../../core/reference.ts';
 import type {
+  Attachment,
+  AttachmentEntry,
   BlobReader,
   Draft,
   NameRecord,
@@ -16,6 +18,7 @@ import type {
   StoreVerification,
 } from '../../core/store.ts';
 import { PoolLease } from '../pack/pool.ts';
+import { attach, listAttachments, openAttachment } from './attachments.ts';
 import { listSnapshots, loadSnapshot, snapshotsOf, withSnapshot } from './catalog.ts';
 import { checkFolder } from './check.ts';
 import { withDiskErrors } from './disk-error.ts';
@@ -136,6 +139,28 @@ export class LayoutStore implements Store {
       const { manifest } = loaded;
       const { generation } = manifest;
       return { name, generation, digest, manifest, blobs: (member) => reader.blobs(member) };
+    });
+  }
+
+  attach(name: string, digest: Digest, attachment: Attachment, context: Context): Promise<Digest> {
+    return this.#guard(() =>
+      this.#locked(context, async (index) => {
+        const { snapshots } = await this.#state(name, index);
+        const subject = snapshots.find((snapshot) => snapshot.digest === digest);
+        if (subject === undefined) throw noSnapshot(name, digest);
+        return attach(this.#layout, index, subject, attachment);
+      }),
+    );
+  }
+
+  attachments(digest: Digest, artifactType: string): Promise<readonly AttachmentEntry[]> {
+    return this.#guard(async () => {
+      const index = await readIndex(this.#layout);
+      if (index === undefined) return [];
+      const listed = await listAttachments(this.#layout, index, digest);
+      const wanted = listed.filter(({ blobs }) => blobs.artifactType === artifactType);
+      const opened = await Promise.all(wanted.map((one) => openAttachment(this.#layout, one)));
+      return opened.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
     });
   }
 

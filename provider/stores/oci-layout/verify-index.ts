@@ -97,7 +97,7 @@ export async function verifyEntry(
 }
 
 /** Tools that copy snapshots write the whole index anew, and leave out or rename what they like. */
-function isOfOthers({ raw }: IndexEntry): boolean {
+export function isOfOthers({ raw }: IndexEntry): boolean {
   const keys = Object.keys(raw as object);
   const places = keys.map((key) => FIELDS_OF_OTHERS.indexOf(key));
   return places.every((place, index) => place > (places[index - 1] ?? -1));

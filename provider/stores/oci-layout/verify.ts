@@ -7,6 +7,7 @@ import { formatReference } from '../../core/reference.ts';
 import type { SealedSnapshot, StoreFinding, StoreVerification } from '../../core/store.ts';
 import type { SnapshotBlobs } from '../oci/manifest.ts';
 import { decodeMap } from '../pack/map.ts';
+import { listAttachments, readEntryOf, verifyAttachment } from './attachments.ts';
 import { readBlob } from './blob-files.ts';
 import { type LoadedSnapshot, loadSnapshot } from './catalog.ts';
 import type { Documents } from './documents.ts';
@@ -14,7 +15,13 @@ import { sizeOf } from './durable.ts';
 import type { IndexEntry, LayoutIndex } from './index-file.ts';
 import type { Layout } from './layout.ts';
 import { BlobChecks, type Depth, findingOf } from './verify-blobs.ts';
-import { type Described, verifyEntry, verifyIndexFile, verifyVersionFile } from './verify-index.ts';
+import {
+  type Described,
+  isOfOthers,
+  verifyEntry,
+  verifyIndexFile,
+  verifyVersionFile,
+} from './verify-index.ts';
 
 /** How often a store is looked at again that others changed while we looked. */
 const MAX_LOOKS = 3;
@@ -42,6 +49,8 @@ export async function verifySnapshot(
     if (isThis || entry.digest === undefined || entry.name === found?.loaded.manifest.name)
       findings.push(...(await verifyEntry(layout, entry, isThis ? describedBy(found) : undefined)));
   }
+  for (const attached of index === undefined ? [] : await listAttachments(layout, index, digest))
+    findings.push(...(await verifyAttachment(layout, attached, isOfOthers(attached.entry))));
   return unique(findings);
 }
 
@@ -83,6 +92,12 @@ async function lookAtStore(
   const snapshots: SealedSnapshot[] = [];
   for (const [digest, entries] of byDigest(index)) {
     throwIfAborted(context.signal);
+    const attached = await readEntryOf(layout, entries[0]!);
+    if (attached !== undefined) {
+      for (const entry of entries)
+        findings.push(...(await verifyAttachment(layout, { ...attached, entry }, isOfOthers(entry))));
+      continue;
+    }
     const isOurs = entries.some((entry) => entry.isOurs || entry.generation !== undefined);
     const { found, problems, isForeign } =
       digest === undefined ? NOTHING : await look(layout, digest, entries);

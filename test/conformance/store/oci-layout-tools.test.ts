@@ -123,6 +123,61 @@ describe('tools of others', () => {
     expect((await from.store.verifyAll('content', testContext())).findings).toEqual([]);
   });
 
+  const note = {
+    ...{ artifactType: 'application/vnd.stasis.note.v1', mediaType: 'text/plain' },
+    ...{
+      content: Buffer.from('said afterwards'),
+      createdAt: '2026-11-26T12:00:00.000Z',
+      annotations: { by: 'us' },
+    },
+  };
+
+  testUnless(NO_ORAS)('oras takes what is attached to a snapshot along, and is shown it', async () => {
+    await using from = await fixture();
+    const { path, sealed, folder, store } = from;
+    const digest = await store.attach('shop', sealed.digest, note, testContext());
+    expect(await store.attach('shop', sealed.digest, note, testContext())).toBe(digest);
+    expect((await run(ORAS!, ['discover', '--oci-layout', `${path}:shop`])).stdout).toContain(digest);
+    const copy = (source: string, target: string) =>
+      run(ORAS!, ['cp', '-r', '--from-oci-layout', '--to-oci-layout', source, target]);
+    await copy(`${path}:shop`, `${join(folder, 'b')}:shop`);
+    const there = await expectSame(join(folder, 'b'), 'shop', sealed.digest);
+    expect(await there.attachments(sealed.digest, note.artifactType)).toEqual([{ ...note, digest }]);
+    await copy(`${join(folder, 'b')}:shop`, `${path}:shop`);
+    expect(await store.attachments(sealed.digest, note.artifactType)).toHaveLength(1);
+    expect((await store.verifyAll('content', testContext())).findings).toEqual([]);
+    // It goes with its snapshot, also where another tool has brought both.
+    await there.adopt('shop', OWNER);
+    await there.remove('shop', OWNER, [2], testContext());
+    expect(await there.names('')).toEqual(new Map());
+    expect(await readFile(join(folder, 'b/index.json'), 'utf8')).not.toContain(digest);
+  });
+
+  testUnless(NO_SKOPEO)('skopeo copies a snapshot that something is attached to', async () => {
+    await using from = await fixture();
+    const { path, sealed, folder, store } = from;
+    await store.attach('shop', sealed.digest, note, testContext());
+    await run(SKOPEO!, [
+      'copy',
+      '-q',
+      '--preserve-digests',
+      `oci:${path}:shop`,
+      `oci:${join(folder, 'b')}:shop`,
+    ]);
+    await expectSame(join(folder, 'b'), 'shop', sealed.digest);
+    await run(SKOPEO!, [
+      'copy',
+      '-q',
+      '--preserve-digests',
+      `oci:${join(folder, 'b')}:shop`,
+      `oci:${path}:shop`,
+    ]);
+    expect(await store.attachments(sealed.digest, note.artifactType)).toMatchObject([
+      { content: note.content },
+    ]);
+    expect((await store.verifyAll('content', testContext())).findings).toEqual([]);
+  });
+
   test('zstd reads every pack, and finds in them what was captured', async () => {
     await using from = await fixture();
     const packs: Buffer[] = [];
