@@ -1,5 +1,5 @@
 /**
- * Snapshot and Restore for programs of CDKTF and of CDK Terrain: one source for both, in which `#cdk` stands for the
+ * Snapshot, Restore and Drill for programs of CDKTF and of CDK Terrain: one source for both, in which `#cdk` stands for the
  * library.
  */
 export * as bindings from './bindings/stasis.gen.ts';
@@ -11,7 +11,11 @@ export {
   type MemberKinds,
   type MemberOf,
   type PostgresMember,
+  type Probe,
   type RedisMember,
+  type Signing,
+  StasisDrill as Drill,
+  type StasisDrillConfig as DrillProps,
   StasisProvider,
   type StasisProviderConfig,
   type Store,

@@ -402,6 +402,20 @@ export interface Probe {
   readonly required?: boolean | IResolvable;
 }
 
+/** Who signs the certificate. */
+export interface Signing {
+  /** File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored. */
+  readonly keyFile?: string;
+  /**
+   * Or a command and its arguments that signs for you, such as one of a key management service: it gets what
+   * is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in
+   * base64 (of ECDSA in DER). It needs publicKeyFile.
+   */
+  readonly command?: readonly string[];
+  /** File of the public key in PEM that a command signs for; its signature is checked at once. */
+  readonly publicKeyFile?: string;
+}
+
 const STORE: Attributes = {
   path: { key: 'path' },
 };
@@ -515,6 +529,12 @@ const PROBE: Attributes = {
   expect: { key: 'expect' },
   timeoutMs: { key: 'timeout_ms' },
   required: { key: 'required' },
+};
+
+const SIGNING: Attributes = {
+  keyFile: { key: 'key_file' },
+  command: { key: 'command' },
+  publicKeyFile: { key: 'public_key_file' },
 };
 
 /**
@@ -1024,6 +1044,26 @@ export class RestoredProbeReference extends ComplexObject {
   }
 }
 
+/** Who signs the certificate. As it is known once applied. */
+export class SigningReference extends ComplexObject {
+  /** File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored. */
+  get keyFile(): string {
+    return this.getStringAttribute('key_file');
+  }
+  /**
+   * Or a command and its arguments that signs for you, such as one of a key management service: it gets what
+   * is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in
+   * base64 (of ECDSA in DER). It needs publicKeyFile.
+   */
+  get command(): string[] {
+    return this.getListAttribute('command');
+  }
+  /** File of the public key in PEM that a command signs for; its signature is checked at once. */
+  get publicKeyFile(): string {
+    return this.getStringAttribute('public_key_file');
+  }
+}
+
 /** What was captured, by member. As it is known once applied. */
 export class CapturedMemberReference extends ComplexObject {
   /** The driver that captured it. */
@@ -1152,6 +1192,11 @@ export interface StasisSnapshotConfig extends TerraformMetaArguments {
   readonly maxBlurMs?: number;
   /** Any values; a change of one captures the next generation. */
   readonly triggers?: Readonly<Record<string, string>>;
+  /**
+   * How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is
+   * older, and of a snapshot that was never rehearsed.
+   */
+  readonly maxDrillAge?: string;
   /** How many generations stay; all unless said. Pinned ones always do. */
   readonly keep?: number;
   /**
@@ -1169,6 +1214,7 @@ const STASIS_SNAPSHOT_INPUTS: Attributes = {
   maxPauseMs: { key: 'max_pause_ms' },
   maxBlurMs: { key: 'max_blur_ms' },
   triggers: { key: 'triggers' },
+  maxDrillAge: { key: 'max_drill_age' },
   keep: { key: 'keep' },
   deletionPolicy: { key: 'deletion_policy' },
 };
@@ -1238,6 +1284,13 @@ export class StasisSnapshot extends BoundResource {
   /** Any values; a change of one captures the next generation. */
   get triggers(): Record<string, string> {
     return this.getStringMapAttribute('triggers');
+  }
+  /**
+   * How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is
+   * older, and of a snapshot that was never rehearsed.
+   */
+  get maxDrillAge(): string {
+    return this.getStringAttribute('max_drill_age');
   }
   /** How many generations stay; all unless said. Pinned ones always do. */
   get keep(): number {
@@ -1327,6 +1380,9 @@ export class StasisSnapshot extends BoundResource {
   get triggersInput(): Readonly<Record<string, string>> | undefined {
     return this.inputs.get('triggers') as Readonly<Record<string, string>> | undefined;
   }
+  get maxDrillAgeInput(): string | undefined {
+    return this.inputs.get('maxDrillAge') as string | undefined;
+  }
   get keepInput(): number | undefined {
     return this.inputs.get('keep') as number | undefined;
   }
@@ -1353,6 +1409,9 @@ export class StasisSnapshot extends BoundResource {
   }
   set triggers(value: Readonly<Record<string, string>> | undefined) {
     this.inputs.set('triggers', value);
+  }
+  set maxDrillAge(value: string | undefined) {
+    this.inputs.set('maxDrillAge', value);
   }
   set keep(value: number | undefined) {
     this.inputs.set('keep', value);
@@ -1576,6 +1635,236 @@ export class StasisRestore extends BoundResource {
   }
 }
 
+/** What a StasisDrill is given. */
+export interface StasisDrillConfig extends TerraformMetaArguments {
+  /**
+   * Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. Another
+   * one than was rehearsed is rehearsed too.
+   */
+  readonly snapshot: string;
+  /**
+   * A scratch target for every member of the snapshot, by the same name and with the same driver. It has to
+   * be empty, and is empty again afterwards.
+   */
+  readonly members: Readonly<Record<string, Member>>;
+  /** Where snapshots live. */
+  readonly store?: Store;
+  /** Who signs the certificate. */
+  readonly sign: Signing;
+  /**
+   * The least verdict with which the drill has passed; below it the certificate says so, and the apply fails.
+   * "report" accepts any. equivalent unless said. One of `identical`, `equivalent`, `report`.
+   */
+  readonly verify?: Verification | IResolvable;
+  /**
+   * How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the
+   * apply does it.
+   */
+  readonly maxAge?: string;
+  /**
+   * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a
+   * comment. It is written when a restore ran, also one that was rolled back because it drifted, and when
+   * another file is named; removing the resource leaves it.
+   */
+  readonly report?: string;
+  /** Any values; a change of one rehearses again. */
+  readonly triggers?: Readonly<Record<string, string>>;
+}
+
+const STASIS_DRILL_INPUTS: Attributes = {
+  snapshot: { key: 'snapshot', required: true },
+  members: { key: 'members', required: true, inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
+  store: { key: 'store', inner: { nesting: 'single', attributes: STORE } },
+  sign: { key: 'sign', required: true, inner: { nesting: 'single', attributes: SIGNING } },
+  verify: { key: 'verify' },
+  maxAge: { key: 'max_age' },
+  report: { key: 'report' },
+  triggers: { key: 'triggers' },
+};
+
+const STASIS_DRILL: BoundType = { terraformType: 'stasis_drill', inputs: STASIS_DRILL_INPUTS };
+
+/**
+ * Rehearses the restore of a snapshot into scratch targets: loads, asks, compares and measures everything,
+ * takes it down again, and leaves a signed certificate beside the snapshot. Removing it removes no
+ * certificate. `stasis_drill` in Terraform.
+ */
+export class StasisDrill extends BoundResource {
+  static readonly tfResourceType = 'stasis_drill';
+
+  /** Imports what is there already into this construct when the program is applied. */
+  static generateConfigForImport(
+    scope: Construct,
+    importToId: string,
+    importFromId: string,
+    provider?: TerraformProvider,
+  ): ImportableResource {
+    return new ImportableResource(scope, importToId, {
+      terraformResourceType: StasisDrill.tfResourceType,
+      importId: importFromId,
+      provider,
+    });
+  }
+
+  constructor(scope: Construct, id: string, config: StasisDrillConfig) {
+    super(scope, id, STASIS_DRILL, SOURCE, config);
+  }
+
+  /** The identity of the resource, which an import takes. */
+  get id(): string {
+    return this.getStringAttribute('id');
+  }
+  /**
+   * Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. Another
+   * one than was rehearsed is rehearsed too.
+   */
+  get snapshot(): string {
+    return this.getStringAttribute('snapshot');
+  }
+  /**
+   * A scratch target for every member of the snapshot, by the same name and with the same driver. It has to
+   * be empty, and is empty again afterwards.
+   */
+  get members(): ReferenceMap<MemberReference> {
+    return new ReferenceMap(this, 'members', MemberReference);
+  }
+  /** Where snapshots live. */
+  get store(): StoreReference {
+    return new StoreReference(this, 'store', false);
+  }
+  /** Who signs the certificate. */
+  get sign(): SigningReference {
+    return new SigningReference(this, 'sign', false);
+  }
+  /**
+   * The least verdict with which the drill has passed; below it the certificate says so, and the apply fails.
+   * "report" accepts any. equivalent unless said. One of `identical`, `equivalent`, `report`.
+   */
+  get verify(): string {
+    return this.getStringAttribute('verify');
+  }
+  /**
+   * How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the
+   * apply does it.
+   */
+  get maxAge(): string {
+    return this.getStringAttribute('max_age');
+  }
+  /**
+   * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a
+   * comment. It is written when a restore ran, also one that was rolled back because it drifted, and when
+   * another file is named; removing the resource leaves it.
+   */
+  get report(): string {
+    return this.getStringAttribute('report');
+  }
+  /** Any values; a change of one rehearses again. */
+  get triggers(): Record<string, string> {
+    return this.getStringMapAttribute('triggers');
+  }
+  /** Exactly the snapshot that was rehearsed: name@sha256:…. */
+  get reference(): string {
+    return this.getStringAttribute('reference');
+  }
+  /**
+   * identical (bytes), equivalent (all that counts is equal), drifted (something that counts differs) or
+   * unverified: that of the worst member. One of `identical`, `equivalent`, `drifted`, `unverified`.
+   */
+  get verdict(): string {
+    return this.getStringAttribute('verdict');
+  }
+  /** Whether the verdict is at least what verify asks for. */
+  get passed(): IResolvable {
+    return this.getBooleanAttribute('passed');
+  }
+  /** When it ended, ISO 8601. */
+  get drilledAt(): string {
+    return this.getStringAttribute('drilled_at');
+  }
+  /**
+   * How long a restore of it takes, in milliseconds: until all was loaded and compared, without the release.
+   */
+  get restoreMs(): number {
+    return this.getNumberAttribute('restore_ms');
+  }
+  /** How long it took to take everything down again, in milliseconds. */
+  get teardownMs(): number {
+    return this.getNumberAttribute('teardown_ms');
+  }
+  /** What differs, up to 200 a member. */
+  get differences(): ReferenceList<DifferenceReference> {
+    return new ReferenceList(this, 'differences', DifferenceReference);
+  }
+  /** The verdict by member. */
+  get results(): ReferenceMap<RestoredMemberReference> {
+    return new ReferenceMap(this, 'results', RestoredMemberReference);
+  }
+  /** What became of each probe of the snapshot, asked again before the release, by its name. */
+  get probeResults(): ReferenceMap<RestoredProbeReference> {
+    return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
+  }
+  /** The certificate: an in-toto statement in a DSSE envelope, as JSON. */
+  get certificate(): string {
+    return this.getStringAttribute('certificate');
+  }
+  /** The digest of the OCI artifact with the certificate, which refers to the snapshot. */
+  get certificateDigest(): string {
+    return this.getStringAttribute('certificate_digest');
+  }
+  /** Who signed it: the SHA-256 of the public key (SubjectPublicKeyInfo). */
+  get keyId(): string {
+    return this.getStringAttribute('key_id');
+  }
+  get snapshotInput(): string | undefined {
+    return this.inputs.get('snapshot') as string | undefined;
+  }
+  get membersInput(): Readonly<Record<string, Member>> | undefined {
+    return this.inputs.get('members') as Readonly<Record<string, Member>> | undefined;
+  }
+  get storeInput(): Store | undefined {
+    return this.inputs.get('store') as Store | undefined;
+  }
+  get signInput(): Signing | undefined {
+    return this.inputs.get('sign') as Signing | undefined;
+  }
+  get verifyInput(): Verification | IResolvable | undefined {
+    return this.inputs.get('verify') as Verification | IResolvable | undefined;
+  }
+  get maxAgeInput(): string | undefined {
+    return this.inputs.get('maxAge') as string | undefined;
+  }
+  get reportInput(): string | undefined {
+    return this.inputs.get('report') as string | undefined;
+  }
+  get triggersInput(): Readonly<Record<string, string>> | undefined {
+    return this.inputs.get('triggers') as Readonly<Record<string, string>> | undefined;
+  }
+  set snapshot(value: string) {
+    this.inputs.set('snapshot', value);
+  }
+  set members(value: Readonly<Record<string, Member>>) {
+    this.inputs.set('members', value);
+  }
+  set store(value: Store | undefined) {
+    this.inputs.set('store', value);
+  }
+  set sign(value: Signing) {
+    this.inputs.set('sign', value);
+  }
+  set verify(value: Verification | IResolvable | undefined) {
+    this.inputs.set('verify', value);
+  }
+  set maxAge(value: string | undefined) {
+    this.inputs.set('maxAge', value);
+  }
+  set report(value: string | undefined) {
+    this.inputs.set('report', value);
+  }
+  set triggers(value: Readonly<Record<string, string>> | undefined) {
+    this.inputs.set('triggers', value);
+  }
+}
+
 /** What a DataStasisSnapshot is given. */
 export interface DataStasisSnapshotConfig extends TerraformMetaArguments {
   /** name for the newest, name:generation, or name@sha256:…. */
@@ -1662,6 +1951,17 @@ export class DataStasisSnapshot extends BoundDataSource {
   /** What was captured, by member. */
   get members(): ReferenceMap<CapturedMemberReference> {
     return new ReferenceMap(this, 'members', CapturedMemberReference);
+  }
+  /** When it was last rehearsed, ISO 8601, as its newest certificate says; empty if never. */
+  get drilledAt(): string {
+    return this.getStringAttribute('drilled_at');
+  }
+  /**
+   * What that found: identical, equivalent, drifted or unverified; empty if never. Whose word it is "stasis
+   * verify-drill" tells.
+   */
+  get drillVerdict(): string {
+    return this.getStringAttribute('drill_verdict');
   }
   get snapshotInput(): string | undefined {
     return this.inputs.get('snapshot') as string | undefined;

@@ -36,7 +36,7 @@ export interface RestoreResult extends ComparisonResult {
 }
 
 /** Rolling back drops databases and deletes folders; a busy machine takes its time. */
-const ROLL_BACK_MS = 120_000;
+export const ROLL_BACK_MS = 120_000;
 /** How long another restore into the same target is waited for. */
 const LOCK_WAIT_MS = 2_000;
 /** The safety snapshot may pause a target that is about to be replaced for this long. */
@@ -50,9 +50,7 @@ const SAFETY_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 60_000 };
  */
 export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
   const startNs = context.clock.nowNs();
-  await using locks = new AsyncDisposableStack();
-  for (const key of request.members.map(lockName).sort())
-    locks.use(await request.store.lock(key, LOCK_WAIT_MS, context));
+  await using _locks = await lockTargets(request, context);
   context.progress({ step: 'plan' });
   await sweepJournals(request.store, request.members, context);
   const planned = await planRestore(request, context);
@@ -70,12 +68,20 @@ export async function restore(request: RestoreRequest, context: Context): Promis
   return { ...result, members: filled, restoreMs: nsToMs(context.clock.nowNs() - startNs), safetyReference };
 }
 
+/** Until the stack that it returns is disposed of, no other restore works on these targets. */
+export async function lockTargets(request: RestoreRequest, context: Context): Promise<AsyncDisposableStack> {
+  await using locks = new AsyncDisposableStack();
+  for (const key of request.members.map(lockName).sort())
+    locks.use(await request.store.lock(key, LOCK_WAIT_MS, context));
+  return locks.move();
+}
+
 function lockName(member: Member): string {
   return `target:${member.driver.endpoint(member.spec)}`;
 }
 
 /** Hashes everything first: what rots in the store must not be found in the middle of a restore. */
-async function insistOnWholeness(request: RestoreRequest, context: Context): Promise<void> {
+export async function insistOnWholeness(request: RestoreRequest, context: Context): Promise<void> {
   context.progress({ step: 'verify' });
   const [finding] = await request.store.verify(request.snapshot.digest, 'content', context);
   if (finding === undefined) return;
@@ -113,7 +119,7 @@ async function keepSafe(
   return `${sealed.name}@${sealed.digest}`;
 }
 
-interface Loaded {
+export interface Loaded {
   readonly member: Member;
   readonly held: Held;
   readonly verdict: MemberRestore;
@@ -129,9 +135,7 @@ async function fill(
   const held = new AsyncDisposableStack();
   let members: Record<string, MemberRestore>;
   try {
-    const loaded = await allSettledOrThrow(request.members, context.signal, (member, signal) =>
-      load(request, member, done.includes(member), journal, held, { ...context, signal }),
-    );
+    const loaded = await loadAll(request, done, journal, held, context);
     members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
     insistOnSameness(members, request.verify);
     throwIfAborted(context.signal);
@@ -144,6 +148,19 @@ async function fill(
   await held.disposeAsync();
   await journal.close();
   return members;
+}
+
+/** Loads and compares all members at once; what was loaded is on the stack, whatever becomes of the others. */
+export function loadAll(
+  request: RestoreRequest,
+  done: readonly Member[],
+  journal: Journal,
+  held: AsyncDisposableStack,
+  context: Context,
+): Promise<Loaded[]> {
+  return allSettledOrThrow(request.members, context.signal, (member, signal) =>
+    load(request, member, done.includes(member), journal, held, { ...context, signal }),
+  );
 }
 
 /** The journal stays where rolling back fails: the next restore into these targets undoes what is left. */

@@ -54,6 +54,23 @@ export const RESTORE_EXAMPLES: readonly Example[] = [
   },
 ];
 
+export const DRILL_EXAMPLES: readonly Example[] = [
+  {
+    title: 'The shop, rehearsed once a month',
+    inputs: {
+      snapshot: 'shop',
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@scratch.internal:5432/orders' } },
+        sessions: { redis: { url: 'redis://:secret@scratch.internal:6379' } },
+        receipts: { files: { path: '/srv/scratch/receipts' } },
+      },
+      store: { path: './snapshots' },
+      sign: { keyFile: '/etc/stasis/drill.pem' },
+      maxAge: '30d',
+    },
+  },
+];
+
 export const GET_SNAPSHOT_EXAMPLES: readonly Example[] = [
   { title: 'The newest snapshot of the shop', inputs: { snapshot: 'shop', store: { path: './snapshots' } } },
 ];

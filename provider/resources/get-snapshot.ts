@@ -4,6 +4,7 @@ import { StasisError } from '../core/errors.ts';
 import { formatReference, isName } from '../core/reference.ts';
 import type { FunctionDefinition, Values } from '../core/resource.ts';
 import type { Store } from '../core/store.ts';
+import { certificatesOf } from './drill-certificates.ts';
 import { GET_SNAPSHOT_EXAMPLES, GET_SNAPSHOTS_EXAMPLES } from './examples.ts';
 import { resolveSnapshot } from './lookup.ts';
 import type { Defaults, Services } from './services.ts';
@@ -20,12 +21,26 @@ export function getSnapshotDefinition(services: Services, defaults: Defaults): F
       snapshot: z.string().describe('name for the newest, name:generation, or name@sha256:….'),
       store: storeSchema(services.storeTypes).optional(),
     }),
-    outputs: FOUND_OUTPUTS,
+    outputs: FOUND_OUTPUTS.extend({
+      drilledAt: z
+        .string()
+        .describe('When it was last rehearsed, ISO 8601, as its newest certificate says; empty if never.'),
+      drillVerdict: z
+        .string()
+        .describe(
+          'What that found: identical, equivalent, drifted or unverified; empty if never. Whose word it is "stasis verify-drill" tells.',
+        ),
+    }),
     examples: GET_SNAPSHOT_EXAMPLES,
     async call(inputs: Values, context: Context): Promise<Values> {
       const store = await openStore(services, defaults, inputs.store, context);
       const found = await resolveSnapshot(store, String(inputs.snapshot));
-      return foundOutputs(await store.open(found.name, found.digest, context));
+      const [newest] = await certificatesOf(store, found.digest, context);
+      return {
+        ...foundOutputs(await store.open(found.name, found.digest, context)),
+        drilledAt: newest?.facts.finishedAt ?? '',
+        drillVerdict: newest?.facts.verdict ?? '',
+      };
     },
   };
 }

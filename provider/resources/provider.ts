@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ProviderDefinition, Values } from '../core/resource.ts';
 import { problemsOf } from '../core/schema.ts';
 import { applicationDefinition } from './application.ts';
+import { drillDefinition } from './drill.ts';
 import { getSnapshotDefinition, getSnapshotsDefinition } from './get-snapshot.ts';
 import { restoreDefinition } from './restore.ts';
 import { type Defaults, type Services, withHosts } from './services.ts';
@@ -45,7 +46,7 @@ export function makeProvider(services: Services): ProviderDefinition {
       const snapshot = snapshotDefinition(known, defaults);
       const restore = restoreDefinition(known, defaults);
       return {
-        resources: [snapshot, restore],
+        resources: [snapshot, restore, drillDefinition(known, defaults)],
         components: [applicationDefinition(snapshot, restore)],
         functions: [getSnapshotDefinition(services, defaults), getSnapshotsDefinition(services, defaults)],
       };

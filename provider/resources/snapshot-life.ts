@@ -1,8 +1,10 @@
 import type { Context } from '../core/context.ts';
-import { StasisError } from '../core/errors.ts';
+import { parseDuration } from '../core/duration.ts';
+import { StasisError, toStasisError } from '../core/errors.ts';
 import { parseReference } from '../core/reference.ts';
-import type { ResourceState } from '../core/resource.ts';
+import type { ResourceState, Values } from '../core/resource.ts';
 import type { NameRecord } from '../core/store.ts';
+import { drillProblem } from './drill-certificates.ts';
 import { openAt, resolveReference, storeOf } from './lookup.ts';
 import type { Defaults, Services } from './services.ts';
 import { snapshotOutputs } from './snapshot-outputs.ts';
@@ -25,6 +27,28 @@ export async function readSnapshot(
     state: prior,
     problems: [...(messages.length > 0 ? [damaged(prior, messages)] : []), ...shared(prior, record)],
   };
+}
+
+/** Whether it was rehearsed of late, where the user asks for that. Only the store is looked at. */
+export async function drillProblems(
+  services: Services,
+  prior: ResourceState,
+  inputs: Values,
+  context: Context,
+): Promise<StasisError[]> {
+  const maxAgeMs = typeof inputs.maxDrillAge === 'string' ? parseDuration(inputs.maxDrillAge) : undefined;
+  if (maxAgeMs === undefined) return [];
+  try {
+    const { store } = await storeOf(services, prior, context);
+    const reference = String(prior.outputs.reference);
+    const { digest } = parseReference(reference);
+    const problem = await drillProblem(store, { reference, digest: digest! }, maxAgeMs, context);
+    return problem === undefined ? [] : [problem];
+  } catch (error) {
+    // That the store cannot be read is told by the refresh.
+    const { code, message, hint } = toStasisError(error);
+    return [new StasisError(code, message, { hint, at: ['maxDrillAge'], severity: 'warning' })];
+  }
 }
 
 /**

@@ -18,13 +18,14 @@ import { problemsOf } from '../core/schema.ts';
 import type { Store } from '../core/store.ts';
 import { CreatedNames } from './created-names.ts';
 import { sameness } from './difference.ts';
+import { AGE } from './drill-age.ts';
 import { SNAPSHOT_EXAMPLES } from './examples.ts';
 import { storeOf } from './lookup.ts';
 import { actsAgain, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
 import { asOwner, ownedByAnother, ownerOf } from './ownership.ts';
 import { PROBES_INPUT, probeProblems, probesOf } from './probes.ts';
 import type { Defaults, Services } from './services.ts';
-import { importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
+import { drillProblems, importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
 import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
 import { atStore, formatId, locateStore, openStore, parseId, storeSchema } from './stores.ts';
 
@@ -76,6 +77,9 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
       .record(z.string(), z.string())
       .optional()
       .describe('Any values; a change of one captures the next generation.'),
+    maxDrillAge: AGE.optional().describe(
+      'How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.',
+    ),
     keep: z
       .number()
       .int()
@@ -146,6 +150,7 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
     estimate = checked.estimate;
   }
   const kept = prior && !replaced && again === 'no';
+  if (kept) problems.push(...(await drillProblems(services, prior, inputs, context)));
   return {
     action:
       prior === undefined

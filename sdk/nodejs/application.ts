@@ -134,6 +134,7 @@ export class Application extends pulumi.ComponentResource {
             resourceInputs["deletionPolicy"] = args ? args.deletionPolicy : undefined;
             resourceInputs["keep"] = args ? args.keep : undefined;
             resourceInputs["maxBlurMs"] = args ? args.maxBlurMs : undefined;
+            resourceInputs["maxDrillAge"] = args ? args.maxDrillAge : undefined;
             resourceInputs["maxPauseMs"] = args ? args.maxPauseMs : undefined;
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
             resourceInputs["name"] = args ? args.name : undefined;
@@ -185,6 +186,10 @@ export interface ApplicationArgs {
      * How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
      */
     maxBlurMs?: pulumi.Input<number>;
+    /**
+     * How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+     */
+    maxDrillAge?: pulumi.Input<string>;
     /**
      * How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
      */

@@ -63,6 +63,14 @@ export interface GetSnapshotResult {
      */
     readonly digest: string;
     /**
+     * What that found: identical, equivalent, drifted or unverified; empty if never. Whose word it is "stasis verify-drill" tells.
+     */
+    readonly drillVerdict: string;
+    /**
+     * When it was last rehearsed, ISO 8601, as its newest certificate says; empty if never.
+     */
+    readonly drilledAt: string;
+    /**
      * Its number among the snapshots of this name, from 1.
      */
     readonly generation: number;

@@ -10,6 +10,11 @@ export type Application = import("./application").Application;
 export const Application: typeof import("./application").Application = null as any;
 utilities.lazyLoad(exports, ["Application"], () => require("./application"));
 
+export { DrillArgs } from "./drill";
+export type Drill = import("./drill").Drill;
+export const Drill: typeof import("./drill").Drill = null as any;
+utilities.lazyLoad(exports, ["Drill"], () => require("./drill"));
+
 export { GetSnapshotArgs, GetSnapshotResult, GetSnapshotOutputArgs } from "./getSnapshot";
 export const getSnapshot: typeof import("./getSnapshot").getSnapshot = null as any;
 export const getSnapshotOutput: typeof import("./getSnapshot").getSnapshotOutput = null as any;
@@ -54,6 +59,8 @@ const _module = {
         switch (type) {
             case "stasis:index:Application":
                 return new Application(name, <any>undefined, { urn })
+            case "stasis:index:Drill":
+                return new Drill(name, <any>undefined, { urn })
             case "stasis:index:Restore":
                 return new Restore(name, <any>undefined, { urn })
             case "stasis:index:Snapshot":

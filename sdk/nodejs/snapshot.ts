@@ -129,6 +129,10 @@ export class Snapshot extends pulumi.CustomResource {
      */
     public readonly maxBlurMs!: pulumi.Output<number | undefined>;
     /**
+     * How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+     */
+    public readonly maxDrillAge!: pulumi.Output<string | undefined>;
+    /**
      * How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
      */
     public readonly maxPauseMs!: pulumi.Output<number | undefined>;
@@ -202,6 +206,7 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["deletionPolicy"] = args ? args.deletionPolicy : undefined;
             resourceInputs["keep"] = args ? args.keep : undefined;
             resourceInputs["maxBlurMs"] = args ? args.maxBlurMs : undefined;
+            resourceInputs["maxDrillAge"] = args ? args.maxDrillAge : undefined;
             resourceInputs["maxPauseMs"] = args ? args.maxPauseMs : undefined;
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
             resourceInputs["name"] = args ? args.name : undefined;
@@ -232,6 +237,7 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["generation"] = undefined /*out*/;
             resourceInputs["keep"] = undefined /*out*/;
             resourceInputs["maxBlurMs"] = undefined /*out*/;
+            resourceInputs["maxDrillAge"] = undefined /*out*/;
             resourceInputs["maxPauseMs"] = undefined /*out*/;
             resourceInputs["members"] = undefined /*out*/;
             resourceInputs["name"] = undefined /*out*/;
@@ -268,6 +274,10 @@ export interface SnapshotArgs {
      * How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
      */
     maxBlurMs?: pulumi.Input<number>;
+    /**
+     * How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+     */
+    maxDrillAge?: pulumi.Input<string>;
     /**
      * How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
      */

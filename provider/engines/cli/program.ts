@@ -3,6 +3,7 @@ import { REPORT_FORMATS } from '../../report/formats.ts';
 import { capture } from './commands/capture.ts';
 import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
+import { drill, verifyDrill } from './commands/drill.ts';
 import { INSTALLABLE, install } from './commands/install.ts';
 import { list, show } from './commands/look.ts';
 import { pin, unpin } from './commands/pins.ts';
@@ -73,6 +74,25 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
     )
     .action((reference: string | undefined, options: RestoreOptions, command: Command) =>
       perform(command, (it) => restore(it, reference, options)),
+    );
+  program
+    .command('drill')
+    .description('rehearse a restore into scratch targets, take it down again, and certify what it found')
+    .argument('[reference]', 'the snapshot, unless the file says')
+    .requiredOption('-f, --file <file>', 'inputs of the Drill, or - for standard input')
+    .option('--key <file>', 'the private key that signs, as the input "sign" says')
+    .option('--report <file>', 'where to write a report of it, .html, .json or .md')
+    .action((reference: string | undefined, options: Parameters<typeof drill>[2], command: Command) =>
+      perform(command, (it) => drill(it, reference, options)),
+    );
+  program
+    .command('verify-drill')
+    .description('say which drills of a snapshot a key has signed for, and whether the newest has passed')
+    .argument('<reference>')
+    .requiredOption('--key <file>', 'the public key')
+    .option('--max-age <age>', 'how old the drill may be: 30d, 12h')
+    .action((reference: string, options: Parameters<typeof verifyDrill>[2], command: Command) =>
+      perform(command, (it) => verifyDrill(it, reference, options)),
     );
   program
     .command('plan')

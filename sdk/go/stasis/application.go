@@ -153,6 +153,8 @@ type applicationArgs struct {
 	Keep *int `pulumi:"keep"`
 	// How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
 	MaxBlurMs *float64 `pulumi:"maxBlurMs"`
+	// How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+	MaxDrillAge *string `pulumi:"maxDrillAge"`
 	// How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
 	MaxPauseMs *int `pulumi:"maxPauseMs"`
 	// The stateful parts of the application, by name, each with one driver.
@@ -177,6 +179,8 @@ type ApplicationArgs struct {
 	Keep pulumi.IntPtrInput
 	// How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
 	MaxBlurMs pulumi.Float64PtrInput
+	// How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+	MaxDrillAge pulumi.StringPtrInput
 	// How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
 	MaxPauseMs pulumi.IntPtrInput
 	// The stateful parts of the application, by name, each with one driver.

@@ -65,6 +65,10 @@ type LookupSnapshotResult struct {
 	CutAt string `pulumi:"cutAt"`
 	// The digest of its manifest.
 	Digest string `pulumi:"digest"`
+	// What that found: identical, equivalent, drifted or unverified; empty if never. Whose word it is "stasis verify-drill" tells.
+	DrillVerdict string `pulumi:"drillVerdict"`
+	// When it was last rehearsed, ISO 8601, as its newest certificate says; empty if never.
+	DrilledAt string `pulumi:"drilledAt"`
 	// Its number among the snapshots of this name, from 1.
 	Generation int `pulumi:"generation"`
 	// What was captured, by member.
@@ -142,6 +146,16 @@ func (o LookupSnapshotResultOutput) CutAt() pulumi.StringOutput {
 // The digest of its manifest.
 func (o LookupSnapshotResultOutput) Digest() pulumi.StringOutput {
 	return o.ApplyT(func(v LookupSnapshotResult) string { return v.Digest }).(pulumi.StringOutput)
+}
+
+// What that found: identical, equivalent, drifted or unverified; empty if never. Whose word it is "stasis verify-drill" tells.
+func (o LookupSnapshotResultOutput) DrillVerdict() pulumi.StringOutput {
+	return o.ApplyT(func(v LookupSnapshotResult) string { return v.DrillVerdict }).(pulumi.StringOutput)
+}
+
+// When it was last rehearsed, ISO 8601, as its newest certificate says; empty if never.
+func (o LookupSnapshotResultOutput) DrilledAt() pulumi.StringOutput {
+	return o.ApplyT(func(v LookupSnapshotResult) string { return v.DrilledAt }).(pulumi.StringOutput)
 }
 
 // Its number among the snapshots of this name, from 1.

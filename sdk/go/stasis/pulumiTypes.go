@@ -2719,6 +2719,130 @@ func (o RestoredProbeMapOutput) MapIndex(k pulumi.StringInput) RestoredProbeOutp
 	}).(RestoredProbeOutput)
 }
 
+type Signing struct {
+	// Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+	Command []string `pulumi:"command"`
+	// File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+	KeyFile *string `pulumi:"keyFile"`
+	// File of the public key in PEM that a command signs for; its signature is checked at once.
+	PublicKeyFile *string `pulumi:"publicKeyFile"`
+}
+
+// SigningInput is an input type that accepts SigningArgs and SigningOutput values.
+// You can construct a concrete instance of `SigningInput` via:
+//
+//	SigningArgs{...}
+type SigningInput interface {
+	pulumi.Input
+
+	ToSigningOutput() SigningOutput
+	ToSigningOutputWithContext(context.Context) SigningOutput
+}
+
+type SigningArgs struct {
+	// Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+	Command pulumi.StringArrayInput `pulumi:"command"`
+	// File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+	KeyFile pulumi.StringPtrInput `pulumi:"keyFile"`
+	// File of the public key in PEM that a command signs for; its signature is checked at once.
+	PublicKeyFile pulumi.StringPtrInput `pulumi:"publicKeyFile"`
+}
+
+func (SigningArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*Signing)(nil)).Elem()
+}
+
+func (i SigningArgs) ToSigningOutput() SigningOutput {
+	return i.ToSigningOutputWithContext(context.Background())
+}
+
+func (i SigningArgs) ToSigningOutputWithContext(ctx context.Context) SigningOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(SigningOutput)
+}
+
+type SigningOutput struct{ *pulumi.OutputState }
+
+func (SigningOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Signing)(nil)).Elem()
+}
+
+func (o SigningOutput) ToSigningOutput() SigningOutput {
+	return o
+}
+
+func (o SigningOutput) ToSigningOutputWithContext(ctx context.Context) SigningOutput {
+	return o
+}
+
+// Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+func (o SigningOutput) Command() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v Signing) []string { return v.Command }).(pulumi.StringArrayOutput)
+}
+
+// File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+func (o SigningOutput) KeyFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Signing) *string { return v.KeyFile }).(pulumi.StringPtrOutput)
+}
+
+// File of the public key in PEM that a command signs for; its signature is checked at once.
+func (o SigningOutput) PublicKeyFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Signing) *string { return v.PublicKeyFile }).(pulumi.StringPtrOutput)
+}
+
+type SigningPtrOutput struct{ *pulumi.OutputState }
+
+func (SigningPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**Signing)(nil)).Elem()
+}
+
+func (o SigningPtrOutput) ToSigningPtrOutput() SigningPtrOutput {
+	return o
+}
+
+func (o SigningPtrOutput) ToSigningPtrOutputWithContext(ctx context.Context) SigningPtrOutput {
+	return o
+}
+
+func (o SigningPtrOutput) Elem() SigningOutput {
+	return o.ApplyT(func(v *Signing) Signing {
+		if v != nil {
+			return *v
+		}
+		var ret Signing
+		return ret
+	}).(SigningOutput)
+}
+
+// Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+func (o SigningPtrOutput) Command() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *Signing) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Command
+	}).(pulumi.StringArrayOutput)
+}
+
+// File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+func (o SigningPtrOutput) KeyFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Signing) *string {
+		if v == nil {
+			return nil
+		}
+		return v.KeyFile
+	}).(pulumi.StringPtrOutput)
+}
+
+// File of the public key in PEM that a command signs for; its signature is checked at once.
+func (o SigningPtrOutput) PublicKeyFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Signing) *string {
+		if v == nil {
+			return nil
+		}
+		return v.PublicKeyFile
+	}).(pulumi.StringPtrOutput)
+}
+
 type Ssh struct {
 	// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
 	AcceptAnyHostKey *bool `pulumi:"acceptAnyHostKey"`
@@ -4358,6 +4482,7 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*RedisMemberPtrInput)(nil)).Elem(), RedisMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RestoreToInput)(nil)).Elem(), RestoreToArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RestoreToPtrInput)(nil)).Elem(), RestoreToArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*SigningInput)(nil)).Elem(), SigningArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*SshInput)(nil)).Elem(), SshArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*StoreInput)(nil)).Elem(), StoreArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*StorePtrInput)(nil)).Elem(), StoreArgs{})
@@ -4399,6 +4524,8 @@ func init() {
 	pulumi.RegisterOutputType(RestoredMemberMapOutput{})
 	pulumi.RegisterOutputType(RestoredProbeOutput{})
 	pulumi.RegisterOutputType(RestoredProbeMapOutput{})
+	pulumi.RegisterOutputType(SigningOutput{})
+	pulumi.RegisterOutputType(SigningPtrOutput{})
 	pulumi.RegisterOutputType(SshOutput{})
 	pulumi.RegisterOutputType(StoreOutput{})
 	pulumi.RegisterOutputType(StorePtrOutput{})

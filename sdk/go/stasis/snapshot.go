@@ -127,6 +127,8 @@ type Snapshot struct {
 	Keep pulumi.IntPtrOutput `pulumi:"keep"`
 	// How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
 	MaxBlurMs pulumi.Float64PtrOutput `pulumi:"maxBlurMs"`
+	// How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+	MaxDrillAge pulumi.StringPtrOutput `pulumi:"maxDrillAge"`
 	// How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
 	MaxPauseMs pulumi.IntPtrOutput `pulumi:"maxPauseMs"`
 	// The stateful parts of the application, by name, each with one driver.
@@ -209,6 +211,8 @@ type snapshotArgs struct {
 	Keep *int `pulumi:"keep"`
 	// How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
 	MaxBlurMs *float64 `pulumi:"maxBlurMs"`
+	// How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+	MaxDrillAge *string `pulumi:"maxDrillAge"`
 	// How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
 	MaxPauseMs *int `pulumi:"maxPauseMs"`
 	// The stateful parts of the application, by name, each with one driver.
@@ -231,6 +235,8 @@ type SnapshotArgs struct {
 	Keep pulumi.IntPtrInput
 	// How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
 	MaxBlurMs pulumi.Float64PtrInput
+	// How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+	MaxDrillAge pulumi.StringPtrInput
 	// How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
 	MaxPauseMs pulumi.IntPtrInput
 	// The stateful parts of the application, by name, each with one driver.
@@ -375,6 +381,11 @@ func (o SnapshotOutput) Keep() pulumi.IntPtrOutput {
 // How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
 func (o SnapshotOutput) MaxBlurMs() pulumi.Float64PtrOutput {
 	return o.ApplyT(func(v *Snapshot) pulumi.Float64PtrOutput { return v.MaxBlurMs }).(pulumi.Float64PtrOutput)
+}
+
+// How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+func (o SnapshotOutput) MaxDrillAge() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Snapshot) pulumi.StringPtrOutput { return v.MaxDrillAge }).(pulumi.StringPtrOutput)
 }
 
 // How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.

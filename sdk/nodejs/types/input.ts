@@ -303,6 +303,21 @@ export interface RestoreToArgs {
     verify?: pulumi.Input<enums.Verification>;
 }
 
+export interface SigningArgs {
+    /**
+     * Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+     */
+    command?: pulumi.Input<pulumi.Input<string>[]>;
+    /**
+     * File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+     */
+    keyFile?: pulumi.Input<string>;
+    /**
+     * File of the public key in PEM that a command signs for; its signature is checked at once.
+     */
+    publicKeyFile?: pulumi.Input<string>;
+}
+
 export interface SshArgs {
     /**
      * Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.

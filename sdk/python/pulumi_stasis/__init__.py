@@ -8,6 +8,7 @@ import typing
 # Export this package's modules as members:
 from ._enums import *
 from .application import *
+from .drill import *
 from .get_snapshot import *
 from .get_snapshots import *
 from .provider import *
@@ -32,6 +33,7 @@ _utilities.register(
   "fqn": "pulumi_stasis",
   "classes": {
    "stasis:index:Application": "Application",
+   "stasis:index:Drill": "Drill",
    "stasis:index:Restore": "Restore",
    "stasis:index:Snapshot": "Snapshot"
   }

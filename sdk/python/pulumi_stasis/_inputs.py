@@ -39,6 +39,8 @@ __all__ = [
     'RedisMemberArgsDict',
     'RestoreToArgs',
     'RestoreToArgsDict',
+    'SigningArgs',
+    'SigningArgsDict',
     'SshArgs',
     'SshArgsDict',
     'Store',
@@ -1493,6 +1495,78 @@ class RestoreToArgs:
     @verify.setter
     def verify(self, value: Optional[pulumi.Input['Verification']]):
         pulumi.set(self, "verify", value)
+
+
+if not MYPY:
+    class SigningArgsDict(TypedDict):
+        command: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+        """
+        key_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+        """
+        public_key_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        File of the public key in PEM that a command signs for; its signature is checked at once.
+        """
+elif False:
+    SigningArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class SigningArgs:
+    def __init__(__self__, *,
+                 command: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
+                 key_file: Optional[pulumi.Input[builtins.str]] = None,
+                 public_key_file: Optional[pulumi.Input[builtins.str]] = None):
+        """
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] command: Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+        :param pulumi.Input[builtins.str] key_file: File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+        :param pulumi.Input[builtins.str] public_key_file: File of the public key in PEM that a command signs for; its signature is checked at once.
+        """
+        if command is not None:
+            pulumi.set(__self__, "command", command)
+        if key_file is not None:
+            pulumi.set(__self__, "key_file", key_file)
+        if public_key_file is not None:
+            pulumi.set(__self__, "public_key_file", public_key_file)
+
+    @property
+    @pulumi.getter
+    def command(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+        """
+        return pulumi.get(self, "command")
+
+    @command.setter
+    def command(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "command", value)
+
+    @property
+    @pulumi.getter(name="keyFile")
+    def key_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+        """
+        return pulumi.get(self, "key_file")
+
+    @key_file.setter
+    def key_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "key_file", value)
+
+    @property
+    @pulumi.getter(name="publicKeyFile")
+    def public_key_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        File of the public key in PEM that a command signs for; its signature is checked at once.
+        """
+        return pulumi.get(self, "public_key_file")
+
+    @public_key_file.setter
+    def public_key_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "public_key_file", value)
 
 
 if not MYPY:

@@ -27,7 +27,7 @@ __all__ = [
 
 @pulumi.output_type
 class GetSnapshotResult:
-    def __init__(__self__, blur_ms=None, certificate=None, coverage=None, cut_at=None, digest=None, generation=None, members=None, new_bytes=None, pause_ms=None, probe_results=None, reference=None, sharp=None, size_bytes=None, stored_bytes=None):
+    def __init__(__self__, blur_ms=None, certificate=None, coverage=None, cut_at=None, digest=None, drill_verdict=None, drilled_at=None, generation=None, members=None, new_bytes=None, pause_ms=None, probe_results=None, reference=None, sharp=None, size_bytes=None, stored_bytes=None):
         if blur_ms and not isinstance(blur_ms, float):
             raise TypeError("Expected argument 'blur_ms' to be a float")
         pulumi.set(__self__, "blur_ms", blur_ms)
@@ -43,6 +43,12 @@ class GetSnapshotResult:
         if digest and not isinstance(digest, str):
             raise TypeError("Expected argument 'digest' to be a str")
         pulumi.set(__self__, "digest", digest)
+        if drill_verdict and not isinstance(drill_verdict, str):
+            raise TypeError("Expected argument 'drill_verdict' to be a str")
+        pulumi.set(__self__, "drill_verdict", drill_verdict)
+        if drilled_at and not isinstance(drilled_at, str):
+            raise TypeError("Expected argument 'drilled_at' to be a str")
+        pulumi.set(__self__, "drilled_at", drilled_at)
         if generation and not isinstance(generation, int):
             raise TypeError("Expected argument 'generation' to be a int")
         pulumi.set(__self__, "generation", generation)
@@ -110,6 +116,22 @@ class GetSnapshotResult:
         The digest of its manifest.
         """
         return pulumi.get(self, "digest")
+
+    @property
+    @pulumi.getter(name="drillVerdict")
+    def drill_verdict(self) -> builtins.str:
+        """
+        What that found: identical, equivalent, drifted or unverified; empty if never. Whose word it is "stasis verify-drill" tells.
+        """
+        return pulumi.get(self, "drill_verdict")
+
+    @property
+    @pulumi.getter(name="drilledAt")
+    def drilled_at(self) -> builtins.str:
+        """
+        When it was last rehearsed, ISO 8601, as its newest certificate says; empty if never.
+        """
+        return pulumi.get(self, "drilled_at")
 
     @property
     @pulumi.getter
@@ -195,6 +217,8 @@ class AwaitableGetSnapshotResult(GetSnapshotResult):
             coverage=self.coverage,
             cut_at=self.cut_at,
             digest=self.digest,
+            drill_verdict=self.drill_verdict,
+            drilled_at=self.drilled_at,
             generation=self.generation,
             members=self.members,
             new_bytes=self.new_bytes,
@@ -236,6 +260,8 @@ def get_snapshot(snapshot: Optional[builtins.str] = None,
         coverage=pulumi.get(__ret__, 'coverage'),
         cut_at=pulumi.get(__ret__, 'cut_at'),
         digest=pulumi.get(__ret__, 'digest'),
+        drill_verdict=pulumi.get(__ret__, 'drill_verdict'),
+        drilled_at=pulumi.get(__ret__, 'drilled_at'),
         generation=pulumi.get(__ret__, 'generation'),
         members=pulumi.get(__ret__, 'members'),
         new_bytes=pulumi.get(__ret__, 'new_bytes'),
@@ -274,6 +300,8 @@ def get_snapshot_output(snapshot: Optional[pulumi.Input[builtins.str]] = None,
         coverage=pulumi.get(__response__, 'coverage'),
         cut_at=pulumi.get(__response__, 'cut_at'),
         digest=pulumi.get(__response__, 'digest'),
+        drill_verdict=pulumi.get(__response__, 'drill_verdict'),
+        drilled_at=pulumi.get(__response__, 'drilled_at'),
         generation=pulumi.get(__response__, 'generation'),
         members=pulumi.get(__response__, 'members'),
         new_bytes=pulumi.get(__response__, 'new_bytes'),

@@ -28,6 +28,7 @@ __all__ = [
     'ProbeResult',
     'RestoredMember',
     'RestoredProbe',
+    'Signing',
     'Ssh',
     'Store',
     'StoredContainerMember',
@@ -658,6 +659,68 @@ class RestoredProbe(dict):
         equal to the answer at the cut, different, failed (no answer), or unasked (nothing to compare with, or nobody to ask).
         """
         return pulumi.get(self, "outcome")
+
+
+@pulumi.output_type
+class Signing(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "keyFile":
+            suggest = "key_file"
+        elif key == "publicKeyFile":
+            suggest = "public_key_file"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in Signing. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        Signing.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        Signing.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 command: Optional[Sequence[builtins.str]] = None,
+                 key_file: Optional[builtins.str] = None,
+                 public_key_file: Optional[builtins.str] = None):
+        """
+        :param Sequence[builtins.str] command: Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+        :param builtins.str key_file: File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+        :param builtins.str public_key_file: File of the public key in PEM that a command signs for; its signature is checked at once.
+        """
+        if command is not None:
+            pulumi.set(__self__, "command", command)
+        if key_file is not None:
+            pulumi.set(__self__, "key_file", key_file)
+        if public_key_file is not None:
+            pulumi.set(__self__, "public_key_file", public_key_file)
+
+    @property
+    @pulumi.getter
+    def command(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
+        """
+        return pulumi.get(self, "command")
+
+    @property
+    @pulumi.getter(name="keyFile")
+    def key_file(self) -> Optional[builtins.str]:
+        """
+        File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored.
+        """
+        return pulumi.get(self, "key_file")
+
+    @property
+    @pulumi.getter(name="publicKeyFile")
+    def public_key_file(self) -> Optional[builtins.str]:
+        """
+        File of the public key in PEM that a command signs for; its signature is checked at once.
+        """
+        return pulumi.get(self, "public_key_file")
 
 
 @pulumi.output_type

@@ -27,6 +27,7 @@ class SnapshotArgs:
                  deletion_policy: Optional[pulumi.Input['DeletionPolicy']] = None,
                  keep: Optional[pulumi.Input[builtins.int]] = None,
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
+                 max_drill_age: Optional[pulumi.Input[builtins.str]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
                  probes: Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]] = None,
@@ -38,6 +39,7 @@ class SnapshotArgs:
         :param pulumi.Input['DeletionPolicy'] deletion_policy: What happens to the generations when the resource is removed: retain unless said.
         :param pulumi.Input[builtins.int] keep: How many generations stay; all unless said. Pinned ones always do.
         :param pulumi.Input[builtins.float] max_blur_ms: How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
+        :param pulumi.Input[builtins.str] max_drill_age: How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
         :param pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
@@ -51,6 +53,8 @@ class SnapshotArgs:
             pulumi.set(__self__, "keep", keep)
         if max_blur_ms is not None:
             pulumi.set(__self__, "max_blur_ms", max_blur_ms)
+        if max_drill_age is not None:
+            pulumi.set(__self__, "max_drill_age", max_drill_age)
         if max_pause_ms is not None:
             pulumi.set(__self__, "max_pause_ms", max_pause_ms)
         if name is not None:
@@ -109,6 +113,18 @@ class SnapshotArgs:
     @max_blur_ms.setter
     def max_blur_ms(self, value: Optional[pulumi.Input[builtins.float]]):
         pulumi.set(self, "max_blur_ms", value)
+
+    @property
+    @pulumi.getter(name="maxDrillAge")
+    def max_drill_age(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+        """
+        return pulumi.get(self, "max_drill_age")
+
+    @max_drill_age.setter
+    def max_drill_age(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "max_drill_age", value)
 
     @property
     @pulumi.getter(name="maxPauseMs")
@@ -182,6 +198,7 @@ class Snapshot(pulumi.CustomResource):
                  deletion_policy: Optional[pulumi.Input['DeletionPolicy']] = None,
                  keep: Optional[pulumi.Input[builtins.int]] = None,
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
+                 max_drill_age: Optional[pulumi.Input[builtins.str]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
@@ -257,6 +274,7 @@ class Snapshot(pulumi.CustomResource):
         :param pulumi.Input['DeletionPolicy'] deletion_policy: What happens to the generations when the resource is removed: retain unless said.
         :param pulumi.Input[builtins.int] keep: How many generations stay; all unless said. Pinned ones always do.
         :param pulumi.Input[builtins.float] max_blur_ms: How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
+        :param pulumi.Input[builtins.str] max_drill_age: How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] members: The stateful parts of the application, by name, each with one driver.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
@@ -351,6 +369,7 @@ class Snapshot(pulumi.CustomResource):
                  deletion_policy: Optional[pulumi.Input['DeletionPolicy']] = None,
                  keep: Optional[pulumi.Input[builtins.int]] = None,
                  max_blur_ms: Optional[pulumi.Input[builtins.float]] = None,
+                 max_drill_age: Optional[pulumi.Input[builtins.str]] = None,
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
@@ -369,6 +388,7 @@ class Snapshot(pulumi.CustomResource):
             __props__.__dict__["deletion_policy"] = deletion_policy
             __props__.__dict__["keep"] = keep
             __props__.__dict__["max_blur_ms"] = max_blur_ms
+            __props__.__dict__["max_drill_age"] = max_drill_age
             __props__.__dict__["max_pause_ms"] = max_pause_ms
             if members is None and not opts.urn:
                 raise TypeError("Missing required property 'members'")
@@ -422,6 +442,7 @@ class Snapshot(pulumi.CustomResource):
         __props__.__dict__["generation"] = None
         __props__.__dict__["keep"] = None
         __props__.__dict__["max_blur_ms"] = None
+        __props__.__dict__["max_drill_age"] = None
         __props__.__dict__["max_pause_ms"] = None
         __props__.__dict__["members"] = None
         __props__.__dict__["name"] = None
@@ -509,6 +530,14 @@ class Snapshot(pulumi.CustomResource):
         How much blur is accepted, in milliseconds. 0 unless said: sharp or nothing.
         """
         return pulumi.get(self, "max_blur_ms")
+
+    @property
+    @pulumi.getter(name="maxDrillAge")
+    def max_drill_age(self) -> pulumi.Output[Optional[builtins.str]]:
+        """
+        How old the last drill that the snapshot has passed may be, such as 30d. A plan warns of one that is older, and of a snapshot that was never rehearsed.
+        """
+        return pulumi.get(self, "max_drill_age")
 
     @property
     @pulumi.getter(name="maxPauseMs")

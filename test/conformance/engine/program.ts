@@ -17,7 +17,7 @@ export interface HostModel {
   };
 }
 
-export type ResourceModel = SnapshotModel | RestoreModel | DatabaseModel;
+export type ResourceModel = SnapshotModel | RestoreModel | DrillModel | DatabaseModel;
 
 /** A text as it stands, a secret of the user's by its name, or what another resource of the program gives out. */
 export type Text = string | { readonly secret: string } | { readonly from: readonly [string, string] };
@@ -61,6 +61,12 @@ export interface RestoreModel extends Named {
   readonly members: Readonly<Record<string, MemberModel>>;
   readonly store: { readonly path: string };
   readonly triggers?: Readonly<Record<string, string>>;
+}
+
+export interface DrillModel extends Omit<RestoreModel, 'kind'> {
+  readonly kind: 'Drill';
+  readonly sign: { readonly keyFile: string };
+  readonly maxAge?: string;
 }
 
 /**

@@ -35,6 +35,7 @@ export const SCENARIOS = [
   'member changed',
   'newest moved',
   'probes',
+  'drill',
   'target not empty',
   'refresh after the snapshot is gone',
   'refresh after the snapshot is damaged',

@@ -1,8 +1,13 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { parseReference } from '../../../../provider/core/reference.ts';
+import { sleep } from '../../../../provider/core/wait.ts';
+import { checkCertificates } from '../../../../provider/resources/drill-certificates.ts';
+import { testContext } from '../../../support/context.ts';
 import { SITE_FILES } from '../desk.ts';
+import type { DrillModel } from '../program.ts';
 import type { Scenario } from '../suite.ts';
 import { type ScenarioName, whyImpossible } from '../table.ts';
 
@@ -130,6 +135,44 @@ export const LIFE = {
     expect(problems).toContainEqual(
       expect.objectContaining({ severity: 'error', code: 'probe.no-member', at: 'probes.lost.member' }),
     );
+  },
+
+  async drill(desk) {
+    const place = await desk.fresh();
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keyFile = place.path('drill.pem');
+    await writeFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const drill = (more: Partial<DrillModel> = {}): DrillModel => ({
+      ...{ kind: 'Drill', id: 'rehearsal', snapshot: { from: ['shop', 'reference'] }, store: place.store },
+      members: { site: { files: { path: place.path('scratch') } } },
+      ...{ sign: { keyFile }, ...more },
+    });
+    await desk.apply({ resources: [place.snapshot(), drill()] });
+    const outputs = (await desk.project.remembered('rehearsal')) ?? {};
+    const shop = await desk.project.remembered('shop');
+    expect(outputs).toMatchObject({ verdict: 'identical', passed: true, reference: shop?.reference });
+    expect(Number(outputs.restoreMs)).toBeGreaterThan(0);
+    // Nothing stays but the certificate.
+    expect((await readdir(place.folder)).filter((name) => name.includes('scratch'))).toEqual([]);
+    const { digest } = parseReference(String(outputs.reference));
+    const store = await place.openStore();
+    const checked = await checkCertificates(store, digest!, publicKey);
+    expect(checked).toMatchObject([
+      { digest: outputs.certificateDigest, signed: true, facts: { verdict: 'identical', passed: true } },
+    ]);
+    expect(await store.verify(digest!, 'content', testContext())).toEqual([]);
+    if (!remembers(desk.way)) return;
+    await desk.project.write({ resources: [place.snapshot(), drill()] });
+    expect((await desk.ok('plan')).actions).toEqual({});
+    await sleep(1_100);
+    await desk.project.write({ resources: [place.snapshot(), drill({ maxAge: '1s' })] });
+    const due = await desk.ok('plan');
+    expect(due.actions).toEqual({ rehearsal: 'update' });
+    expect(due.problems).toContainEqual({
+      ...{ severity: 'warning', resource: 'rehearsal', at: 'maxAge', code: 'drill.due' },
+    });
+    await desk.ok('apply');
+    expect(await checkCertificates(store, digest!, publicKey)).toHaveLength(2);
   },
 
   async 'delete with retain'(desk) {

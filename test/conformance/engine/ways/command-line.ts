@@ -20,6 +20,8 @@ export const COMMAND_LINE: Way = {
   },
 };
 
+const COMMANDS = { Snapshot: 'capture', Restore: 'restore', Drill: 'drill', Database: 'none' } as const;
+
 /** What a user notes of what was printed, by the resources' names. */
 type Noted = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -76,7 +78,7 @@ class CommandLineProject implements Project {
     const { snapshot, ...others } = written(inputs, await this.noted()) as Readonly<Record<string, unknown>>;
     const file = join(this.folder, `${id}.yaml`);
     await writeFile(file, JSON.stringify(others, undefined, 2));
-    const command = verb === 'plan' ? 'plan' : kind === 'Snapshot' ? 'capture' : 'restore';
+    const command = verb === 'plan' ? 'plan' : COMMANDS[kind];
     const reference = snapshot === undefined ? [] : [String(snapshot)];
     const settings = ['-f', file, '--json', ...(traced ? ['--log-level', 'trace'] : [])];
     const group = startGroup([STASIS, command, ...reference, ...settings], this.folder, this.environment);
@@ -119,7 +121,8 @@ class CommandLineProject implements Project {
 
 /** The resource whose output this one needs. */
 function dependencyOf(resource: ResourceModel): string | undefined {
-  if (resource.kind !== 'Restore' || typeof resource.snapshot === 'string') return undefined;
+  if (resource.kind !== 'Restore' && resource.kind !== 'Drill') return undefined;
+  if (typeof resource.snapshot === 'string') return undefined;
   return 'from' in resource.snapshot ? resource.snapshot.from[0] : undefined;
 }
 

@@ -25,6 +25,7 @@ export interface Writer extends AsyncDisposable {
 export const TYPES: Readonly<Record<ResourceModel['kind'], string>> = {
   Snapshot: 'stasis_snapshot',
   Restore: 'stasis_restore',
+  Drill: 'stasis_drill',
   Database: 'terraform_data',
 };
 

@@ -2,9 +2,16 @@
 
 import { App, DataResource, TerraformStack, TerraformVariable } from '{library}';
 import { readFileSync } from 'node:fs';
-import { Member, Restore, SecretVariable, Snapshot, StasisProvider } from '@stasis-iac/constructs/{library}';
+import {
+  Drill,
+  Member,
+  Restore,
+  SecretVariable,
+  Snapshot,
+  StasisProvider,
+} from '@stasis-iac/constructs/{library}';
 import type { Construct } from 'constructs';
-import type { MemberModel, Program, RestoreModel, SnapshotModel, Text } from './program.ts';
+import type { DrillModel, MemberModel, Program, RestoreModel, SnapshotModel, Text } from './program.ts';
 
 const [outdir, createDatabase] = process.argv.slice(2) as [string, string];
 
@@ -19,6 +26,7 @@ class Stack extends TerraformStack {
     for (const model of resources)
       if (model.kind === 'Database') this.database(model.id, model.wanted.secret);
       else if (model.kind === 'Snapshot') this.snapshot(model);
+      else if (model.kind === 'Drill') this.drill(model);
       else this.restore(model);
   }
 
@@ -45,6 +53,14 @@ class Stack extends TerraformStack {
   private restore({ id, snapshot, members, store, triggers }: RestoreModel): void {
     new Restore(this, id, {
       ...{ store, triggers },
+      snapshot: this.text(snapshot),
+      members: this.members(members),
+    });
+  }
+
+  private drill({ id, snapshot, members, store, triggers, sign, maxAge }: DrillModel): void {
+    new Drill(this, id, {
+      ...{ store, triggers, sign, maxAge },
       snapshot: this.text(snapshot),
       members: this.members(members),
     });

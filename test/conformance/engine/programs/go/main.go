@@ -65,6 +65,10 @@ type Model struct {
 	Probes         map[string]Probe  `json:"probes"`
 	MaxPauseMs     *int              `json:"maxPauseMs"`
 	DeletionPolicy string            `json:"deletionPolicy"`
+	Sign           struct {
+		KeyFile string `json:"keyFile"`
+	} `json:"sign"`
+	MaxAge *string `json:"maxAge"`
 }
 
 // Database is the type of a cloud's database, as an SDK would have it.
@@ -171,6 +175,17 @@ func (p *program) add(model Model) (err error) {
 			Triggers: triggers,
 		}
 		_, err = stasis.NewRestore(p.ctx, model.Id, args, options(model)...)
+		return err
+	case "Drill":
+		args := &stasis.DrillArgs{
+			Snapshot: p.text(model.Snapshot),
+			Members:  p.members(model.Members),
+			Store:    store,
+			Sign:     &stasis.SigningArgs{KeyFile: pulumi.String(model.Sign.KeyFile)},
+			MaxAge:   pulumi.StringPtrFromPtr(model.MaxAge),
+			Triggers: triggers,
+		}
+		_, err = stasis.NewDrill(p.ctx, model.Id, args, options(model)...)
 		return err
 	default:
 		return fmt.Errorf("there is no resource %q", model.Kind)

@@ -75,6 +75,17 @@ for model in program["resources"]:
             deletion_policy=model.get("deletionPolicy"),
             opts=options_of(model),
         )
+    elif model["kind"] == "Drill":
+        stasis.Drill(
+            name,
+            snapshot=text_of(model["snapshot"]),
+            members=members,
+            store=store,
+            sign=stasis.SigningArgs(key_file=model["sign"]["keyFile"]),
+            max_age=model.get("maxAge"),
+            triggers=model.get("triggers"),
+            opts=options_of(model),
+        )
     else:
         stasis.Restore(
             name,

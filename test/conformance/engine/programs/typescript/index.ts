@@ -2,7 +2,15 @@
 import { readFileSync } from 'node:fs';
 import * as pulumi from '@pulumi/pulumi';
 import * as stasis from '@stasis-iac/stasis';
-import type { MemberModel, Program, ResourceModel, RestoreModel, SnapshotModel, Text } from './program';
+import type {
+  DrillModel,
+  MemberModel,
+  Program,
+  ResourceModel,
+  RestoreModel,
+  SnapshotModel,
+  Text,
+} from './program';
 
 /** The class of a cloud's database, as an SDK would have it. */
 class Database extends pulumi.CustomResource {
@@ -70,9 +78,20 @@ function restoreOf(model: RestoreModel): void {
   new stasis.Restore(id, args, optionsOf(model));
 }
 
+function drillOf(model: DrillModel): void {
+  const { id, store, triggers, sign, maxAge } = model;
+  const args: stasis.DrillArgs = {
+    ...{ store, triggers, sign, maxAge },
+    snapshot: textOf(model.snapshot),
+    members: membersOf(model.members),
+  };
+  new stasis.Drill(id, args, optionsOf(model));
+}
+
 const { resources } = JSON.parse(readFileSync('model.json', 'utf8')) as Program;
 for (const model of resources)
   if (model.kind === 'Database')
     databases.set(model.id, new Database(model.id, { wanted: textOf(model.wanted) }));
   else if (model.kind === 'Snapshot') snapshotOf(model);
+  else if (model.kind === 'Drill') drillOf(model);
   else restoreOf(model);

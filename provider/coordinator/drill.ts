@@ -1,0 +1,79 @@
+import type { Context } from '../core/context.ts';
+import { StasisError, throwIfAborted } from '../core/errors.ts';
+import { nsToMs } from '../core/units.ts';
+import { within } from '../core/wait.ts';
+import { resultOf } from './compare.ts';
+import { Journal, sweepJournals } from './journal.ts';
+import { throwFirstError } from './plan.ts';
+import { insistOnWholeness, loadAll, lockTargets, type RestoreResult, ROLL_BACK_MS } from './restore.ts';
+import { planRestore, type RestoreRequest } from './restore-plan.ts';
+
+export interface DrillResult extends RestoreResult {
+  /** How long it took to remove what was loaded. */
+  readonly teardownMs: number;
+}
+
+/**
+ * A restore up to the comparison, of which nothing is released: everything is loaded into empty targets, asked,
+ * fingerprinted and compared, and then taken down again. The targets are looked at once more, so that nothing stays
+ * behind unsaid.
+ *
+ * @throws StasisError besides those of a restore, `drill.left-behind`
+ */
+export async function drill(request: RestoreRequest, context: Context): Promise<DrillResult> {
+  const startNs = context.clock.nowNs();
+  await using _locks = await lockTargets(request, context);
+  context.progress({ step: 'plan' });
+  await sweepJournals(request.store, request.members, context);
+  throwFirstError((await planRestore(request, context)).problems);
+  await insistOnWholeness(request, context);
+
+  const held = new AsyncDisposableStack();
+  const journal = new Journal(request.store, request.restoreId);
+  let members: RestoreResult['members'];
+  try {
+    const loaded = await loadAll(request, [], journal, held, context);
+    members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
+  } catch (error) {
+    await tearDown(held, journal, context).catch((left: StasisError) => {
+      context.logger.log('error', left.message, { hint: left.hint });
+    });
+    throw error;
+  }
+  const loadedNs = context.clock.nowNs();
+  await tearDown(held, journal, context);
+  throwIfAborted(context.signal);
+  await insistOnEmptiness(request, context);
+  const teardownMs = nsToMs(context.clock.nowNs() - loadedNs);
+  return { ...resultOf(members), members, restoreMs: nsToMs(loadedNs - startNs), teardownMs };
+}
+
+/** The journal stays where it fails: the next restore or drill into these targets undoes what is left. */
+async function tearDown(held: AsyncDisposableStack, journal: Journal, context: Context): Promise<void> {
+  context.progress({ step: 'tear down' });
+  try {
+    await within(ROLL_BACK_MS, 'taking down', undefined, () => held.disposeAsync());
+  } catch (cause) {
+    throw new StasisError('drill.left-behind', 'What the drill had loaded could not be taken down.', {
+      hint: 'The next drill or restore into these targets removes it first.',
+      at: ['members'],
+      cause,
+    });
+  }
+  await journal.close();
+}
+
+async function insistOnEmptiness(request: RestoreRequest, context: Context): Promise<void> {
+  const { members } = await planRestore(request, context);
+  const left = request.members.filter(({ name }) => members.get(name)?.empty !== true);
+  if (left.length === 0) return;
+  const names = left.map(({ name }) => name);
+  throw new StasisError(
+    'drill.left-behind',
+    `After the drill the target of ${names.map((name) => `"${name}"`).join(', ')} is not empty.`,
+    {
+      hint: 'Something else writes to it, or a part of what was loaded stayed: look at it before the next drill.',
+      at: ['members', names[0]!],
+    },
+  );
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { type Digest, isDigest } from './digest.ts';
+import { StasisError } from './errors.ts';
+import { formatReference } from './reference.ts';
+
+/** What lies beside a snapshot that was rehearsed. */
+export const DRILL_ARTIFACT = 'application/vnd.stasis.drill.v1';
+/** An in-toto statement, version 1 (https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md). */
+export const STATEMENT_PAYLOAD = 'application/vnd.in-toto+json';
+const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
+export const DRILL_PREDICATE = 'https://github.com/stasis-iac/stasis/drill/v1';
+
+const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']);
+const ms = z.number().nonnegative();
+
+const member = z.object({
+  driver: z.string(),
+  verdict,
+  equal: z.number().int().nonnegative().describe('How many objects were equal.'),
+  differenceCount: z.number().int().nonnegative().describe('How many differed.'),
+  restoreMs: ms.describe('From the start of its restore until it was loaded.'),
+});
+
+/** What a drill certifies. Times of day are those of the machine that ran it. */
+export const DRILL_SCHEMA = z.object({
+  reference: z.string().describe('Exactly the snapshot that was rehearsed.'),
+  generation: z.number().int().positive(),
+  cutAt: z.string(),
+  startedAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  verdict,
+  verify: z.enum(['identical', 'equivalent', 'report']).describe('The least verdict that was asked for.'),
+  passed: z.boolean().describe('Whether the verdict is at least that.'),
+  restoreMs: ms.describe(
+    'From the start until all was loaded and compared: what a real restore takes, without the release.',
+  ),
+  teardownMs: ms,
+  differenceCount: z.number().int().nonnegative(),
+  members: z.record(z.string(), member),
+  probes: z.record(z.string(), z.enum(['equal', 'different', 'failed', 'unasked'])),
+  tool: z.string().describe('What ran it: stasis and its version.'),
+});
+
+export type DrillFacts = z.infer<typeof DRILL_SCHEMA>;
+
+const STATEMENT = z.object({
+  _type: z.literal(STATEMENT_TYPE),
+  subject: z.array(z.object({ name: z.string(), digest: z.object({ sha256: z.string() }) })).length(1),
+  predicateType: z.literal(DRILL_PREDICATE),
+  predicate: DRILL_SCHEMA,
+});
+
+/** The payload that is signed. */
+export function encodeStatement(name: string, digest: Digest, facts: DrillFacts): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      _type: STATEMENT_TYPE,
+      subject: [{ name, digest: { sha256: digest.slice('sha256:'.length) } }],
+      predicateType: DRILL_PREDICATE,
+      predicate: facts,
+    } satisfies z.infer<typeof STATEMENT>),
+  );
+}
+
+/**
+ * What a payload says of the snapshot `digest`.
+ * @throws StasisError `drill.malformed`, `drill.other-subject`
+ */
+export function parseStatement(payload: Uint8Array, digest: Digest): DrillFacts {
+  let statement: z.infer<typeof STATEMENT>;
+  try {
+    statement = STATEMENT.parse(JSON.parse(Buffer.from(payload).toString('utf8')));
+  } catch (cause) {
+    throw new StasisError('drill.malformed', 'The certificate of the drill is malformed.', { cause });
+  }
+  const [subject] = statement.subject;
+  const named = `sha256:${subject!.digest.sha256}`;
+  if (named === digest) return statement.predicate;
+  const what = isDigest(named) ? formatReference({ name: subject!.name, digest: named }) : named;
+  throw new StasisError('drill.other-subject', `The certificate is of another snapshot: ${what}.`);
+}
