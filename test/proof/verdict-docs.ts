@@ -7,10 +7,11 @@ export const VERDICT_DOCS = join(import.meta.dirname, '..', '..', 'docs', 'verdi
 
 const HEAD = `# What the verdict sees
 
-\`npm run proof -- verdict\` is a mutation test of our own judgement. It captures a real system of each driver, restores it, and
-compares it: nothing may be called drifted. Then it changes the restored system for real, by other means than ours, and
-compares it again: what was changed has to be named, and nothing else. The long form writes this page, and \`npm test\` runs a
-short form. What each driver leaves out as noise, its own page says.
+\`npm run proof -- verdict\` is a mutation test of our own judgement. It captures a real system of each driver below,
+restores it, and compares it: nothing may be called drifted. Then it changes the restored system for real, by other means
+than ours, and compares it again: what was changed has to be named, and nothing else. The long form writes this page, and
+\`npm test\` runs a short form. What each driver leaves out as noise, its own page says. Processes, containers and virtual
+machines are not tried by it yet.
 `;
 
 /** Writes the page of a whole run. */
