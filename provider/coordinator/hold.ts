@@ -26,8 +26,9 @@ export async function withHolds(
   work: (signal: AbortSignal) => Promise<Map<string, Observation>>,
 ): Promise<HeldResult> {
   if (holding.length === 0) return { observations: await work(context.signal), pauses: [] };
+  const leaseMs = limits.maxPauseMs + LEASE_MARGIN_MS;
   await allSettledOrThrow(holding, context.signal, async ({ member, session }, own) => {
-    await session.hold!.settle?.(own).catch((error: unknown) => {
+    await session.hold!.settle?.(own, leaseMs).catch((error: unknown) => {
       throw atMember(member, error);
     });
   });
@@ -39,7 +40,7 @@ export async function withHolds(
     for (const rank of ranks)
       await allSettledOrThrow(rank, signal, async ({ member, session }, own) => {
         fromNs.set(member.name, context.clock.nowNs());
-        await session.hold!.freeze(limits.maxPauseMs + LEASE_MARGIN_MS, own).catch((error: unknown) => {
+        await session.hold!.freeze(leaseMs, own).catch((error: unknown) => {
           throw atMember(member, error);
         });
       });

@@ -192,9 +192,10 @@ export interface Holdable {
   readonly how: HoldKind;
   /**
    * Waits for what would only lengthen a pause: a connection, the end of what the last try has started. Called before
-   * each freeze, while nothing is held; it counts as no pause.
+   * each freeze, while nothing is held; it counts as no pause. `leaseMs` is what the freeze is going to be given, so that
+   * its lease can be armed by then.
    */
-  settle?(signal: AbortSignal): Promise<void>;
+  settle?(signal: AbortSignal, leaseMs?: number): Promise<void>;
   /**
    * Stops it from changing, under a lease of `leaseMs` on the member's own side, which thaws it if we die. Returns
    * when it is held and a first reading was taken.

@@ -6,7 +6,7 @@ import type { Host, Spawned } from '../core/host.ts';
 import { within } from '../core/wait.ts';
 
 /**
- * A shell that stays for one capture, so that a freeze or a reading costs no start of a program but `cat`. It reads
+ * A shell that stays for one capture, so that a freeze or a reading costs no start of a program. It reads
  * words from its input, answers each with lines up to a lone dot, and thaws when its input ends, however that came.
  *
  * schedstat has three numbers a thread: time on a processor, time waiting for one, and how often it was put on one
@@ -21,7 +21,7 @@ reading() {
   state
   echo "frozen $frozen"
   read -r uptime idle < /proc/uptime; echo "uptime $uptime"
-  [ $# = 0 ] || grep . /dev/null "$@"
+  for file; do read -r ran waited times < "$file" && echo "$file:$ran $waited $times"; done 2> /dev/null
 }
 while read -r word; do
   case $word in

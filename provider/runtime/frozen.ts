@@ -66,9 +66,9 @@ export class FrozenGroup implements AsyncDisposable {
   }
 
   /** Makes the next dump ready and arms the watchdog, while nothing is held. */
-  async settle(signal: AbortSignal): Promise<void> {
+  async settle(signal: AbortSignal, leaseMs = this.leaseMs): Promise<void> {
     if (this.pending === undefined || this.pending.started) await this.readyDump(signal);
-    await this.arm(this.leaseMs, signal);
+    await this.arm(leaseMs, signal);
   }
 
   private async readyDump(signal: AbortSignal): Promise<void> {

@@ -84,9 +84,9 @@ export class CapturedContainer implements AsyncDisposable {
   }
 
   /** While nothing is held: what the last try has kept goes, and the next dump waits for a word. */
-  async settle(signal: AbortSignal): Promise<void> {
+  async settle(signal: AbortSignal, leaseMs?: number): Promise<void> {
     await this.drop();
-    await this.frozen.settle(signal);
+    await this.frozen.settle(signal, leaseMs);
   }
 
   /** What is in the container and not in its memory, while it is held. The dump runs beside it. */

@@ -53,7 +53,7 @@ export class ContainerSession implements Session {
     };
     this.hold = {
       how: 'frozen',
-      settle: (signal) => this.settle(signal),
+      settle: (signal, leaseMs) => this.settle(signal, leaseMs),
       freeze: (leaseMs, signal) => each(({ frozen }) => frozen.freeze(leaseMs, signal)),
       evidence: () => this.evidence(),
       thaw: () => each(({ frozen }) => frozen.thaw()),
@@ -80,7 +80,7 @@ export class ContainerSession implements Session {
     return session;
   }
 
-  private async settle(signal: AbortSignal): Promise<void> {
+  private async settle(signal: AbortSignal, leaseMs?: number): Promise<void> {
     const { spec, host, look, containers } = this.parts;
     await this.dropFolders();
     const paths = [
@@ -89,7 +89,7 @@ export class ContainerSession implements Session {
       ...(spec.files ?? []),
     ];
     await dropStale(paths, host, signal);
-    await settled(containers.map((container) => container.settle(signal)));
+    await settled(containers.map((container) => container.settle(signal, leaseMs)));
   }
 
   /** Dumps, and copies of all that lies on disk, of the state that is held. No mark: the hold ties it to time. */
@@ -141,7 +141,7 @@ export class ContainerSession implements Session {
 
   /** Freezes, dumps and lets go, for `fingerprintHere`. */
   async look(leaseMs: number, signal: AbortSignal): Promise<void> {
-    await this.hold.settle!(signal);
+    await this.hold.settle!(signal, leaseMs);
     try {
       await this.hold.freeze(leaseMs, signal);
       await this.take(signal);

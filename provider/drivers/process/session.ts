@@ -53,7 +53,7 @@ export class ProcessSession implements Session {
     const { frozen } = parts;
     this.hold = {
       how: 'frozen',
-      settle: (signal) => frozen.settle(signal),
+      settle: (signal, leaseMs) => frozen.settle(signal, leaseMs),
       freeze: (leaseMs, signal) => frozen.freeze(leaseMs, signal),
       evidence: () => this.evidence(),
       thaw: () => frozen.thaw(),
@@ -124,7 +124,7 @@ export class ProcessSession implements Session {
   /** Freezes, dumps and lets go, for `fingerprintHere`. */
   async look(leaseMs: number, signal: AbortSignal): Promise<void> {
     const { frozen } = this.parts;
-    await frozen.settle(signal);
+    await frozen.settle(signal, leaseMs);
     try {
       await frozen.freeze(leaseMs, signal);
       await this.take(signal);

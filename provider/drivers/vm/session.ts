@@ -58,7 +58,7 @@ export class VmSession implements Session {
     });
     this.hold = {
       how: 'frozen',
-      settle: (signal) => this.settle(signal),
+      settle: (signal, leaseMs) => this.settle(signal, leaseMs),
       freeze: (leaseMs, signal) => this.freeze(leaseMs, signal),
       evidence: () => this.evidence(),
       thaw: () => this.thaw(),
@@ -82,9 +82,9 @@ export class VmSession implements Session {
     return this.rig.disks;
   }
 
-  private async settle(signal: AbortSignal): Promise<void> {
+  private async settle(signal: AbortSignal, leaseMs = this.leaseMs): Promise<void> {
     await this.readyCut(signal);
-    await this.arm(this.leaseMs, signal);
+    await this.arm(leaseMs, signal);
   }
 
   private async readyCut(signal: AbortSignal): Promise<void> {
@@ -189,7 +189,7 @@ export class VmSession implements Session {
 
   /** Stops, saves and lets go, for `fingerprintHere`. */
   async look(leaseMs: number, signal: AbortSignal): Promise<void> {
-    await this.settle(signal);
+    await this.settle(signal, leaseMs);
     try {
       await this.freeze(leaseMs, signal);
       await this.take(signal);
