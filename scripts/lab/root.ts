@@ -5,6 +5,7 @@ import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:f
 import { join } from 'node:path';
 import { alone, cacheFolder } from '../setup/cache.ts';
 import { ensurePrograms } from '../setup/debian.ts';
+import { debianMirror } from '../setup/mirror.ts';
 import { say } from '../setup/say.ts';
 import type { Missing } from '../setup/tools.ts';
 import { command, succeeds } from './command.ts';
@@ -67,7 +68,7 @@ async function build(path: string): Promise<string> {
     'unshare',
     [
       ...['--mount', '--pid', '--propagation', 'private', '--fork', '--kill-child'],
-      ...['sh', join(import.meta.dirname, 'root.sh'), unfinished, SUITE, await mirror(), arch],
+      ...['sh', join(import.meta.dirname, 'root.sh'), unfinished, SUITE, await debianMirror(), arch],
     ],
     { stdio: ['pipe', output.fd, output.fd], timeout: BUILD_MS, killSignal: 'SIGKILL' },
   );
@@ -81,18 +82,6 @@ async function build(path: string): Promise<string> {
   }
   await rename(unfinished, path);
   return path;
-}
-
-/** The mirror that this machine's own apt uses; `STASIS_LAB_MIRROR` names another. */
-async function mirror(): Promise<string> {
-  const named = process.env.STASIS_LAB_MIRROR;
-  if (named !== undefined && named !== '') return named;
-  const folder = '/etc/apt/sources.list.d';
-  const names = await readdir(folder).catch(() => []);
-  const files = ['/etc/apt/sources.list', ...names.map((name) => join(folder, name))];
-  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
-  const found = /^(?:URIs:|deb(?: \[[^\]]*\])?) *(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(texts.join('\n'));
-  return found?.[1] ?? 'http://deb.debian.org/debian';
 }
 
 /** Roots of other package lists, but for those that a lab stands on. */

@@ -1,5 +1,6 @@
 import { ensureRoot } from '../lab/root.ts';
 import { DEMO_PROGRAMS, ensurePrograms, TEST_PROGRAMS } from './debian.ts';
+import { ensureMysql } from './mysql.ts';
 import { ensureNpmTool, isHere, type NpmToolName } from './npm-tools.ts';
 import { ensureTools, type Missing, type ToolName } from './tools.ts';
 
@@ -8,6 +9,8 @@ interface Needs {
   readonly programs: readonly string[];
   readonly tools: readonly ToolName[];
   readonly npmTools?: readonly NpmToolName[];
+  /** A server of MySQL, which no package of this machine's release brings. */
+  readonly mysql?: true;
   /** What the hosts of the lab are made of. */
   readonly lab?: true;
 }
@@ -26,6 +29,7 @@ export const NEEDS = {
     programs: TEST_PROGRAMS,
     tools: ['terraform', 'tofu', ...PULUMI, 'oras'],
     npmTools: ['cdktf-cli', 'cdktn-cli'],
+    mysql: true,
     lab: true,
   },
   demo: { programs: DEMO_PROGRAMS, tools: [] },
@@ -39,8 +43,12 @@ export const NEEDS = {
 export async function ensureNeeds(needs: Needs): Promise<readonly Missing[]> {
   const programs = await ensurePrograms(needs.programs);
   // A root file system comes over the network and is unpacked, while builds keep the cores busy.
-  const [root, tools] = await Promise.all([needs.lab ? ensureRoot() : '', toolsOf(needs)]);
-  return [...programs, ...tools, ...(typeof root === 'string' ? [] : [root])];
+  const [root, mysql, tools] = await Promise.all([
+    needs.lab ? ensureRoot() : '',
+    needs.mysql ? ensureMysql() : undefined,
+    toolsOf(needs),
+  ]);
+  return [...programs, ...tools, ...(mysql ? [mysql] : []), ...(typeof root === 'string' ? [] : [root])];
 }
 
 async function toolsOf(needs: Needs): Promise<readonly Missing[]> {

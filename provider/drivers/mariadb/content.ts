@@ -25,6 +25,8 @@ const database = z.object({
 });
 
 const content = z.object({
+  /** Before there were two, it was MariaDB. */
+  product: z.enum(['MariaDB', 'MySQL']).default('MariaDB'),
   release: z.tuple([z.number(), z.number()]),
   lowerCaseNames: z.number(),
   databases: z.array(database),

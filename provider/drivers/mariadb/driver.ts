@@ -13,10 +13,11 @@ import { restore } from './restore/start.ts';
 import { undoEntry } from './restore/undo.ts';
 import { type MariadbSpec, mariadbSpec } from './spec.ts';
 
-/** MariaDB 10.6 to 12, by URL. See README.md for how, and for what it does not hold. */
+/** MariaDB 10.6 to 12 and MySQL 8.0 to 9, by URL. See README.md for how, and for what it does not hold. */
 export const mariadbDriver: Driver<MariadbSpec> = {
   name: 'mariadb',
-  summary: 'One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.',
+  summary:
+    'One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.',
   spec: mariadbSpec,
   traits: { layers: ['data'], fidelity: 'equivalent', copies: 'after-release', rank: 10 },
   questions,

@@ -25,8 +25,6 @@ export const questions: Questions = {
   },
 };
 
-const SECOND_MS = 1_000;
-
 /**
  * Asks in a session whose transaction can only read, and leaves the session as it was. It is prepared on the server,
  * which takes one statement: nothing can end the transaction before another one.
@@ -43,7 +41,7 @@ export async function askSession(
   // What is text comes as UTF-8, whatever its column is written in; bytes come as they are.
   await session.run('SET NAMES utf8mb4', signal);
   await session.run(
-    `SET SESSION max_statement_time = ${timeoutMs / SECOND_MS}, sql_select_limit = ${ANSWER_MAX_ROWS + 1}`,
+    `SET SESSION ${session.product.patience(timeoutMs)}, sql_select_limit = ${ANSWER_MAX_ROWS + 1}`,
     signal,
   );
   try {
@@ -55,7 +53,7 @@ export async function askSession(
   } finally {
     if (!session.broken)
       await session.run(
-        'SET NAMES binary; SET SESSION max_statement_time = 0, sql_select_limit = DEFAULT',
+        `SET NAMES binary; SET SESSION ${session.product.patience(0)}, sql_select_limit = DEFAULT`,
         signal,
       );
   }

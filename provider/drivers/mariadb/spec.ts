@@ -17,11 +17,11 @@ const url = z.string().superRefine((value, context) => {
   }
 });
 
-/** What a user writes under `mariadb`. */
+/** What a user writes under `mariadb`, whichever of MariaDB and MySQL it leads to. */
 export const mariadbSpec = z.strictObject({
   url: url
     .describe(
-      "Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.",
+      "Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.",
     )
     .meta({ role: 'access', secret: true }),
   databases: z

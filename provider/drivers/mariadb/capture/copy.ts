@@ -35,12 +35,13 @@ export async function copyDatabases(
     code.some(({ kind }) => kind === 'event'),
   );
   const content: MariadbContent = {
+    product: session.server.product.name,
     release: [...session.server.release],
     lowerCaseNames: session.server.lowerCaseNames,
     databases: copied.map(({ captured }) => captured),
     collations: await collationsOf(snapshot.rows, names),
     undeclared: await undeclaredOf(snapshot.rows, names),
-    settings: await serverSettings(snapshot.rows, hasEvents),
+    settings: await serverSettings(snapshot.rows, session.server.product, hasEvents),
     engines: [...new Set(marked.tables.map(({ engine }) => engine))].sort(byCodeUnits),
   };
   const outside = await serverLosses(snapshot.rows, session.server, names);
@@ -54,7 +55,7 @@ export async function copyDatabases(
     sizeBytes: copied.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     summary: names.length === 1 ? summary : `${summary} in ${names.length} databases`,
     coverage: { layers: ['data'], outside },
-    system: { product: session.server.product, version: session.server.version },
+    system: { product: session.server.product.name, version: session.server.version },
   };
 }
 

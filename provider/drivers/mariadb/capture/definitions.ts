@@ -10,6 +10,7 @@ import {
   type Rows,
   text,
 } from '../connect/sql.ts';
+import { MARK_ROUTINE } from '../product/mark-routine.ts';
 
 /** What is created again from the text that the server itself gives. */
 export interface Definition {
@@ -52,7 +53,8 @@ export async function readDefinitions(rows: Rows, database: string): Promise<Def
   const code: CodeDefinition[] = [];
   for (const name of await names(ofType(['VIEW']))) code.push(await codeOf(rows, 'view', database, name));
   for (const row of await rows(`SELECT ROUTINE_NAME AS name, ROUTINE_TYPE AS type FROM information_schema.ROUTINES
-      WHERE ROUTINE_SCHEMA = ${literal(database)} ORDER BY ROUTINE_TYPE, ROUTINE_NAME`))
+      WHERE ROUTINE_SCHEMA = ${literal(database)} AND ROUTINE_NAME <> ${literal(MARK_ROUTINE)}
+      ORDER BY ROUTINE_TYPE, ROUTINE_NAME`))
     code.push(await codeOf(rows, kindOf(text(row, 'type')), database, text(row, 'name')));
   for (const row of await rows(`SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS
       WHERE TRIGGER_SCHEMA = ${literal(database)}
@@ -96,7 +98,7 @@ async function codeOf(
       'mariadb.rights',
       `The login may not read the ${kind} "${name}" of "${database}".`,
       {
-        hint: 'Grant it SHOW CREATE ROUTINE, or SELECT on mysql.proc.',
+        hint: 'Grant it what shows routines of others: SHOW CREATE ROUTINE, or SELECT on mysql.proc; on MySQL SHOW_ROUTINE.',
         at: ['url'],
       },
     );

@@ -27,9 +27,8 @@ export async function planCapture(spec: MariadbSpec, at: Host, context: Context)
     await using connection = await Connection.open(place, { signal });
     const rows: Rows = (sql) => connection.rows(sql, signal);
     const server = await serverFacts(connection, signal);
-    plan.system = { product: server.product, version: server.version };
+    plan.system = { product: server.product.name, version: server.version };
     plan.problems.push(...serverProblems(server));
-    if (server.product !== 'MariaDB') return plan;
     plan.problems.push(...epochProblems(server), ...connectionProblems(server, spec));
     const { selected, problems } = await selectDatabases(connection, spec, place, signal);
     const rights = rightsProblems(server, selected, spec);

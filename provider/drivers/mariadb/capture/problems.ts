@@ -1,8 +1,9 @@
 import { StasisError } from '../../../core/errors.ts';
 import type { Database } from '../connect/databases.ts';
-import { lacking } from '../connect/grants.ts';
-import { compareReleases, NEWEST, OLDEST, type ServerFacts } from '../connect/server.ts';
+import { hasGlobally, lacking } from '../connect/grants.ts';
+import type { ServerFacts } from '../connect/server.ts';
 import { identifier } from '../connect/sql.ts';
+import { compareReleases } from '../product/product.ts';
 import type { MariadbSpec } from '../spec.ts';
 import { type Table, tableName, wayOf } from './tables.ts';
 
@@ -10,26 +11,20 @@ import { type Table, tableName, wayOf } from './tables.ts';
 const NAMED = 5;
 
 export function serverProblems(server: ServerFacts): StasisError[] {
-  const { product, version, release } = server;
-  if (product !== 'MariaDB')
+  const { version, release } = server;
+  const { name, oldest, newest } = server.product;
+  if (compareReleases(release, oldest) < 0)
     return [
-      new StasisError('mariadb.other-server', `The server is ${product} ${version}, not MariaDB.`, {
-        hint: 'MySQL is not supported yet: its log and its snapshots are tied to one another in another way.',
+      new StasisError('mariadb.server-too-old', `${name} ${version} is older than ${oldest.join('.')}.`, {
+        hint: `Releases from ${oldest.join('.')} to ${newest[0]} are supported.`,
         at: ['url'],
       }),
     ];
-  if (compareReleases(release, OLDEST) < 0)
-    return [
-      new StasisError('mariadb.server-too-old', `MariaDB ${version} is older than ${OLDEST.join('.')}.`, {
-        hint: `Releases from ${OLDEST.join('.')} to ${NEWEST[0]} are supported.`,
-        at: ['url'],
-      }),
-    ];
-  if (compareReleases(release, NEWEST) > 0)
+  if (compareReleases(release, newest) > 0)
     return [
       new StasisError(
         'mariadb.server-untested',
-        `MariaDB ${version} is newer than what this driver was made for (${NEWEST[0]}).`,
+        `${name} ${version} is newer than what this driver was made for (${newest[0]}).`,
         { hint: 'Compare the verdict of a restore before you rely on it.', at: ['url'], severity: 'warning' },
       ),
     ];
@@ -60,6 +55,8 @@ export function rightsProblems(
   databases: readonly Database[],
   spec: MariadbSpec,
 ): StasisError[] {
+  const blind = blindness(server);
+  if (blind !== undefined) return [blind];
   return databases.flatMap(({ name }) => {
     const missing = lacking(server.grants, name, NEEDED);
     if (missing.length === 0) return [];
@@ -70,6 +67,15 @@ export function rightsProblems(
         at: spec.databases === undefined ? ['url'] : ['databases'],
       }),
     ];
+  });
+}
+
+/** Whom the server does not show others' routines sees none where there are some. */
+function blindness({ product: { seesRoutines }, grants, login }: ServerFacts): StasisError | undefined {
+  if (seesRoutines.length === 0 || seesRoutines.some((privilege) => hasGlobally(grants, privilege))) return;
+  return new StasisError('mariadb.rights', 'The login does not see whether there are routines of others.', {
+    hint: `GRANT ${seesRoutines.join(' (or ')}${')'.repeat(seesRoutines.length - 1)} ON *.* TO ${login}.`,
+    at: ['url'],
   });
 }
 

@@ -113,7 +113,7 @@ export class Snapshot implements AsyncDisposable {
       const tables = await listTables(this.rows, names);
       const definitions = new Map<string, Definitions>();
       for (const name of names) definitions.set(name, await readDefinitions(this.rows, name));
-      const entries = await definitionEntries(this.rows, databases);
+      const entries = await definitionEntries(this.rows, this.reader.product, databases);
       const after = await this.ddlCount();
       if (before !== after) throw lost('the schema changed while it was read');
       const stamp = digestOf(

@@ -60,7 +60,17 @@ const GEOMETRIES = [
   'multipolygon',
 ];
 const BYTES = [
-  ...['char', 'varchar', 'tinytext', 'tinyblob', 'binary', 'varbinary', 'bit', 'vector', ...LONG],
+  ...[
+    'char',
+    'varchar',
+    'tinytext',
+    'tinyblob',
+    'binary',
+    'varbinary',
+    'bit',
+    'vector',
+    ...LONG.filter((type) => type !== 'json'),
+  ],
   ...['date', 'datetime', 'timestamp', 'time', 'year', ...GEOMETRIES, 'geometrycollection', 'geomcollection'],
 ];
 

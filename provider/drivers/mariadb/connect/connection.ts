@@ -1,10 +1,11 @@
 import type { Connection as Client } from 'mysql2';
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import { within } from '../../../core/wait.ts';
+import { type Product, productOf } from '../product/product.ts';
 import { faultOfThrown } from './faults.ts';
 import { firstThatConnects, type Purpose } from './logging-in.ts';
 import type { Place } from './place.ts';
-import type { Row } from './sql.ts';
+import { type Row, text } from './sql.ts';
 
 /** Statements that do not touch rows end within this, or something is wrong. */
 const STATEMENT_MS = 120_000;
@@ -26,16 +27,8 @@ export interface ConnectOptions {
   readonly leaseMs?: number;
 }
 
-/**
- * So that the same state reads as the same text everywhere, values come back as they were, and nothing of the server's
- * or the user's own settings interferes. Timeouts but the lease are off: our own bounds end what takes too long. A lock
- * is never waited for. What a load needs beyond that it sets itself.
- */
-const PINNED = `SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00',
-  tx_isolation = 'REPEATABLE-READ', tx_read_only = 0, autocommit = 1, completion_type = 0,
-  lock_wait_timeout = 0, innodb_lock_wait_timeout = 5, sql_quote_show_create = 1, sql_select_limit = DEFAULT,
-  max_statement_time = 0, net_write_timeout = 3600, net_read_timeout = 3600,
-  idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0`;
+/** What kind of server is where: it is asked once. */
+const PRODUCTS = new WeakMap<Place, Product>();
 
 /** One session with a server. */
 export class Connection implements AsyncDisposable {
@@ -46,6 +39,7 @@ export class Connection implements AsyncDisposable {
   private readonly client: Client;
   private failure: Error | undefined;
   private refuse: (error: Error) => void = () => {};
+  private kind: Product | undefined;
   private readonly heart: NodeJS.Timeout;
   private beating = false;
 
@@ -69,12 +63,28 @@ export class Connection implements AsyncDisposable {
     const leaseMs = options.leaseMs ?? LEASE_MS;
     const connection = new Connection(client, place, purpose, leaseMs);
     try {
-      await connection.run(`${PINNED}, wait_timeout = ${Math.ceil(leaseMs / 1_000)}`, options.signal);
+      connection.kind = PRODUCTS.get(place) ?? (await connection.askProduct(options.signal));
+      PRODUCTS.set(place, connection.kind);
+      await connection.run(
+        `${connection.kind.pinned}, wait_timeout = ${Math.ceil(leaseMs / 1_000)}`,
+        options.signal,
+      );
       return connection;
     } catch (error) {
       await connection.close();
       throw error;
     }
+  }
+
+  /** What kind of server it is. */
+  get product(): Product {
+    if (this.kind === undefined) throw new RangeError('not open');
+    return this.kind;
+  }
+
+  private async askProduct(signal: AbortSignal): Promise<Product> {
+    const row = await this.row('SELECT @@version AS version, @@version_comment AS comment', signal);
+    return productOf(text(row, 'version'), text(row, 'comment'));
   }
 
   /** The rows of the last statement. When it is aborted or too slow, the session ends with it. */

@@ -23,7 +23,7 @@ const NOT_THE_USERS = `SCHEMA_NAME NOT IN ('mysql', 'information_schema', 'perfo
 export async function listDatabases(connection: Connection, signal: AbortSignal): Promise<Database[]> {
   const rows = await connection.rows(
     `SELECT s.SCHEMA_NAME AS name, s.DEFAULT_CHARACTER_SET_NAME AS charset, s.DEFAULT_COLLATION_NAME AS collation,
-        s.SCHEMA_COMMENT AS comment, (SELECT COALESCE(SUM(t.DATA_LENGTH), 0) FROM information_schema.TABLES t
+        ${connection.product.comments.read} AS comment, (SELECT COALESCE(SUM(t.DATA_LENGTH), 0) FROM information_schema.TABLES t
           WHERE t.TABLE_SCHEMA = s.SCHEMA_NAME) AS size
       FROM information_schema.SCHEMATA s WHERE ${NOT_THE_USERS}`,
     signal,

@@ -18,13 +18,21 @@ const CREATORS: Meaning = {
   code: 'mariadb.function-creators',
   hint: 'SET GLOBAL log_bin_trust_function_creators = 1 on the target.',
 };
+const SLOW: Meaning = {
+  code: 'mariadb.query-cancelled',
+  hint: 'A timeout of the server ended a query of ours.',
+};
+const EXPIRED: Meaning = { code: 'mariadb.password', hint: 'The password has expired: set another.' };
 const FULL: Meaning = { code: 'mariadb.disk-full', hint: "Make space on the server's disk." };
 const CONNECTIONS: Meaning = {
   code: 'mariadb.connections',
   hint: 'Raise max_connections of the server, or lower jobs.',
 };
 
-/** Numbers of the server's errors (https://mariadb.com/kb/en/mariadb-error-codes/) that a user can act on. */
+/**
+ * Numbers of the server's errors that a user can act on (https://mariadb.com/kb/en/mariadb-error-codes/,
+ * https://dev.mysql.com/doc/mysql-errors/9.7/en/server-error-reference.html).
+ */
 const MEANINGS: Readonly<Record<number, Meaning>> = {
   1045: { code: 'mariadb.password', hint: 'Check the user and the password in the URL, and its host.' },
   1698: { code: 'mariadb.password', hint: 'This user does not log in by password.' },
@@ -52,7 +60,13 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   1317: LOST,
   1053: LOST,
   1927: LOST,
-  1969: { code: 'mariadb.query-cancelled', hint: 'A timeout of the server ended a query of ours.' },
+  4031: LOST,
+  3024: SLOW,
+  1130: { code: 'mariadb.password', hint: 'The server has no user for the host that we come from.' },
+  1820: EXPIRED,
+  1862: EXPIRED,
+  3118: { code: 'mariadb.password', hint: 'The account is locked: ALTER USER … ACCOUNT UNLOCK.' },
+  1969: SLOW,
 };
 
 /** No such table, changed since the snapshot was taken, no such database or column: what the cut showed is gone. */

@@ -103,7 +103,7 @@ function timeoutOf(text: string | null): number {
 
 function malformed(why: string): StasisError {
   return new StasisError('mariadb.url', `The URL ${why}.`, {
-    hint: 'Write mariadb://user:password@host:port/database?ssl-mode=…, with special characters percent-encoded.',
+    hint: 'Write mariadb://user:password@host:port/database?ssl-mode=…, or mysql://…, with special characters percent-encoded.',
     at: ['url'],
   });
 }

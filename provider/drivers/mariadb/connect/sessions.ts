@@ -22,7 +22,7 @@ export async function endSessions(place: Place, ids: readonly number[]): Promise
       );
       if (left.length === 0) return;
       for (const row of left)
-        await connection.run(`KILL SOFT CONNECTION ${text(row, 'id')}`, signal).catch(() => {});
+        await connection.run(connection.product.end(Number(text(row, 'id'))), signal).catch(() => {});
       await sleep(10, signal);
     }
   } catch {

@@ -5,13 +5,14 @@ import { byCodeUnits } from '../../../core/order.ts';
 import type { Positions } from '../capture/positions.ts';
 import { type Table, tableName } from '../capture/tables.ts';
 import type { Connection } from '../connect/connection.ts';
+import type { Product } from '../product/product.ts';
 
 const WORD = 1n << 64n;
 
 /**
  * Rows and their 128-bit sum: it does not depend on their order, and a row that is there twice counts twice. Each row
- * is hashed (MD5) by the server over its columns by order of their names, each with its length before it; long values
- * by their own MD5, so that no row outgrows max_allowed_packet. Computed columns count as well, where they are stored.
+ * is hashed by the server (MD5, or SHA-256 cut short) over its columns by order of their names, each with its length before it; long values
+ * by their own hash, so that no row outgrows max_allowed_packet. Computed columns count as well, where they are stored.
  */
 export async function tableEntry(
   session: Connection,
@@ -22,7 +23,7 @@ export async function tableEntry(
   const half = (start: number): string =>
     `COALESCE(SUM(CAST(CONV(SUBSTRING(h, ${start}, 16), 16, 10) AS UNSIGNED)), 0)`;
   const sql = `SELECT COUNT(*), COUNT(h), ${half(1)}, ${half(17)}
-    FROM (SELECT ${hashOf(table)} AS h FROM ${tableName(table)}) AS t`;
+    FROM (SELECT ${hashOf(table, session.product)} AS h FROM ${tableName(table)}) AS t`;
   const found: string[] = [];
   for await (const fields of session.stream(sql, `hashing ${tableName(table)}`, signal))
     found.push(...fields.map(String));
@@ -35,15 +36,15 @@ export async function tableEntry(
   };
 }
 
-function hashOf(table: Table): string {
+function hashOf(table: Table, { hash }: Product): string {
   const values = [...table.columns]
     .filter(({ compared }) => compared)
     .sort((a, b) => byCodeUnits(a.name, b.name))
     .map(({ read, long }) => {
-      const value = long ? `MD5(${read})` : `CAST(${read} AS BINARY)`;
+      const value = long ? hash(read) : `CAST(${read} AS BINARY)`;
       return `COALESCE(CONCAT(LENGTH(${read}), ':', ${value}), 'N')`;
     });
-  return `MD5(CONCAT('', ${values.join(", ',', ")}))`;
+  return hash(`CONCAT('', ${values.join(", ',', ")})`);
 }
 
 function word(sum: string): string {

@@ -2,6 +2,8 @@ import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import { digestOf } from '../../../core/fingerprint-digest.ts';
 import { requalified } from '../capture/definitions.ts';
 import { literal, optionalText, qualified, type Row, type Rows, text } from '../connect/sql.ts';
+import { MARK_ROUTINE } from '../product/mark-routine.ts';
+import type { Catalogs, Product } from '../product/product.ts';
 import { serverSettings, settingEntries } from './settings.ts';
 
 /** One kind of object that a schema is made of: what it is called in fingerprints, and what defines it. */
@@ -21,7 +23,6 @@ const from =
 const tables = from('TABLES', 'TABLE_SCHEMA');
 const columns = from('COLUMNS', 'TABLE_SCHEMA');
 const indexes = from('STATISTICS', 'TABLE_SCHEMA');
-const checks = from('CHECK_CONSTRAINTS', 'CONSTRAINT_SCHEMA');
 const partitions = from('PARTITIONS', 'TABLE_SCHEMA');
 const views = from('VIEWS', 'TABLE_SCHEMA');
 const triggers = from('TRIGGERS', 'TRIGGER_SCHEMA');
@@ -34,7 +35,7 @@ const CODE = 'SQL_MODE, DEFINER, CHARACTER_SET_CLIENT, COLLATION_CONNECTION';
  * Left out as noise: when something was made or altered, sizes and statistics, the numbers of rows that the server
  * guesses, where files lie, the checksum of Aria's pages (the default, which the server spells out), and a database's own name where it is printed.
  */
-const KINDS: readonly Kind[] = [
+const kindsOf = ({ column, index, view, checks, code }: Catalogs): readonly Kind[] => [
   {
     kind: 'database',
     query: (name) => `SELECT '' AS name, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME
@@ -53,7 +54,7 @@ const KINDS: readonly Kind[] = [
     query: (
       name,
     ) => `SELECT CONCAT(TABLE_NAME, '.', COLUMN_NAME) AS name, ORDINAL_POSITION, COLUMN_DEFAULT, IS_NULLABLE,
-        COLUMN_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, COLUMN_COMMENT, IS_GENERATED, GENERATION_EXPRESSION
+        COLUMN_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, COLUMN_COMMENT, ${column}
       ${columns(name)} AND TABLE_NAME NOT IN (SELECT TABLE_NAME ${views(name)})`,
     facts: ['COLUMN_TYPE'],
   },
@@ -62,7 +63,7 @@ const KINDS: readonly Kind[] = [
     query: (
       name,
     ) => `SELECT CONCAT(TABLE_NAME, '.', INDEX_NAME) AS name, NON_UNIQUE, SEQ_IN_INDEX, COLUMN_NAME, COLLATION,
-        SUB_PART, INDEX_TYPE, COMMENT, INDEX_COMMENT, IGNORED
+        SUB_PART, INDEX_TYPE, COMMENT, INDEX_COMMENT, ${index}
       ${indexes(name)} ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX`,
   },
   {
@@ -79,9 +80,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     kind: 'check',
-    query: (name) =>
-      `SELECT CONCAT(TABLE_NAME, '.', CONSTRAINT_NAME) AS name, LEVEL, CHECK_CLAUSE ${checks(name)}
-      ORDER BY TABLE_NAME, CONSTRAINT_NAME, LEVEL`,
+    query: checks,
   },
   {
     kind: 'partition',
@@ -96,7 +95,7 @@ const KINDS: readonly Kind[] = [
     kind: 'view',
     query: (
       name,
-    ) => `SELECT TABLE_NAME AS name, VIEW_DEFINITION, CHECK_OPTION, DEFINER, SECURITY_TYPE, ALGORITHM,
+    ) => `SELECT TABLE_NAME AS name, VIEW_DEFINITION, CHECK_OPTION, DEFINER, SECURITY_TYPE, ${view},
         CHARACTER_SET_CLIENT, COLLATION_CONNECTION ${views(name)}`,
     facts: ['DEFINER'],
   },
@@ -104,7 +103,7 @@ const KINDS: readonly Kind[] = [
     kind: 'trigger',
     query: (
       name,
-    ) => `SELECT TRIGGER_NAME AS name, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_ORDER, ACTION_STATEMENT,
+    ) => `SELECT TRIGGER_NAME AS name, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_ORDER, ${code('ACTION_STATEMENT')},
         ACTION_TIMING, ${CODE} ${triggers(name)}`,
     facts: ['DEFINER'],
   },
@@ -112,8 +111,8 @@ const KINDS: readonly Kind[] = [
     kind: 'routine',
     query: (
       name,
-    ) => `SELECT CONCAT(LOWER(ROUTINE_TYPE), '/', ROUTINE_NAME) AS name, DTD_IDENTIFIER, ROUTINE_DEFINITION,
-        IS_DETERMINISTIC, SQL_DATA_ACCESS, SECURITY_TYPE, ROUTINE_COMMENT, ${CODE} ${routines(name)}`,
+    ) => `SELECT CONCAT(LOWER(ROUTINE_TYPE), '/', ROUTINE_NAME) AS name, DTD_IDENTIFIER, ${code('ROUTINE_DEFINITION')},
+        IS_DETERMINISTIC, SQL_DATA_ACCESS, SECURITY_TYPE, ROUTINE_COMMENT, ${CODE} ${routines(name)} AND ROUTINE_NAME <> ${literal(MARK_ROUTINE)}`,
     facts: ['DEFINER'],
   },
   {
@@ -127,7 +126,7 @@ const KINDS: readonly Kind[] = [
     kind: 'event',
     query: (
       name,
-    ) => `SELECT EVENT_NAME AS name, EVENT_DEFINITION, EVENT_TYPE, EXECUTE_AT, INTERVAL_VALUE, INTERVAL_FIELD,
+    ) => `SELECT EVENT_NAME AS name, ${code('EVENT_DEFINITION')}, EVENT_TYPE, EXECUTE_AT, INTERVAL_VALUE, INTERVAL_FIELD,
         STARTS, ENDS, ON_COMPLETION, EVENT_COMMENT, TIME_ZONE, ${CODE} ${events(name)}`,
     facts: ['DEFINER'],
   },
@@ -144,12 +143,13 @@ const KINDS: readonly Kind[] = [
  */
 export async function definitionEntries(
   rows: Rows,
+  product: Product,
   databases: readonly { readonly name: string; readonly prefix: string }[],
 ): Promise<FingerprintEntry[]> {
   const names = new Map(databases.map(({ name }, index) => [name, `database ${index}`]));
   const entries: FingerprintEntry[] = [];
   for (const { name, prefix } of databases) {
-    for (const { kind, query, facts } of KINDS) {
+    for (const { kind, query, facts } of kindsOf(product.catalogs)) {
       const objects = new Map<string, Row[]>();
       for (const row of await rows(query(name))) {
         const object = text({ name: row.name ?? '' }, 'name');
@@ -164,7 +164,7 @@ export async function definitionEntries(
       entries.push(entryOf(`${prefix}sequence-definition/${sequence.name}`, [sequence], names, []));
   }
   const hasEvents = entries.some(({ object }) => object.includes('event-status/'));
-  entries.push(...settingEntries(await serverSettings(rows, hasEvents)));
+  entries.push(...settingEntries(await serverSettings(rows, product, hasEvents)));
   return entries;
 }
 

@@ -105,7 +105,7 @@ export class BesideHeld implements Held {
     await using session = await Connection.open(place, { signal });
     const rows: Rows = (sql) => session.rows(sql, signal);
     const tables = await listTables(rows, names);
-    const definitions = await definitionEntries(rows, databases);
+    const definitions = await definitionEntries(rows, session.product, databases);
     const state = {
       ...{ databases, read: [], positions: await readPositions(rows, names) },
       definitions: definitions.map((each) => this.withStatus(each)),

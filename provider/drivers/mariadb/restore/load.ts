@@ -16,8 +16,6 @@ export interface Loading {
   readonly into: string;
 }
 
-const QUIET =
-  'SET SESSION foreign_key_checks = 0, unique_checks = 0, check_constraint_checks = 0, lock_wait_timeout = 30';
 /** Rows that go into one statement, unless one row is longer. */
 const BATCH_BYTES = 1_000_000;
 const LONG_MS = 600_000;
@@ -29,7 +27,7 @@ export async function makeTables(
   names: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<void> {
-  await session.run(QUIET, signal);
+  await session.run(session.product.loading, signal);
   for (const { captured, into } of all)
     await session.run(
       `CREATE DATABASE ${identifier(into)} CHARACTER SET ${captured.charset} COLLATE ${captured.collation}`,
@@ -71,7 +69,7 @@ export async function loadRows(
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const work = async (): Promise<void> => {
     await using session = await Connection.open(place, { signal, purpose: 'load' });
-    await session.run(QUIET, signal);
+    await session.run(session.product.loading, signal);
     for (let job = waiting.pop(); job; job = waiting.pop()) {
       context.progress({ step: 'load', message: job.table.name });
       await loadTable(session, job, blobs, signal);

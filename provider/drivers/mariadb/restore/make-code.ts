@@ -84,7 +84,8 @@ async function makeOne(
 }
 
 /** The server prints an event's status behind this. To alter it afterwards would make the event the login's. */
-const EVENT_STATUS = /( ON COMPLETION (?:NOT )?PRESERVE )(?:ENABLE|DISABLE ON SLAVE|DISABLE)(?= )/;
+const EVENT_STATUS =
+  /( ON COMPLETION (?:NOT )?PRESERVE )(?:ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)(?= )/;
 
 /** A session says in which character set it speaks: what is not plain ASCII is only sent in one that we speak. */
 function encoded(statement: string, charset: string): string {

@@ -7,10 +7,10 @@ import { placed } from '../capture/plan.ts';
 import { serverProblems } from '../capture/problems.ts';
 import { lacking } from '../connect/grants.ts';
 import { parsePlace } from '../connect/place.ts';
-import { compareReleases } from '../connect/server.ts';
 import { identifier } from '../connect/sql.ts';
 import { type MariadbContent, parseContent } from '../content.ts';
 import { settingProblems } from '../fingerprint/settings.ts';
+import { compareReleases } from '../product/product.ts';
 import type { MariadbSpec } from '../spec.ts';
 import { type Destination, lookAtTarget, stagingNames, type Target } from './target.ts';
 
@@ -46,6 +46,7 @@ function commonRestore(destinations: readonly Destination[]): string | undefined
 
 /** Errors first found in this order are what `restore` throws. */
 export function targetProblems(target: Target, content: MariadbContent, from: MemberCapture): StasisError[] {
+  if (target.server.product.name !== content.product) return [otherProduct(target, content, from)];
   return [
     ...serverProblems(target.server),
     ...olderProblems(target, content, from),
@@ -58,13 +59,22 @@ export function targetProblems(target: Target, content: MariadbContent, from: Me
   ];
 }
 
+/** Neither reads all that the other says of itself: types, collations, definitions of views and of code. */
+function otherProduct({ server }: Target, { product }: MariadbContent, from: MemberCapture): StasisError {
+  return new StasisError(
+    'mariadb.other-product',
+    `The target is ${server.product.name} ${server.version}, the snapshot is of ${product} ${from.system.version}.`,
+    { hint: `Restore into ${product}; move to the other by a tool that translates.`, at: ['url'] },
+  );
+}
+
 function olderProblems({ server }: Target, content: MariadbContent, from: MemberCapture): StasisError[] {
   if (compareReleases(server.release, content.release) >= 0) return [];
   return [
     new StasisError(
       'mariadb.target-older',
-      `The target is MariaDB ${server.version}, the snapshot is of ${from.system.version}.`,
-      { hint: `Restore into MariaDB ${content.release.join('.')} or newer.`, at: ['url'] },
+      `The target is ${server.product.name} ${server.version}, the snapshot is of ${from.system.version}.`,
+      { hint: `Restore into ${content.product} ${content.release.join('.')} or newer.`, at: ['url'] },
     ),
   ];
 }

@@ -7,7 +7,7 @@ import type { Restoring } from './beside.ts';
 import type { JournalEntry, SwappedDatabase } from './journal-entry.ts';
 import type { Loading } from './load.ts';
 import { dropCode, makeCode } from './make-code.ts';
-import { withMark } from './memory.ts';
+import { alterDatabase, withMark } from './memory.ts';
 import { notEmpty } from './target.ts';
 
 /** How long others' transactions on the tables are waited for, and how often. */
@@ -33,7 +33,9 @@ export async function swapIn(
   await session.run(`SET SESSION foreign_key_checks = 0, lock_wait_timeout = ${WAIT_SECONDS}`, signal);
   const swapping: JournalEntry = {
     ...entry,
-    databases: await inTurn(entry.databases, (database) => whatIsThere(rows, database, options.overwrite)),
+    databases: await inTurn(entry.databases, (database) =>
+      whatIsThere(session, database, options.overwrite, signal),
+    ),
   };
   await options.journal(swapping);
   journaled(swapping);
@@ -55,10 +57,8 @@ export async function swapIn(
   await makeCode(session, made, names, false, signal);
   for (const [index, { target: name }] of swapping.databases.entries()) {
     const { charset, collation, comment } = loading[index]!.captured;
-    await session.run(
-      `ALTER DATABASE ${identifier(name)} CHARACTER SET ${charset} COLLATE ${collation} COMMENT ${literal(withMark(comment, options.restoreId))}`,
-      signal,
-    );
+    const marked = withMark(comment, options.restoreId);
+    await alterDatabase(session, name, { charset, collation, comment: marked }, signal);
   }
   for (const name of swapping.databases.flatMap(({ staging, old }) => [staging, old]))
     await session.run(`DROP DATABASE IF EXISTS ${identifier(name)}`, signal, DROP_MS).catch(() => {
@@ -78,13 +78,15 @@ async function inTurn<In, Out>(
 
 /** Looked at again: others may have made it, or put something into it, while we loaded. */
 async function whatIsThere(
-  rows: Rows,
+  session: Connection,
   database: SwappedDatabase,
   overwrite: boolean,
+  signal: AbortSignal,
 ): Promise<SwappedDatabase> {
+  const rows: Rows = (sql) => session.rows(sql, signal);
   const { target } = database;
   const [row] = await rows(`SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation,
-      SCHEMA_COMMENT AS comment FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${literal(target)}`);
+      ${session.product.comments.read} AS comment FROM information_schema.SCHEMATA s WHERE s.SCHEMA_NAME = ${literal(target)}`);
   if (row === undefined)
     return {
       ...database,
@@ -98,7 +100,7 @@ async function whatIsThere(
     code: [...code],
     charset: text(row, 'charset'),
     collation: text(row, 'collation'),
-    comment: text(row, 'comment'),
+    comment: optionalText(row, 'comment') ?? '',
   };
   return { ...database, existed: true, before };
 }

@@ -7,6 +7,7 @@ import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { literal, type Rows, text } from '../connect/sql.ts';
 import type { CapturedDatabase, MariadbContent } from '../content.ts';
 import { type ServerSetting, serverSettings } from '../fingerprint/settings.ts';
+import { MARK_ROUTINE } from '../product/mark-routine.ts';
 import type { MariadbSpec } from '../spec.ts';
 import { rememberedRestore } from './memory.ts';
 
@@ -65,7 +66,7 @@ export async function lookAtTarget(
     destinations.push({
       ...{ captured, name, existing },
       empty: existing === undefined || (await isEmpty(rows, name)),
-      restoredBy: existing && (await rememberedRestore(rows, name)),
+      restoredBy: existing && (await rememberedRestore(connection, name, signal)),
     });
   }
   const collations = await rows('SELECT COLLATION_NAME AS name FROM information_schema.COLLATIONS');
@@ -77,7 +78,7 @@ export async function lookAtTarget(
     "SELECT ENGINE AS name FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT')",
   );
   return {
-    ...{ server, destinations, settings: await serverSettings(rows, true) },
+    ...{ server, destinations, settings: await serverSettings(rows, server.product, true) },
     collations: new Set([...collations, ...full].map((row) => text(row, 'name'))),
     engines: new Set(engines.map((row) => text(row, 'name'))),
   };
@@ -88,7 +89,8 @@ async function isEmpty(rows: Rows, database: string): Promise<boolean> {
   const name = literal(database);
   const [row] =
     await rows(`SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${name})
-    + (SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ${name})
+    + (SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ${name}
+      AND ROUTINE_NAME <> ${literal(MARK_ROUTINE)})
     + (SELECT COUNT(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ${name}) AS n`);
   return Number(text(row, 'n')) === 0;
 }

@@ -6,7 +6,7 @@ import { endSessions } from '../connect/sessions.ts';
 import { identifier, literal, qualified, type Rows, text } from '../connect/sql.ts';
 import type { JournalEntry, SwappedDatabase } from './journal-entry.ts';
 import { dropCode, makeCode } from './make-code.ts';
-import { rememberedRestore } from './memory.ts';
+import { alterDatabase, rememberedRestore } from './memory.ts';
 import { rename } from './swap.ts';
 
 const UNDO_MS = 120_000;
@@ -22,7 +22,8 @@ export async function undoEntry(place: Place, entry: JournalEntry, logger: Logge
   await endLeftSessions(place, rows, session.id, entry);
   await session.run('SET SESSION foreign_key_checks = 0, lock_wait_timeout = 10', signal);
   const begun = entry.databases.filter(({ before }) => before !== undefined);
-  if (begun.length > 0 && !(await wasReleased(rows, entry))) await putBack(session, rows, begun, signal);
+  if (begun.length > 0 && !(await wasReleased(session, entry, signal)))
+    await putBack(session, rows, begun, signal);
   // Before the swap nothing of ours is in `old`: what is there is of a later entry, which puts it back.
   const made = entry.databases.flatMap(({ staging, old, before }) => (before ? [staging, old] : [staging]));
   for (const name of made) await session.run(`DROP DATABASE IF EXISTS ${identifier(name)}`, signal, UNDO_MS);
@@ -30,8 +31,13 @@ export async function undoEntry(place: Place, entry: JournalEntry, logger: Logge
 }
 
 /** The mark is set last of all, in every database. */
-async function wasReleased(rows: Rows, { databases, restoreId }: JournalEntry): Promise<boolean> {
-  for (const { target } of databases) if ((await rememberedRestore(rows, target)) !== restoreId) return false;
+async function wasReleased(
+  session: Connection,
+  { databases, restoreId }: JournalEntry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const { target } of databases)
+    if ((await rememberedRestore(session, target, signal)) !== restoreId) return false;
   return true;
 }
 
@@ -68,10 +74,7 @@ async function putBack(
       ({ kind, name }) => !left.some((each) => each.kind === kind && each.name === name),
     );
     await makeCode(session, [{ database: target, code: missing }], new Map(), false, signal);
-    await session.run(
-      `ALTER DATABASE ${identifier(target)} CHARACTER SET ${before!.charset} COLLATE ${before!.collation} COMMENT ${literal(before!.comment)}`,
-      signal,
-    );
+    await alterDatabase(session, target, before!, signal);
   }
 }
 
