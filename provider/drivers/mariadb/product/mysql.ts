@@ -28,16 +28,18 @@ function logStatus([major, minor]: Release): string {
 function epochsOf(release: Release): Epochs {
   const status = logStatus(release);
   return {
-    query: `${status}; SELECT @@GLOBAL.gtid_owned AS owned; XA RECOVER`,
+    query: `${status}; SELECT @@GLOBAL.gtid_owned AS owned, @@GLOBAL.gtid_mode AS mode; XA RECOVER`,
     read: ([logs = [], owners = [], prepared = []]) => {
       const [log] = logs;
       const [owned] = owners;
       const unprovable =
-        optionalText(owned, 'owned') !== ''
-          ? 'transactions were written to the log that may not have been visible yet'
-          : prepared.length > 0
-            ? 'XA transactions are prepared, whose commit is logged before it is visible'
-            : undefined;
+        optionalText(owned, 'mode') !== 'ON'
+          ? 'gtid_mode is no longer ON'
+          : optionalText(owned, 'owned') !== ''
+            ? 'transactions were written to the log that may not have been visible yet'
+            : prepared.length > 0
+              ? 'XA transactions are prepared, whose commit is logged before it is visible'
+              : undefined;
       return { position: `${optionalText(log, 'File')}:${optionalText(log, 'Position')}`, unprovable };
     },
     whyNone: (variables, grants, rows) => whyNone(status, variables, grants, rows),
