@@ -137,12 +137,15 @@ export interface PostgresMember {
   readonly host?: string;
 }
 
-/** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+/**
+ * One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any
+ * pause.
+ */
 export interface MariadbMember {
   /**
    * Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the
-   * same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are
-   * honoured.
+   * same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`,
+   * `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
    */
   readonly url: string;
   /**
@@ -299,7 +302,10 @@ export interface ContainerMember {
 export interface MemberKinds {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
   readonly postgres: PostgresMember;
-  /** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+  /**
+   * One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any
+   * pause.
+   */
   readonly mariadb: MariadbMember;
   /** A Redis or Valkey server, reached by its URL: all databases, functions and ACL users. */
   readonly redis: RedisMember;
@@ -333,7 +339,10 @@ export type Member = { readonly [K in keyof MemberKinds]: MemberOf<K> }[keyof Me
 export const Member = {
   /** One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause. */
   postgres: (postgres: PostgresMember): MemberOf<'postgres'> => ({ postgres }),
-  /** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+  /**
+   * One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any
+   * pause.
+   */
   mariadb: (mariadb: MariadbMember): MemberOf<'mariadb'> => ({ mariadb }),
   /** A Redis or Valkey server, reached by its URL: all databases, functions and ACL users. */
   redis: (redis: RedisMember): MemberOf<'redis'> => ({ redis }),
@@ -581,8 +590,8 @@ export class PostgresMemberReference extends ComplexObject {
 }
 
 /**
- * One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. As it is known
- * once applied.
+ * One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any
+ * pause. As it is known once applied.
  */
 export class MariadbMemberReference extends ComplexObject {
   /**
@@ -833,7 +842,10 @@ export class MemberReference extends ComplexObject {
   get postgres(): PostgresMemberReference {
     return new PostgresMemberReference(this, 'postgres', false);
   }
-  /** One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause. */
+  /**
+   * One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any
+   * pause.
+   */
   get mariadb(): MariadbMemberReference {
     return new MariadbMemberReference(this, 'mariadb', false);
   }

@@ -1011,7 +1011,7 @@ type MariadbMember struct {
 	Jobs *int `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
 	LockTimeoutMs *int `pulumi:"lockTimeoutMs"`
-	// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+	// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
 	Url string `pulumi:"url"`
 }
 
@@ -1035,7 +1035,7 @@ type MariadbMemberArgs struct {
 	Jobs pulumi.IntPtrInput `pulumi:"jobs"`
 	// For how long a capture tries to get its (weak) metadata locks on all tables, in milliseconds. It never waits in line for one. 10000 unless given.
 	LockTimeoutMs pulumi.IntPtrInput `pulumi:"lockTimeoutMs"`
-	// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+	// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
 	Url pulumi.StringInput `pulumi:"url"`
 }
 
@@ -1136,7 +1136,7 @@ func (o MariadbMemberOutput) LockTimeoutMs() pulumi.IntPtrOutput {
 	return o.ApplyT(func(v MariadbMember) *int { return v.LockTimeoutMs }).(pulumi.IntPtrOutput)
 }
 
-// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
 func (o MariadbMemberOutput) Url() pulumi.StringOutput {
 	return o.ApplyT(func(v MariadbMember) string { return v.Url }).(pulumi.StringOutput)
 }
@@ -1205,7 +1205,7 @@ func (o MariadbMemberPtrOutput) LockTimeoutMs() pulumi.IntPtrOutput {
 	}).(pulumi.IntPtrOutput)
 }
 
-// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+// Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
 func (o MariadbMemberPtrOutput) Url() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *MariadbMember) *string {
 		if v == nil {
@@ -1220,7 +1220,7 @@ type Member struct {
 	Container *ContainerMember `pulumi:"container"`
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files *FilesMember `pulumi:"files"`
-	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+	// One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
 	Mariadb *MariadbMember `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres *PostgresMember `pulumi:"postgres"`
@@ -1248,7 +1248,7 @@ type MemberArgs struct {
 	Container ContainerMemberPtrInput `pulumi:"container"`
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files FilesMemberPtrInput `pulumi:"files"`
-	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+	// One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
 	Mariadb MariadbMemberPtrInput `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres PostgresMemberPtrInput `pulumi:"postgres"`
@@ -1321,7 +1321,7 @@ func (o MemberOutput) Files() FilesMemberPtrOutput {
 	return o.ApplyT(func(v Member) *FilesMember { return v.Files }).(FilesMemberPtrOutput)
 }
 
-// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+// One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
 func (o MemberOutput) Mariadb() MariadbMemberPtrOutput {
 	return o.ApplyT(func(v Member) *MariadbMember { return v.Mariadb }).(MariadbMemberPtrOutput)
 }
@@ -3470,7 +3470,7 @@ type StoredMember struct {
 	Container *StoredContainerMember `pulumi:"container"`
 	// A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
 	Files *StoredFilesMember `pulumi:"files"`
-	// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+	// One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
 	Mariadb *StoredMariadbMember `pulumi:"mariadb"`
 	// One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
 	Postgres *StoredPostgresMember `pulumi:"postgres"`
@@ -3506,7 +3506,7 @@ func (o StoredMemberOutput) Files() StoredFilesMemberPtrOutput {
 	return o.ApplyT(func(v StoredMember) *StoredFilesMember { return v.Files }).(StoredFilesMemberPtrOutput)
 }
 
-// One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+// One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
 func (o StoredMemberOutput) Mariadb() StoredMariadbMemberPtrOutput {
 	return o.ApplyT(func(v StoredMember) *StoredMariadbMember { return v.Mariadb }).(StoredMariadbMemberPtrOutput)
 }

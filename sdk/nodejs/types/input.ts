@@ -100,7 +100,7 @@ export interface MariadbMemberArgs {
      */
     lockTimeoutMs?: pulumi.Input<number>;
     /**
-     * Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+     * Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
      */
     url: pulumi.Input<string>;
 }
@@ -115,7 +115,7 @@ export interface MemberArgs {
      */
     files?: pulumi.Input<inputs.FilesMemberArgs>;
     /**
-     * One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+     * One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
      */
     mariadb?: pulumi.Input<inputs.MariadbMemberArgs>;
     /**

@@ -352,7 +352,7 @@ export interface StoredMember {
      */
     files?: outputs.StoredFilesMember;
     /**
-     * One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+     * One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
      */
     mariadb?: outputs.StoredMariadbMember;
     /**

@@ -422,7 +422,7 @@ if not MYPY:
     class MariadbMemberArgsDict(TypedDict):
         url: pulumi.Input[builtins.str]
         """
-        Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+        Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
         """
         databases: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
         """
@@ -452,7 +452,7 @@ class MariadbMemberArgs:
                  jobs: Optional[pulumi.Input[builtins.int]] = None,
                  lock_timeout_ms: Optional[pulumi.Input[builtins.int]] = None):
         """
-        :param pulumi.Input[builtins.str] url: Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+        :param pulumi.Input[builtins.str] url: Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
         :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] databases: Names of the databases to capture, all at one instant; `["*"]` is every database of the server but its own. The URL's database unless given.
         :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param pulumi.Input[builtins.int] jobs: How many connections copy or load tables at once. 4 unless given.
@@ -472,7 +472,7 @@ class MariadbMemberArgs:
     @pulumi.getter
     def url(self) -> pulumi.Input[builtins.str]:
         """
-        Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
+        Where the server is and how to log in: `mariadb://user:password@host:port/database`; `mysql://` is the same, and either may lead to a MariaDB or to a MySQL. The client programs' `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `connect-timeout` are honoured.
         """
         return pulumi.get(self, "url")
 
@@ -541,7 +541,7 @@ if not MYPY:
         """
         mariadb: NotRequired[pulumi.Input['MariadbMemberArgsDict']]
         """
-        One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+        One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
         """
         postgres: NotRequired[pulumi.Input['PostgresMemberArgsDict']]
         """
@@ -575,7 +575,7 @@ class MemberArgs:
         """
         :param pulumi.Input['ContainerMemberArgs'] container: A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
         :param pulumi.Input['FilesMemberArgs'] files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
-        :param pulumi.Input['MariadbMemberArgs'] mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+        :param pulumi.Input['MariadbMemberArgs'] mariadb: One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
         :param pulumi.Input['PostgresMemberArgs'] postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         :param pulumi.Input['ProcessMemberArgs'] process: A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
         :param pulumi.Input['RedisMemberArgs'] redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -624,7 +624,7 @@ class MemberArgs:
     @pulumi.getter
     def mariadb(self) -> Optional[pulumi.Input['MariadbMemberArgs']]:
         """
-        One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+        One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
         """
         return pulumi.get(self, "mariadb")
 

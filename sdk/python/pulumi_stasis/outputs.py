@@ -1071,7 +1071,7 @@ class StoredMember(dict):
         """
         :param 'StoredContainerMember' container: A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.
         :param 'StoredFilesMember' files: A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.
-        :param 'StoredMariadbMember' mariadb: One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+        :param 'StoredMariadbMember' mariadb: One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
         :param 'StoredPostgresMember' postgres: One, several or all databases of a PostgreSQL server (14 to 18), by URL, without any pause.
         :param 'StoredProcessMember' process: A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.
         :param 'StoredRedisMember' redis: A Redis or Valkey server, reached by its URL: all databases, functions and ACL users.
@@ -1112,7 +1112,7 @@ class StoredMember(dict):
     @pulumi.getter
     def mariadb(self) -> Optional['outputs.StoredMariadbMember']:
         """
-        One, several or all databases of a MariaDB server (10.6 to 12), by URL, without any pause.
+        One, several or all databases of a MariaDB (10.6 to 12) or MySQL (8.0 to 9) server, by URL, without any pause.
         """
         return pulumi.get(self, "mariadb")
 
