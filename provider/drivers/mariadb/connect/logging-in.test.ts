@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -37,6 +37,30 @@ async function certificates(): Promise<string> {
   await chmod(folder, 0o755);
   await chmod(join(folder, 'key.pem'), 0o644);
   return folder;
+}
+
+/** A server as it is seen from another machine: by a Unix socket of ours, with what was sent by it. */
+async function wayTo(port: number, path: string) {
+  const sent: Buffer[] = [];
+  const sockets: Socket[] = [];
+  const server = createServer((client) => {
+    const upstream = createConnection({ port, host: '127.0.0.1' });
+    sockets.push(client, upstream);
+    for (const socket of [client, upstream]) socket.on('error', () => {});
+    client.on('data', (bytes) => sent.push(Buffer.from(bytes)));
+    client.pipe(upstream).pipe(client);
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  return {
+    sent,
+    reach: async () => ({ path }),
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
 }
 
 describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
@@ -79,10 +103,22 @@ describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
       for (const [options, name] of [
         [`?ssl-mode=verify_ca&${stranger}`, '127.0.0.1'],
         [`?ssl-mode=verify_identity&${stranger}`, 'localhost'],
-        [`?ssl-mode=verify_identity&${ours}`, '127.0.0.1'],
         ['?ssl-ca=/no/such.pem', '127.0.0.1'],
       ] as const)
         await expect(cipher(options, name)).rejects.toMatchObject({ code: 'mariadb.tls' });
+      // By way of another machine, the name is still the URL's.
+      await using way = await wayTo(server.port, join(folder, 'named'));
+      const named = async (name: string) => {
+        const url = new URL(`${server.url('shop')}?ssl-mode=verify_identity&${ours}`);
+        url.hostname = name;
+        await using session = await Connection.open(
+          { ...parsePlace(url.href), reach: way.reach },
+          { signal },
+        );
+        return text(await session.row("SHOW STATUS LIKE 'Ssl_cipher'", signal), 'Value');
+      };
+      expect(await named('localhost')).toMatch(/^TLS_/);
+      await expect(named('db.example')).rejects.toMatchObject({ code: 'mariadb.tls' });
     });
 
     test('that has to be by TLS, or by a certificate of its own, is', async () => {
@@ -112,26 +148,10 @@ describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
     test('without TLS, by way of another machine, shows no password to whoever listens', async () => {
       await server.query("CREATE USER far@'127.0.0.1' IDENTIFIED BY 'told-to-nobody'");
       const url = `${server.url('shop', 'far', 'told-to-nobody')}?ssl-mode=disabled`;
-      const sent: Buffer[] = [];
-      const way = createServer((client) => {
-        const upstream = createConnection({ port: server.port, host: '127.0.0.1' });
-        for (const socket of [client, upstream]) socket.on('error', () => {});
-        client.on('data', (bytes) => sent.push(Buffer.from(bytes)));
-        client.pipe(upstream).pipe(client);
-      });
-      const path = join(folder, 'way');
-      way.listen(path);
-      await once(way, 'listening');
-      try {
-        await using session = await Connection.open(
-          { ...parsePlace(url), reach: async () => ({ path }) },
-          { signal },
-        );
-        expect(text(await session.row('SELECT CURRENT_USER() AS me', signal), 'me')).toBe('far@127.0.0.1');
-      } finally {
-        way.close();
-      }
-      const bytes = Buffer.concat(sent);
+      await using way = await wayTo(server.port, join(folder, 'way'));
+      await using session = await Connection.open({ ...parsePlace(url), reach: way.reach }, { signal });
+      expect(text(await session.row('SELECT CURRENT_USER() AS me', signal), 'me')).toBe('far@127.0.0.1');
+      const bytes = Buffer.concat(way.sent);
       expect(bytes.includes('far')).toBe(true);
       expect(bytes.includes('told-to-nobody')).toBe(false);
     });

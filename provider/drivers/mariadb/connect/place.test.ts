@@ -32,6 +32,8 @@ describe('a URL of MariaDB', () => {
     'mariadb://u:secret@h/d?ssl-mode=maybe',
     'mariadb://u:secret@h/d?sslmode=require',
     'mariadb://u:secret@h/d?connect-timeout=soon',
+    'mariadb://u:secret@10.0.0.1/d?ssl-mode=verify_identity&ssl-ca=/ca.pem',
+    'mariadb://u:secret@[::1]/d?ssl-mode=verify-identity',
   ])('that is wrong is refused without telling it: %s', (url) => {
     const thrown = ((): unknown => {
       try {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { StasisError } from '../../../core/errors.ts';
 import type { Host, Reach } from '../../../core/host.ts';
 
@@ -42,13 +43,15 @@ export function parsePlace(url: string, at?: Host): Place {
   const user = decode(parsed.username);
   if (host === '') throw malformed('names no host');
   if (user === '') throw malformed('names no user');
+  const sslMode = sslModeOf(given.get('ssl-mode'), given.get('ssl-ca'));
+  if (sslMode === 'verify_identity' && isIP(host) !== 0) throw nameless();
   return {
     host: host.toLowerCase(),
     port: portOf(parsed.port),
     user,
     password: decode(parsed.password),
     database: decode(parsed.pathname.slice(1)),
-    sslMode: sslModeOf(given.get('ssl-mode'), given.get('ssl-ca')),
+    sslMode,
     sslCa: given.get('ssl-ca') ?? undefined,
     sslCert: given.get('ssl-cert') ?? undefined,
     sslKey: given.get('ssl-key') ?? undefined,
@@ -99,6 +102,15 @@ function timeoutOf(text: string | null): number {
   const seconds = Number(text ?? '0');
   if (!Number.isFinite(seconds)) throw malformed('has no valid connect-timeout');
   return seconds > 0 ? seconds * 1_000 : CONNECT_TIMEOUT_MS;
+}
+
+/** mysql2 looks for an address nowhere in a certificate, and takes one for `localhost` for right. */
+function nameless(): StasisError {
+  return new StasisError(
+    'mariadb.url',
+    'The URL has ssl-mode=verify_identity and an address, where that mode checks a name.',
+    { hint: "Write the server's name as its certificate has it, or ssl-mode=verify_ca.", at: ['url'] },
+  );
 }
 
 function malformed(why: string): StasisError {
