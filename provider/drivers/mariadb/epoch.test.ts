@@ -14,6 +14,8 @@ const WRITERS = 4;
 const ACCOUNTS = 40;
 const TABLES = 4;
 const ROUNDS = 300;
+/** The longest pause of a writer between two transactions. */
+const PAUSE_MS = 6;
 /** How long a moment in which nobody writes is looked for. */
 const QUIET_MS = 60_000;
 const NAMES = Array.from({ length: TABLES }, (_, index) => `account_${index}`);
@@ -26,6 +28,7 @@ describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
     let server: SqlServer;
     const ending = new AbortController();
     const writers: Promise<void>[] = [];
+    const pace = { pauseMs: PAUSE_MS };
 
     beforeAll(async () => {
       server = await start();
@@ -35,7 +38,7 @@ describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
       );
       await server.query(`CREATE DATABASE bank; USE bank; ${tables.join(';')}`);
       for (let writer = 0; writer < WRITERS; writer += 1)
-        writers.push(moving(await server.connect('bank'), ending.signal));
+        writers.push(moving(await server.connect('bank'), pace, ending.signal));
     });
 
     afterAll(async () => {
@@ -49,9 +52,11 @@ describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
       await using session = await mariadbDriver.prepare({ url: server.url('bank') }, host, context);
       const reader = await server.connect('bank');
       const seen = { still: 0, moved: 0, unprovable: 0 };
-      // On a busy machine quiet moments are rare: it goes on until it has met one, but not for ever.
+      // On a busy machine quiet moments are rare: it goes on until it has met one, with slower and slower
+      // writers, but not for ever.
       const untilMs = Date.now() + QUIET_MS;
       for (let round = 0; round < ROUNDS || (seen.still === 0 && Date.now() < untilMs); round += 1) {
+        if (seen.still === 0 && round >= ROUNDS / 2 && round % 25 === 0) pace.pauseMs *= 2;
         const before = await session.watch!.epoch(context.signal);
         const [first] = await reader.query(BOOKS);
         const [second] = await reader.query(BOOKS);
@@ -64,6 +69,7 @@ describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
         }
       }
       await reader.end();
+      pace.pauseMs = PAUSE_MS;
       console.log(`epochs of ${title} under load: ${JSON.stringify(seen)}`);
       expect(seen.still).toBeGreaterThan(0);
       expect(seen.moved + seen.unprovable).toBeGreaterThan(0);
@@ -111,7 +117,11 @@ describe.each(SQL_FAMILY)('of $title', ({ title, missing, start }) => {
 });
 
 /** Moves money from one table to another until told to stop, with a pause in between, as in real life. */
-async function moving(client: mysql.Connection, signal: AbortSignal): Promise<void> {
+async function moving(
+  client: mysql.Connection,
+  pace: { readonly pauseMs: number },
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     const id = 1 + Math.floor(Math.random() * ACCOUNTS);
     const from = Math.floor(Math.random() * (TABLES - 1));
@@ -119,7 +129,7 @@ async function moving(client: mysql.Connection, signal: AbortSignal): Promise<vo
       `BEGIN; UPDATE account_${from} SET balance = balance - 1, moves = moves + 1 WHERE id = ${id};
        UPDATE account_${from + 1} SET balance = balance + 1, moves = moves + 1 WHERE id = ${id}; COMMIT`,
     );
-    await sleep(Math.random() * 6);
+    await sleep(Math.random() * pace.pauseMs);
   }
   await client.end();
 }
