@@ -2,7 +2,7 @@ import type { Clock } from '../../../core/context.ts';
 import type { EpochReading } from '../../../core/driver.ts';
 import type { Connection } from '../connect/connection.ts';
 import { type Grants, hasGlobally } from '../connect/grants.ts';
-import { text } from '../connect/sql.ts';
+import { listSessions } from '../connect/sessions.ts';
 
 /** Reads the epoch in a session that has no snapshot. */
 export async function readEpoch(
@@ -20,8 +20,7 @@ export async function readEpoch(
 }
 
 /** Threads of the server that are there whether they work or not. */
-const BUSY = `SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()
-  AND COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID', 'Slave_IO', 'Slave_SQL', 'Slave_worker')`;
+const IDLE = ['Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID', 'Slave_IO', 'Slave_SQL', 'Slave_worker'];
 
 /** How many statements of others the server is working on; who lacks PROCESS sees only his own. */
 export async function readBusy(
@@ -30,5 +29,6 @@ export async function readBusy(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   if (!hasGlobally(grants, 'PROCESS')) return undefined;
-  return Number(text(await session.row(BUSY, signal), 'n'));
+  const sessions = await listSessions(session, signal);
+  return sessions.filter(({ id, command }) => id !== session.id && !IDLE.includes(command)).length;
 }

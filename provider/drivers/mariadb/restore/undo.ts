@@ -2,7 +2,7 @@ import type { Logger } from '../../../core/context.ts';
 import { readDefinitions } from '../capture/definitions.ts';
 import { Connection } from '../connect/connection.ts';
 import type { Place } from '../connect/place.ts';
-import { endSessions } from '../connect/sessions.ts';
+import { endSessions, listSessions } from '../connect/sessions.ts';
 import { identifier, literal, qualified, type Rows, text } from '../connect/sql.ts';
 import type { JournalEntry, SwappedDatabase } from './journal-entry.ts';
 import { dropCode, makeCode } from './make-code.ts';
@@ -19,7 +19,7 @@ export async function undoEntry(place: Place, entry: JournalEntry, logger: Logge
   const signal = AbortSignal.timeout(UNDO_MS);
   await using session = await Connection.open(place, { signal });
   const rows: Rows = (sql) => session.rows(sql, signal);
-  await endLeftSessions(place, rows, session.id, entry);
+  await endLeftSessions(place, session, entry, signal);
   await session.run('SET SESSION foreign_key_checks = 0, lock_wait_timeout = 10', signal);
   const begun = entry.databases.filter(({ before }) => before !== undefined);
   if (begun.length > 0 && !(await wasReleased(session, entry, signal)))
@@ -104,15 +104,23 @@ async function exists(rows: Rows, database: string): Promise<boolean> {
  * A session that was cut off in the middle of a statement goes on with it, as its server notices only at the end: it
  * would make a table after its database had been dropped.
  */
-async function endLeftSessions(place: Place, rows: Rows, own: number, entry: JournalEntry): Promise<void> {
-  const names = entry.databases.map(
-    ({ staging }) => `(DB = ${literal(staging)} OR INSTR(INFO, ${literal(staging)}) > 0)`,
+async function endLeftSessions(
+  place: Place,
+  session: Connection,
+  entry: JournalEntry,
+  signal: AbortSignal,
+): Promise<void> {
+  const [{ me } = { me: undefined }] = await session.rows(
+    "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AS me",
+    signal,
   );
-  const left = await rows(
-    `SELECT ID AS id FROM information_schema.PROCESSLIST WHERE ID <> ${own} AND USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND (${names.join(' OR ')})`,
+  const names = entry.databases.map(({ staging }) => staging);
+  const left = (await listSessions(session, signal, 'whole')).filter(
+    ({ id, user, database, statement }) =>
+      id !== session.id && user === me && names.some((name) => database === name || statement.includes(name)),
   );
   await endSessions(
     place,
-    left.map((row) => Number(text(row, 'id'))),
+    left.map(({ id }) => id),
   );
 }
