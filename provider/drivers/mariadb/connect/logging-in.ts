@@ -75,7 +75,8 @@ function optionsOf(place: Place, purpose: Purpose, ssl: SslOptions | undefined):
     bigNumberStrings: true,
     dateStrings: true,
     multipleStatements: purpose !== 'load',
-    flags: ['-LOCAL_FILES', '-CONNECT_ATTRS'],
+    // The server telling of a session's character set, the library would encode statements by it that are bytes already.
+    flags: ['-LOCAL_FILES', '-CONNECT_ATTRS', '-SESSION_TRACK'],
   };
 }
 
