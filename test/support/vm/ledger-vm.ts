@@ -52,7 +52,7 @@ export async function startLedgerVm(host: Host): Promise<LedgerVm> {
 
 async function boot(host: Host, folder: string): Promise<void> {
   await startQemu(host, folder, {
-    ...{ format: 'raw', system: SYSTEM, before: `setpriv --seccomp-filter ${SYSTEM}/no-io-uring` },
+    ...{ format: 'raw', system: SYSTEM, filter: `${SYSTEM}/no-io-uring` },
     // Not in the folder: a restore makes the socket anew, which is then another file.
     qmp: QMP,
     more: ['-serial', `tcp:0.0.0.0:${PORT},server=on,wait=off,nodelay=on`],

@@ -27,15 +27,17 @@ export async function makeSystem(
 }
 
 const START = `
-folder=$1 system=$2 format=$3 qmp=$4 before=$5; shift 5
+folder=$1 system=$2 format=$3 qmp=$4 filter=$5; shift 5
 name=\${folder##*/}
 mkdir -p "$folder" && cd "$folder" || exit 1
 [ -e "disk.$format" ] || qemu-img create -q -f "$format" "disk.$format" 64M || exit 1
-exec setsid $before qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg -m 128 -smp 1 -nodefaults \\
+set -- qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg -m 128 -smp 1 -nodefaults \\
   -no-user-config -display none -kernel "$system/vmlinuz" -initrd "$system/guest.cpio.gz" \\
   -append 'console=ttyS0 quiet panic=-1 tsc=reliable' -serial "file:$folder/serial" \\
   -drive "file=$folder/disk.$format,if=virtio,format=$format,id=disk0" \\
-  -qmp "unix:$qmp,server=on,wait=off" -daemonize -pidfile "$folder/pid" "$@"
+  -qmp "unix:$qmp,server=on,wait=off" -pidfile "$folder/pid" "$@"
+[ -n "$filter" ] || exec setsid "$@" -daemonize
+setsid setpriv --seccomp-filter "$filter" "$@" < /dev/null > /dev/null 2>&1 &
 `;
 
 export interface VmOptions {
@@ -44,15 +46,18 @@ export interface VmOptions {
   readonly system?: string;
   /** Where it answers QMP; `qmp.sock` in its folder if not set. */
   readonly qmp?: string;
-  /** Words that QEMU is started by. */
-  readonly before?: string;
+  /**
+   * Started so that CRIU can capture QEMU: with this file as its filter of system calls, and as the leader of its
+   * session, which it is not once it has put itself into the background.
+   */
+  readonly filter?: string;
   readonly more?: readonly string[];
 }
 
 /** QEMU with a guest whose first serial port is the file `serial` in that folder. */
 export async function startQemu(host: Host, folder: string, options: VmOptions = {}): Promise<void> {
-  const { format = 'qcow2', system = SYSTEM, qmp = `${folder}/qmp.sock`, before = '', more = [] } = options;
-  await on(host, START, folder, system, format, qmp, before, ...more);
+  const { format = 'qcow2', system = SYSTEM, qmp = `${folder}/qmp.sock`, filter = '', more = [] } = options;
+  await on(host, START, folder, system, format, qmp, filter, ...more);
 }
 
 /** A VM under QEMU's software emulation that counts; in a folder of its own. */
