@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { watchedContent } from '../core/content.ts';
 import { StasisError } from '../core/errors.ts';
 import type { Host } from '../core/host.ts';
 
@@ -68,13 +69,9 @@ export async function feed(
   signal: AbortSignal,
 ): Promise<void> {
   let failure: { readonly error: unknown } | undefined;
-  const watched = (async function* () {
-    try {
-      yield* content;
-    } catch (error) {
-      failure = { error };
-    }
-  })();
+  const watched = watchedContent(content, (error) => {
+    failure = { error };
+  });
   const spawned = await host.spawn(argv, { signal, stdin: watched });
   for await (const _ of spawned.stdout);
   const { status, stderr } = await spawned.ended;

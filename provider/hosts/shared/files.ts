@@ -1,3 +1,4 @@
+import { watchedContent } from '../../core/content.ts';
 import { StasisError } from '../../core/errors.ts';
 import type {
   FileOptions,
@@ -44,18 +45,14 @@ export async function writeFile(
   // A command takes the end of a broken stream for the end of the content: it has to be ended before.
   const broken = new AbortController();
   let failure: { readonly thrown: unknown } | undefined;
-  async function* watched(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* content;
-    } catch (thrown) {
-      failure = { thrown };
-      broken.abort(new StasisError('host.cannot-write', 'The content broke off.'));
-      await new Promise(() => {});
-    }
-  }
+  const watched = watchedContent(content, async (thrown) => {
+    failure = { thrown };
+    broken.abort(new StasisError('host.cannot-write', 'The content broke off.'));
+    await new Promise(() => {});
+  });
   const writer = await host.spawn(['sh', '-c', WRITE, 'write', path, mode.toString(8)], {
     signal: AbortSignal.any([signal, broken.signal]),
-    stdin: watched(),
+    stdin: watched,
   });
   try {
     for await (const _ of writer.stdout);

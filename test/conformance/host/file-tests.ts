@@ -49,6 +49,29 @@ export function fileTests(test: ReturnType<typeof testUnless>, here: () => HostU
     await expect(readAll(`${folder.path}/none`)).rejects.toMatchObject({ code: 'host.cannot-read' });
   });
 
+  test('where it cannot be written, that is told, however much there was to write', async () => {
+    const { host } = here();
+    await using folder = await host.temporaryFolder({ signal: never() });
+    async function* much(): AsyncGenerator<Uint8Array> {
+      // The command is gone long before the last of it.
+      for (let count = 0; count < 64; count += 1) yield Buffer.alloc(65_536, count);
+    }
+    await expect(host.write(`${folder.path}/no/file`, much(), { signal: never() })).rejects.toMatchObject({
+      code: 'host.cannot-write',
+    });
+    const cancelling = new AbortController();
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (let count = 0; ; count += 1) {
+        if (count === 20) cancelling.abort();
+        yield Buffer.alloc(65_536, count);
+      }
+    }
+    await expect(
+      host.write(`${folder.path}/file`, endless(), { signal: cancelling.signal }),
+    ).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await run(['ls', '-A', folder.path])).stdout).toBe('');
+  });
+
   test('a reader who stops half-way leaves no command behind', async () => {
     for await (const chunk of here().host.read('/dev/zero', { signal: never() })) {
       expect(chunk.length).toBeGreaterThan(0);
