@@ -113,8 +113,12 @@ export class FrozenGroup implements AsyncDisposable {
       });
   }
 
-  /** The second reading: the hold ends with it. */
+  /**
+   * The second reading: the hold ends with it.
+   * @throws StasisError `runtime.not-frozen` while nothing is held: what runs would be dumped in the middle of a change
+   */
   async look(): Promise<void> {
+    if (!this.held) throw new StasisError('runtime.not-frozen', 'The processes are not frozen.');
     this.looks.push(await this.freezer.read());
   }
 

@@ -9,7 +9,7 @@ import { runScript } from '../../runtime/machine.ts';
 import { besideOf, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
 import { fingerprintChanges } from './changes.ts';
 import { type Definition, exportDefinition } from './definition.ts';
-import { fingerprintDefinition } from './fingerprint.ts';
+import { fingerprintDefinition, nameInFingerprint } from './fingerprint.ts';
 import type { LookedContainer } from './look.ts';
 
 /** CRIU reads its configuration from the home of whoever runs it, which is how options reach it that crun has not. */
@@ -123,7 +123,8 @@ export class CapturedContainer implements AsyncDisposable {
   }
 
   async fingerprint(images: Images, signal: AbortSignal): Promise<FingerprintEntry[]> {
-    const { looked, host, name, definition } = this;
+    const { looked, host, definition } = this;
+    const name = nameInFingerprint(looked.container);
     const [changes, shared, memory] = await Promise.all([
       fingerprintChanges(name, this.changes, looked, host, signal),
       this.shared ? fingerprintTree(`/${name}/shm`, this.shared.copy, host, signal) : [],

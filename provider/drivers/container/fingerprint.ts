@@ -20,6 +20,11 @@ const CONFIG = [
   ],
 ];
 
+/** In a pod its own. One by itself may be restored under another name, and is the same all the same. */
+export function nameInFingerprint({ Name, Pod }: Container): string {
+  return Pod === '' ? 'container' : Name;
+}
+
 /** The image, and every setting of the container that it was made with. Values are digests: some are secrets. */
 export function fingerprintDefinition(
   name: string,

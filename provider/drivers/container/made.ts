@@ -18,7 +18,7 @@ export const journalSchema = z.object({
 });
 export type Made = z.infer<typeof journalSchema>;
 
-/** Decided before anything is made. What was there before is never removed by undoing. */
+/** Decided before anything is made; with what overwriting replaces, as that is made anew. */
 export function madeBy(
   spec: ContainerSpec,
   content: Content,

@@ -52,12 +52,19 @@ export async function restoreContainers(
     target.ids.includes(id) ? hash('sha256', `${options.restoreId} ${id}`, 'hex') : id,
   );
   const made = madeBy(spec, content, ids, target, place, options.restoreId);
-  await options.journal(made);
+  const replaced = replacedIn(spec, target);
+  // Until what is there has to go, undoing leaves it as it is.
+  let undoing = { ...made, made: made.made.filter((one) => !replaced.includes(one)) };
+  await options.journal(undoing);
   const job: Job = { spec, host, content, place, target, ids, blobs, signal };
   try {
     await runScript(host, MAKE_FOLDER, [place.folder, target.groups, HOOK], { signal });
     await loadImages(content, target, blobs, host, signal);
-    await dropMade({ groups: target.groups, made: replacedIn(spec, target) }, host);
+    if (replaced.length > 0) {
+      await options.journal(made);
+      undoing = made;
+      await dropMade({ groups: target.groups, made: replaced }, host);
+    }
     await makeNetworks(content, target, host, signal);
     await loadFolders(content, blobs, host, signal);
     await restoreAll(job);
@@ -66,7 +73,7 @@ export async function restoreContainers(
     insistOnAll(content, containers.length);
     return new RestoredContainers({ spec, host, context, content, place, containers, options, made });
   } catch (error) {
-    await dropMade(made, host);
+    await dropMade(undoing, host);
     throw error;
   }
 }

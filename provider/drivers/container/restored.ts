@@ -11,7 +11,7 @@ import { configureCriu, DUMP_OPTIONS, dumpCommand } from './captured.ts';
 import { fingerprintChanges } from './changes.ts';
 import { type Content, memoryBytes } from './content.ts';
 import { exportDefinition } from './definition.ts';
-import { fingerprintDefinition } from './fingerprint.ts';
+import { fingerprintDefinition, nameInFingerprint } from './fingerprint.ts';
 import type { LookedContainer } from './look.ts';
 import { dropMade, type Made } from './made.ts';
 import type { Place } from './place.ts';
@@ -48,26 +48,16 @@ export class RestoredContainers implements Held {
     await using folder = await memoryFolder(host, 2 * memoryBytes(content), signal);
     const entries: FingerprintEntry[] = [];
     for (const [index, looked] of containers.entries()) {
-      const name = this.capturedName(looked);
-      entries.push(...(await this.fingerprintOne(name, looked, `${folder.path}/${index}`)));
+      entries.push(...(await this.fingerprintOne(looked, `${folder.path}/${index}`)));
     }
     yield* sorted([...entries, ...(await this.fingerprintFolders())]);
   }
 
-  /** A target may have another name; what is compared goes by the name in the snapshot. */
-  private capturedName({ container }: LookedContainer): string {
-    const { content } = this.parts;
-    return content.pod ? container.Name : content.containers[0]!.name;
-  }
-
-  private async fingerprintOne(
-    name: string,
-    looked: LookedContainer,
-    folder: string,
-  ): Promise<FingerprintEntry[]> {
+  private async fingerprintOne(looked: LookedContainer, folder: string): Promise<FingerprintEntry[]> {
     const { host, context } = this.parts;
     const { signal } = context;
     const { container, upper, shm } = looked;
+    const name = nameInFingerprint(container);
     const definition = await exportDefinition(`${folder}/podman`, container, host, signal);
     await configureCriu(`${folder}/home`, DUMP_OPTIONS, host, signal);
     const own = `${folder}/dump`;

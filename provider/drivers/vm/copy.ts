@@ -10,6 +10,7 @@ import { CONTENT_VERSION, type Machine, type VmContent } from './content.ts';
 import { type DiskMap, entriesOf, REGION_BYTES, readMap } from './disks/map.ts';
 import { copyDisk, type Earlier, surveyDisk, wholeRegions } from './disks/regions.ts';
 import type { Disk } from './facts.ts';
+import { fingerprintFiles } from './files.ts';
 import { fingerprintStored, fingerprintStream, storeMemory } from './memory/store.ts';
 import { mapOfRecording } from './names.ts';
 import type { Range } from './nbd/client.ts';
@@ -93,6 +94,7 @@ export async function fingerprintCapture(
   signal: AbortSignal,
 ): Promise<FingerprintEntry[]> {
   const entries: FingerprintEntry[] = [machineEntry(content.machine)];
+  entries.push(...(await fingerprintFiles(rig.made.files, rig.host, signal)));
   for (const disk of rig.facts.disks) {
     const { map: stored } = content.disks.find(({ name }) => name === disk.name)!;
     const ranges = read.get(disk.name);
@@ -111,6 +113,7 @@ export async function fingerprintLook(rig: Rig, signal: AbortSignal): Promise<Fi
   const { facts, host, save, spec, memoryFile } = rig;
   await rig.disks.export(signal);
   const entries: FingerprintEntry[] = [machineEntry(facts.machine)];
+  entries.push(...(await fingerprintFiles(rig.made.files, host, signal)));
   for (const disk of facts.disks) {
     await using client = await rig.disks.open(disk, false, signal);
     entries.push(...entriesOf(disk.name, await surveyDisk(client, undefined, signal), disk.sizeBytes));

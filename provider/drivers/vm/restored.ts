@@ -6,6 +6,7 @@ import { machineEntry, sorted } from './copy.ts';
 import { entriesOf } from './disks/map.ts';
 import { surveyDisk } from './disks/regions.ts';
 import { type Disk, readFacts, type VmFacts } from './facts.ts';
+import { filesIn, fingerprintFiles } from './files.ts';
 import type { LoadedMachine, Loading } from './loaded-machine.ts';
 import { MemorySave } from './memory/save.ts';
 import { fingerprintStream } from './memory/store.ts';
@@ -46,6 +47,7 @@ export class RestoredVm implements Held {
     const { signal } = context;
     const facts = await readFacts(monitor, host, signal);
     const entries: FingerprintEntry[] = [machineEntry(facts.machine)];
+    entries.push(...(await fingerprintFiles(filesIn(content, place), host, signal)));
     entries.push(...(await this.disks(facts, signal)));
     if (content.memory) {
       const path = `${place.folder}/stasis-memory-again`;
@@ -104,6 +106,8 @@ export class RestoredVm implements Held {
       throw error;
     }
     this.released = true;
+    // QEMU serves one client at a time at its socket, which is the target's from now on.
+    await machine.monitor[Symbol.asyncDispose]();
     // The VM runs: what is left over is no reason to say that it does not.
     const rest = [place.memory, ...(before === '' ? [] : [before])];
     await runScript(host, 'rm -rf -- "$@"', rest, { signal }).catch(() => undefined);

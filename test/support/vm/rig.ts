@@ -71,10 +71,15 @@ export class CountingVm {
   }
 
   static async start(host: Host, folder: string, options: VmOptions = {}): Promise<CountingVm> {
-    await startQemu(host, folder, options);
-    const vm = new CountingVm(host, folder);
+    const vm = await CountingVm.launch(host, folder, options);
     await vm.untilCounts();
     return vm;
+  }
+
+  /** The same, which need not count: with `-S` it never does. */
+  static async launch(host: Host, folder: string, options: VmOptions = {}): Promise<CountingVm> {
+    await startQemu(host, folder, options);
+    return new CountingVm(host, folder);
   }
 
   get qmp(): string {
@@ -116,21 +121,32 @@ export function ticksOf(lines: readonly string[]): number[] {
   return lines.flatMap((line) => (/^TICK \d+$/.test(line) ? [Number(line.slice(5))] : []));
 }
 
-/** What of ours is in a QEMU: names of jobs, nodes, exports and bitmaps of a capture, and its run state. */
-export async function residueIn(vm: CountingVm): Promise<string> {
-  return on(vm.host, RESIDUE, vm.qmp);
+/**
+ * What of ours is in a QEMU and beside it: names of jobs, nodes, exports and bitmaps of a capture, its run state, and
+ * scratch files. `socket` is one that nobody speaks at.
+ */
+export async function residueIn(vm: CountingVm, socket = vm.qmp): Promise<string> {
+  return on(vm.host, RESIDUE, socket);
 }
 
-const RESIDUE = `
-{
-  printf '%s\\n' '{"execute":"qmp_capabilities"}' '{"execute":"query-named-block-nodes"}' '{"execute":"query-jobs"}' \\
-    '{"execute":"query-block-exports"}' '{"execute":"query-status"}' '{"execute":"query-migrate-capabilities"}'
-  sleep 0.5
-} | socat -t 2 - "UNIX-CONNECT:$1" > /tmp/residue.$$
-grep -o 'stasis-[0-9a-f]\\{8\\}-[a-z0-9]*' /tmp/residue.$$ | sort -u
-grep -q '"running": true' /tmp/residue.$$ || echo 'it does not run'
-grep -q '"state": true, "capability": "background-snapshot"' /tmp/residue.$$ && echo 'background-snapshot is set'
-ls -d /var/tmp/stasis-vm-* 2>/dev/null
-rm -f /tmp/residue.$$
-true
+const RESIDUE = `python3 -c 'import glob, json, re, socket, sys
+door = socket.socket(socket.AF_UNIX)
+door.settimeout(20)
+door.connect(sys.argv[1])
+lines = door.makefile("rw")
+def ask(command):
+    lines.write(json.dumps({"execute": command}) + "\\n")
+    lines.flush()
+    while True:
+        answer = json.loads(lines.readline())
+        if "return" in answer or "error" in answer:
+            return answer.get("return")
+ask("qmp_capabilities")
+asked = ["query-named-block-nodes", "query-jobs", "query-block-exports"]
+left = sorted(set(re.findall("stasis-[0-9a-f]{8}-[a-z0-9]*", json.dumps([ask(each) for each in asked]))))
+if not ask("query-status")["running"]:
+    left.append("it does not run")
+left += [each["capability"] + " is set" for each in ask("query-migrate-capabilities") if each["capability"] == "background-snapshot" and each["state"]]
+left += glob.glob("/var/tmp/stasis-vm-*")
+print(*left, sep="\\n")' "$1"
 `;
