@@ -1,4 +1,4 @@
-import { postgresWithEverything } from './postgres.ts';
+import { postgresAdapter } from './postgres.ts';
 import { describeDriver } from './suite.ts';
 
-await describeDriver(postgresWithEverything, ['is honest under what breaks naive captures']);
+await describeDriver(postgresAdapter, ['is honest under what breaks naive captures']);

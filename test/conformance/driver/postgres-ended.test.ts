@@ -1,4 +1,4 @@
-import { postgresWithEverything } from './postgres.ts';
+import { postgresAdapter } from './postgres.ts';
 import { describeDriver } from './suite.ts';
 
-await describeDriver(postgresWithEverything, ['can be ended at every step', 'never harms a target']);
+await describeDriver(postgresAdapter, ['can be ended at every step', 'never harms a target']);

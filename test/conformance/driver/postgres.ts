@@ -9,6 +9,7 @@ import { findPostgres, type PostgresServer, startPostgres } from '../../support/
 import { freePort } from '../../support/server-process.ts';
 import type { Disturbance, DriverAdapter, Load, Refused, System, Target } from './adapter.ts';
 import { ACCOUNTS, BOOKS, BooksLoad, booksOf, moneyFaults } from './books.ts';
+import { postgresDisturbances } from './postgres-disturbances.ts';
 
 const run = promisify(execFile);
 const SECRET = 'conformance-secret-93ab';
@@ -16,16 +17,23 @@ const SOURCE = 'shop';
 
 export const postgresAdapter: DriverAdapter = {
   driver: postgresDriver,
+  sessions: { watch: true, hold: false, mark: 'always' },
   unavailable: async () =>
     (await findPostgres()).length > 0 ? undefined : 'no PostgreSQL server on this machine',
-  start: () => PostgresSystem.start(whatIsDisturbed),
+  // Each session is a process more on either side, and one beside the first shows all that several do.
+  start: () => PostgresSystem.start(whatIsDisturbed, { jobs: 2 }),
 };
 
 /** The same with every type and kind of object beside the books: each capture and restore of it takes its time. */
 export const postgresWithEverything: DriverAdapter = {
   ...postgresAdapter,
-  start: () => PostgresSystem.start(everyType),
+  start: () => PostgresSystem.start(everyType, {}),
 };
+
+/** What of a spec says how many sessions copy and load. */
+interface Effort {
+  readonly jobs?: number;
+}
 
 /** Puts something into a new database, into which the books come after it. */
 type Fill = (server: PostgresServer, database: string) => Promise<void>;
@@ -47,17 +55,19 @@ const whatIsDisturbed: Fill = async (server, database) => {
 };
 
 class PostgresSystem implements System {
-  readonly spec: { readonly url: string };
+  readonly spec: { readonly url: string } & Effort;
   readonly secret = SECRET;
   readonly disturbances: readonly Disturbance[];
   readonly refused: readonly Refused[];
   private readonly server: PostgresServer;
+  private readonly effort: Effort;
   private targets = 0;
 
-  private constructor(server: PostgresServer, unused: number) {
+  private constructor(server: PostgresServer, effort: Effort, unused: number) {
     this.server = server;
-    this.spec = { url: server.url(SOURCE) };
-    this.disturbances = disturbancesOf(server);
+    this.effort = effort;
+    this.spec = { url: server.url(SOURCE), ...effort };
+    this.disturbances = postgresDisturbances(server, SOURCE);
     const local = `127.0.0.1:${server.port}`;
     this.refused = [
       {
@@ -79,10 +89,10 @@ class PostgresSystem implements System {
     ];
   }
 
-  static async start(fill: Fill): Promise<PostgresSystem> {
+  static async start(fill: Fill, effort: Effort): Promise<PostgresSystem> {
     const server = await startPostgres({ password: SECRET });
     await populate(server, fill);
-    return new PostgresSystem(server, await freePort());
+    return new PostgresSystem(server, effort, await freePort());
   }
 
   async load(): Promise<Load> {
@@ -93,7 +103,7 @@ class PostgresSystem implements System {
 
   async emptyTarget(): Promise<Target> {
     this.targets += 1;
-    return new PostgresTarget(this.server, `target_${this.targets}`);
+    return new PostgresTarget(this.server, `target_${this.targets}`, this.effort);
   }
 
   async filledTarget(): Promise<Target> {
@@ -132,103 +142,6 @@ async function populate(server: PostgresServer, fill: Fill): Promise<void> {
   );
 }
 
-/** What breaks naive captures of a Postgres. */
-function disturbancesOf(server: PostgresServer): Disturbance[] {
-  const database = SOURCE;
-  let turn = 0;
-  const sql = (name: string, changes: boolean, statement: (turn: number) => string): Disturbance => ({
-    name,
-    changes,
-    disturb: async () => {
-      turn += 1;
-      // Where our own locks keep it out it fails in the end, as an impatient administrator's would.
-      await server
-        .query(`SET lock_timeout = '3s'; ${statement(turn)}`, { database })
-        .catch((error: unknown) => {
-          if (!isTurnedAway(error)) throw error;
-        });
-    },
-  });
-  return [
-    // In the load's own order: in another, the two would deadlock with one another, whatever we do.
-    sql('TRUNCATE', true, () => 'BEGIN; UPDATE state SET base = n; TRUNCATE ledger; COMMIT'),
-    sql('DDL: a table more', true, (n) => `CREATE TABLE more_${n} AS SELECT 1 AS a`),
-    sql(
-      'DDL: a table rewritten',
-      true,
-      (n) => `ALTER TABLE fixed ADD COLUMN extra_${n} integer DEFAULT (random() * 10)::integer`,
-    ),
-    sql(
-      'DDL: a table dropped and made again',
-      true,
-      () =>
-        'BEGIN; DROP TABLE bulky; CREATE TABLE bulky AS SELECT n, md5((n * 2)::text) AS filler FROM generate_series(1, 5000) AS n; COMMIT',
-    ),
-    sql(
-      'DDL: a table renamed, and back',
-      true,
-      () => 'ALTER TABLE bulky RENAME TO slim; COMMIT; ALTER TABLE slim RENAME TO bulky',
-    ),
-    sql(
-      'DDL: a schema renamed, and back',
-      true,
-      () => 'ALTER SCHEMA app RENAME TO other; COMMIT; ALTER SCHEMA other RENAME TO app',
-    ),
-    sql(
-      'DDL: a partition detached, and attached again',
-      true,
-      () =>
-        "ALTER TABLE app.events DETACH PARTITION app.events_new; COMMIT; ALTER TABLE app.events ATTACH PARTITION app.events_new FOR VALUES FROM ('2020-01-01') TO (MAXVALUE)",
-    ),
-    sql(
-      'DDL: another function',
-      true,
-      (n) =>
-        `CREATE OR REPLACE FUNCTION app.rank(app.mood) RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT length($1::text) + 0 * ${n} $$`,
-    ),
-    sql(
-      'DDL: a grant',
-      true,
-      (n) => `${n % 2 ? 'GRANT' : 'REVOKE'} INSERT ON fixed ${n % 2 ? 'TO' : 'FROM'} low`,
-    ),
-    sql('temporary tables', false, () => 'CREATE TEMP TABLE x AS SELECT 1 AS a; ANALYZE x; DROP TABLE x'),
-    sql('ANALYZE', false, () => 'ANALYZE'),
-    sql('REINDEX and CLUSTER', false, () => 'REINDEX TABLE ledger; COMMIT; CLUSTER ledger USING ledger_pkey'),
-    sql('a checkpoint', false, () => 'CHECKPOINT'),
-    sql(
-      'the end of all our sessions',
-      false,
-      () =>
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ '^(stasis|pg_dump)'",
-    ),
-    sql('VACUUM FULL', false, () => 'VACUUM FULL bulky'),
-    sql('nextval', false, () => "SELECT nextval('ticket') FROM generate_series(1, 20)"),
-    sql('a large object', true, () => "SELECT lo_from_bytea(0, '\\x00ff'::bytea)"),
-  ].map((disturbance) =>
-    // Several statements in one query are one transaction, in which VACUUM is not allowed.
-    disturbance.name === 'VACUUM FULL'
-      ? { ...disturbance, disturb: () => vacuum(server.url(SOURCE)) }
-      : disturbance,
-  );
-}
-
-/** Kept out by locks for too long, or chosen as the one to give way in a deadlock: SQLSTATE 55P03 and 40P01. */
-function isTurnedAway(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && ['55P03', '40P01'].includes(error.code ?? '');
-}
-
-async function vacuum(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, options: '-c lock_timeout=3s' });
-  await client.connect();
-  try {
-    await client.query('VACUUM FULL bulky').catch((error: unknown) => {
-      if (!isTurnedAway(error)) throw error;
-    });
-  } finally {
-    await client.end();
-  }
-}
-
 /** Sessions of ours, and databases that were loaded beside another. */
 async function residueOn(server: PostgresServer): Promise<string[]> {
   const sessions = await server.query(
@@ -242,14 +155,14 @@ async function residueOn(server: PostgresServer): Promise<string[]> {
 }
 
 class PostgresTarget implements Target {
-  readonly spec: { readonly url: string };
+  readonly spec: { readonly url: string } & Effort;
   private readonly server: PostgresServer;
   private readonly database: string;
 
-  constructor(server: PostgresServer, database: string) {
+  constructor(server: PostgresServer, database: string, effort: Effort) {
     this.server = server;
     this.database = database;
-    this.spec = { url: server.url(database) };
+    this.spec = { url: server.url(database), ...effort };
   }
 
   async faults(): Promise<readonly string[]> {
