@@ -1,3 +1,4 @@
+import { hashedAgain } from '../../core/blobs.ts';
 import type { Host } from '../../core/host.ts';
 import type { BlobReader } from '../../core/store.ts';
 import { moveGroups } from '../../runtime/images/groups.ts';
@@ -26,13 +27,14 @@ export async function fillImport(
   await runScript(host, 'mkdir -p -m 700 -- "$1/checkpoint"', [folder], { signal });
   const write = (name: string, content: AsyncIterable<Uint8Array>): Promise<void> =>
     feed(host, ['sh', '-c', 'cat > "$1"', 'stasis', `${folder}/${name}`], content, signal);
-  const definition = await unpackImages(blobs.get(container.definition.digest));
+  // Not all that podman says of a container is compared, and not all that CRIU says of its processes.
+  const definition = await unpackImages(hashedAgain(blobs, container.definition.digest));
   for (const [name, bytes] of definition) {
     const place = name === 'descriptors.json' ? `checkpoint/${name}` : name;
     await write(place, once(name === 'config.dump' ? renamed(bytes, as) : bytes));
   }
   const unpack = ['tar', '--extract', '--file=-', '--directory', `${folder}/checkpoint`];
-  await feed(host, unpack, blobs.get(container.described.digest), signal);
+  await feed(host, unpack, hashedAgain(blobs, container.described.digest), signal);
   const groups = (await unpackImages(blobs.get(container.described.digest))).get('cgroup.img');
   if (groups) await write('checkpoint/cgroup.img', once(moveGroups(groups, container.group, as.group)));
   for (const { name, digest } of container.pages) await write(`checkpoint/${name}`, blobs.get(digest));

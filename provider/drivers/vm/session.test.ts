@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { stepsOf, takeSteps } from '../../../test/conformance/driver/protocol.ts';
 import { testContext } from '../../../test/support/context.ts';
 import { type Lab, labOrReason } from '../../../test/support/lab.ts';
 import { labHost, on, until } from '../../../test/support/process/rig.ts';
@@ -100,6 +101,27 @@ describe('a cut of a VM', () => {
         }
       await vm.untilCounts();
       expect(await residueIn(vm)).toBe('');
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
+    'leaves nothing after any step, and the VM counts on',
+    async () => {
+      for (const step of ['prepare', 'settle', 'freeze', 'mark', 'evidence', 'thaw', 'second mark']) {
+        const steps = stepsOf({ watch: false, hold: true, mark: 'held' });
+        const taken = steps.slice(0, steps.findIndex(({ name }) => name === step) + 1);
+        const context = testContext();
+        {
+          // Disposed of twice, which has to be no more than once.
+          await using session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), cloud, context);
+          await takeSteps(session, taken, context);
+          await session[Symbol.asyncDispose]();
+        }
+        expect({ step, left: await residueIn(vm) }).toEqual({ step, left: '' });
+      }
+      await vm.untilCounts();
+      expect((await vm.said()).filter((line) => line.startsWith('TORN'))).toEqual([]);
     },
     PATIENCE_MS,
   );

@@ -34,6 +34,7 @@ export async function* readFile(
 /** The name of what is being written, beside it, so that the renaming is one step. */
 const WRITE = `umask 077
 unfinished=$1.$$.unfinished
+trap 'rm -f -- "$unfinished"; exit 1' HUP INT TERM
 cat > "$unfinished" && chmod "$2" "$unfinished" && mv -f -- "$unfinished" "$1" || { rm -f -- "$unfinished"; exit 1; }`;
 
 export async function writeFile(

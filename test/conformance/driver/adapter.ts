@@ -7,9 +7,28 @@ import type { Driver } from '../../../provider/core/driver.ts';
  */
 export interface DriverAdapter {
   readonly driver: Driver;
+  readonly sessions: SessionTraits;
+  /**
+   * Whether it goes on changing with nobody asking anything of it, as a machine with a clock does: then what was
+   * released is not what was captured for long.
+   */
+  readonly restless?: true;
+  /**
+   * Where there can be only one of a kind, what is at a target goes before the restored comes. An overwriting restore
+   * that is not released then leaves nothing there, and the safety snapshot is the way back.
+   */
+  readonly replacesFirst?: true;
   /** Why this machine cannot run it, for a skip with a reason. */
   unavailable(): Promise<string | undefined>;
   start(): Promise<System>;
+}
+
+/** What a session of the driver can do. The suite insists on it, and has tests for each. */
+export interface SessionTraits {
+  readonly watch: boolean;
+  readonly hold: boolean;
+  /** `held`: a mark is read piece by piece, so it is refused while nothing is held. */
+  readonly mark: 'always' | 'held' | 'never';
 }
 
 /** One real system with some data of every kind that the driver claims. */

@@ -8,7 +8,7 @@ import { codeOf, host } from './support.ts';
 const ROLES: readonly FieldRole[] = ['endpoint', 'selection', 'access', 'limit'];
 
 /** What a driver says of itself, and what it says of members that cannot be captured. */
-export function testDeclaration({ driver }: DriverAdapter, system: () => System): void {
+export function testDeclaration({ driver, sessions }: DriverAdapter, system: () => System): void {
   test('every field of its spec is described and has a role, and none may be unknown', () => {
     const fields = Object.entries(driver.spec.shape);
     expect(fields.length).toBeGreaterThan(0);
@@ -45,6 +45,17 @@ export function testDeclaration({ driver }: DriverAdapter, system: () => System)
     expect(planned.sizeBytes).toBeGreaterThan(0);
     if (secret) expect(JSON.stringify([planned, context.lines, context.events])).not.toContain(secret);
     expect(await system().residue()).toEqual([]);
+  });
+
+  test('a session can do what the driver is said to do', async () => {
+    await using session = await driver.prepare(system().spec, host, testContext());
+    expect({
+      watch: session.watch !== undefined,
+      hold: session.hold !== undefined,
+      mark: session.mark !== undefined,
+    }).toEqual({ watch: sessions.watch, hold: sessions.hold, mark: sessions.mark !== 'never' });
+    // What cannot be shown to be still and cannot be held has to be marked.
+    expect(sessions.watch || sessions.hold || sessions.mark === 'always').toBe(true);
   });
 
   test('the plan of a member that cannot be captured says why, and throws nothing', async () => {

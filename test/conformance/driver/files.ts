@@ -25,6 +25,7 @@ import { faultsOfTree } from './files-state.ts';
 /** A folder with something of every kind in it, and an application that works on it. */
 export const filesAdapter: DriverAdapter = {
   driver: filesDriver,
+  sessions: { watch: true, hold: false, mark: 'never' },
   unavailable: async () => {
     const missing = ['python3', 'setfattr', 'setfacl', 'mkfifo'].filter((program) => !isInstalled(program));
     return missing.length === 0 ? undefined : `${missing.join(', ')} missing on this machine`;

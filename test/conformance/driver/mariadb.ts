@@ -30,6 +30,7 @@ const dialect: Dialect = {
 
 export const mariadbAdapter: DriverAdapter = {
   driver: mariadbDriver,
+  sessions: { watch: true, hold: false, mark: 'always' },
   unavailable: async () => (findMariadb() === undefined ? 'no MariaDB server on this machine' : undefined),
   start: () => SqlSystem.start(dialect),
 };

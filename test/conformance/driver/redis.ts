@@ -23,6 +23,7 @@ return n`;
 
 export const redisAdapter: DriverAdapter = {
   driver: redisDriver,
+  sessions: { watch: true, hold: true, mark: 'always' },
   unavailable: async () =>
     (await findRedis()).length > 0 ? undefined : 'redis-server is not on this machine',
   start: () => RedisSystem.start(),

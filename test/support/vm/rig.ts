@@ -71,15 +71,10 @@ export class CountingVm {
   }
 
   static async start(host: Host, folder: string, options: VmOptions = {}): Promise<CountingVm> {
-    const vm = await CountingVm.launch(host, folder, options);
+    await startQemu(host, folder, options);
+    const vm = new CountingVm(host, folder);
     await vm.untilCounts();
     return vm;
-  }
-
-  /** The same, which need not count: with `-S` it never does. */
-  static async launch(host: Host, folder: string, options: VmOptions = {}): Promise<CountingVm> {
-    await startQemu(host, folder, options);
-    return new CountingVm(host, folder);
   }
 
   get qmp(): string {
