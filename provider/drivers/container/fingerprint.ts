@@ -59,10 +59,15 @@ function jsonOf(definition: Definition, name: string): Record<string, unknown> {
   return JSON.parse(definition.get(name)?.toString('utf8') ?? '{}') as Record<string, unknown>;
 }
 
+/** By which podman lets a container be found in its networks: its own number here, whatever it is named. */
+const SHORT_ID = /^[0-9a-f]{12}$/;
+
 /** JSON with sorted keys, without what is the host's. */
 function stable(value: unknown): string {
   return JSON.stringify(value, (key, inner: unknown) => {
     if (OF_THE_HOST.has(key)) return undefined;
+    if (key === 'aliases' && Array.isArray(inner))
+      return inner.filter((name) => !SHORT_ID.test(String(name)));
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   });
