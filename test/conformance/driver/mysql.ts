@@ -35,6 +35,7 @@ const dialect: Dialect = {
 /** The same driver on a server of MySQL, whose users log in by caching_sha2_password. */
 export const mysqlAdapter: DriverAdapter = {
   driver: mariadbDriver,
+  sessions: { watch: true, hold: false, mark: 'always' },
   unavailable: async () => whyNoMysql(),
   start: () => SqlSystem.start(dialect),
 };
