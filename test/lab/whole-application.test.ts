@@ -31,7 +31,7 @@ describe('a whole application with all that it has in memory', () => {
     if (here.reason !== undefined) return;
     lab = await here.start();
     folder = await mkdtemp(join(tmpdir(), 'stasis-whole-'));
-    bank = await startLabBank(lab, { mode: 'full', relaxed: false });
+    bank = await startLabBank(lab, { mode: 'full', relaxed: false, vm: false });
   }, PATIENCE_MS);
   afterAll(async () => {
     await bank?.[Symbol.asyncDispose]();

@@ -100,7 +100,7 @@ export class EnginePerformer implements Performer {
         return step;
       },
     );
-    return { reached, spanMs, signal: (name) => void process.kill(run.pid, name), ended };
+    return { reached, spanMs, signal: (name) => signalIfThere(run.pid, name), ended };
   }
 
   private async endOf(run: Run): Promise<HostRunEnd> {
@@ -150,6 +150,11 @@ export class EnginePerformer implements Performer {
     for (const project of Object.values(this.projects)) await project[Symbol.asyncDispose]();
     await this.prepared[Symbol.asyncDispose]();
   }
+}
+
+/** The run may be at its end before the moment that was drawn for it. */
+function signalIfThere(pid: number, name: NodeJS.Signals): void {
+  if (isThere(pid)) process.kill(pid, name);
 }
 
 function isThere(pid: number): boolean {

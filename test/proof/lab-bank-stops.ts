@@ -48,6 +48,8 @@ const REST_MS = 10;
 export interface LabBankOptions {
   readonly mode: BankMode;
   readonly relaxed: boolean;
+  /** Whether a VM in software is the last stop: it takes a good part of a core. */
+  readonly vm: boolean;
 }
 
 export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<LabBank> {
@@ -63,8 +65,9 @@ export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<L
       return { store, at, url: store.url(lab.hosts[at].address) };
     }),
   );
-  const vm = await startLedgerVm(hosts[VM_AT]);
-  const urls = [...stores.map(({ url }) => url), 'memory:', vm.url(lab.hosts[VM_AT].address)];
+  const vm = options.vm ? await startLedgerVm(hosts[VM_AT]) : undefined;
+  const last = vm ? [vm.url(lab.hosts[VM_AT].address)] : [];
+  const urls = [...stores.map(({ url }) => url), 'memory:', ...last];
   const service = await startBankService(hosts.cloud, urls, { restMs: REST_MS });
   const bank: Stop = {
     member: memberOf('bank', 'process', { pidFile: service.pidFile }, hosts.cloud),
@@ -79,7 +82,7 @@ export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<L
       : await drainedStores(stores, vm, lab, hosts, twin);
   const owned = resources.move();
   return {
-    ...{ stops: [...made.stops, bank, made.vm], service, twinBooks: made.twinBooks, hosts },
+    ...{ stops: [...made.stops, bank, ...made.vm], service, twinBooks: made.twinBooks, hosts },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -92,13 +95,13 @@ interface PlacedStore {
 }
 export type Hosts = Readonly<Record<HostName, Host>>;
 interface StoresOfMode extends Pick<LabBank, 'stops' | 'twinBooks'> {
-  readonly vm: Stop;
+  readonly vm: readonly Stop[];
 }
 
 /** Each by its URL, restored into a server that stands on the other host. */
 async function drainedStores(
   stores: readonly PlacedStore[],
-  vm: LedgerVm,
+  vm: LedgerVm | undefined,
   lab: Lab,
   hosts: Hosts,
   twinBank: BankService,
@@ -111,12 +114,10 @@ async function drainedStores(
   );
   const twinVm = { host: hosts[OTHER[VM_AT]], qmp: '/run/ledger-twin/qmp.sock', folder: '/srv/twins' };
   return {
-    vm: {
-      member: memberOf('vm', 'vm', { qmp: vm.qmp }, vm.host),
+    vm: stopsOf(vm, (one) => ({
+      member: memberOf('vm', 'vm', { qmp: one.qmp }, one.host),
       twin: memberOf('vm', 'vm', { qmp: twinVm.qmp, folder: twinVm.folder }, twinVm.host),
-      held: 'frozen',
-      books: () => vm.books(),
-    },
+    })),
     stops: pairs.map(({ store, url, twin }) => ({
       member: storeMember(store),
       twin: storeMember(twin),
@@ -127,9 +128,13 @@ async function drainedStores(
       Promise.all([
         ...pairs.map(({ twin, at }) => readBooks(twin.url(lab.hosts[OTHER[at]].address))),
         twinBank.books(),
-        booksOfEndedVm(twinVm.host, twinVm.folder),
+        ...(vm ? [booksOfEndedVm(twinVm.host, twinVm.folder)] : []),
       ]),
   };
+}
+
+function stopsOf(vm: LedgerVm | undefined, as: (vm: LedgerVm) => Pick<Stop, 'member' | 'twin'>): Stop[] {
+  return vm ? [{ ...as(vm), held: 'frozen', books: () => vm.books() }] : [];
 }
 
 /** Ends the restored VM, whose port the next one is going to need; what its disk has then. */
@@ -152,17 +157,15 @@ done
 /** Each as the processes that it is, restored on the host where all of the twin lives. */
 function frozenStores(
   stores: readonly PlacedStore[],
-  vm: LedgerVm,
+  vm: LedgerVm | undefined,
   hosts: Hosts,
   twinBank: BankService,
 ): StoresOfMode {
   return {
-    vm: {
-      member: memberOf('vm', 'process', { pidFile: vm.pidFile, files: [vm.folder] }, vm.host),
+    vm: stopsOf(vm, (one) => ({
+      member: memberOf('vm', 'process', { pidFile: one.pidFile, files: [one.folder] }, one.host),
       twin: twinMember('vm', 'twin', hosts.sovereign),
-      held: 'frozen',
-      books: () => vm.books(),
-    },
+    })),
     stops: stores.map(({ store, url }) => ({
       member: memberOf(store.kind, 'process', { pidFile: store.pidFile, files: [store.folder] }, store.host),
       twin: twinMember(store.kind, 'twin', hosts.sovereign),
@@ -173,6 +176,7 @@ function frozenStores(
       const { errors } = await twinBank.rest();
       if (errors.length > 0) throw new Error(`the restored bank did not go on: ${errors.join('; ')}`);
       const told = await twinBank.all();
+      if (vm === undefined) return told;
       const written = await booksOfFrozenVm(hosts.sovereign, pidFileOf('vm', 'twin'), vm.folder);
       // By the line that lives on, which is none of the disk's: the guest that answers is the one that has written.
       if (JSON.stringify(told.at(-1)) !== JSON.stringify(written))

@@ -3,7 +3,9 @@
  *
  * The network of a restore is a fresh namespace with the addresses that the processes knew, and a gate that drops what
  * belongs to the connections that are being restored: one whose other end is not there yet would be reset by the kernel.
- * Nothing else is dropped, as CRIU connects to itself to learn what the kernel can. A connection to others is restored
+ * Nothing else is dropped, as CRIU connects to itself to learn what the kernel can. It is dropped on its way out, which
+ * the kernel takes for congestion of its own: it asks again, and counts nothing as lost, so that neither keepalive nor a
+ * time-out ends a connection however long the others take (tcp_keepalive_timer, net/ipv4/tcp_timer.c). A connection to others is restored
  * only where there is a route to its other end; this one leads nowhere.
  *   NETWORK, then addresses, and pairs of ports as pair:PORT.PORT
  */
@@ -14,13 +16,13 @@ exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 if [ ! -e "/run/netns/$network" ]; then
   ip netns add "$network" && ip -n "$network" link set lo up || exit 1
   ip -n "$network" route add default dev lo || exit 1
-  printf 'table inet stasis {\\nset held {\\ntype inet_service . inet_service\\n}\\nchain input {\\ntype filter hook input priority -300; policy accept;\\ntcp sport . tcp dport @held drop\\n}\\n}\\n' |
+  printf 'table netdev stasis {\\nset held {\\ntype inet_service . inet_service\\n}\\nchain egress {\\ntype filter hook egress device "lo" priority 0; policy accept;\\ntcp sport . tcp dport @held drop\\n}\\n}\\n' |
     ip netns exec "$network" nft -f - || exit 1
 fi
 for address in "$@"; do
   case $address in pair:*)
     pair=\${address#pair:}
-    ip netns exec "$network" nft add element inet stasis held \
+    ip netns exec "$network" nft add element netdev stasis held \
       "{ \${pair%.*} . \${pair#*.}, \${pair#*.} . \${pair%.*} }" || exit 1
     continue ;;
   esac
@@ -145,12 +147,12 @@ mkdir -p "$(dirname "$file")" || exit 1
 printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
 printf '%s\\n' "$pid" > "$file.new" && mv "$file.new" "$file" || exit 1
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
-if ip netns exec "$network" nft list table inet stasis > /dev/null 2>&1; then
+if ip netns exec "$network" nft list table netdev stasis > /dev/null 2>&1; then
   locals=$(ip netns exec "$network" ss -Htna | while read -r state r s local peer; do echo " $local "; done)
   ip netns exec "$network" ss -Htn state established | while read -r r s local peer rest; do
     case $locals in *" $peer "*) ;; *) ip netns exec "$network" ss -K src "$local" dst "$peer" > /dev/null 2>&1 ;; esac
   done
-  ip netns exec "$network" nft delete table inet stasis || exit 1
+  ip netns exec "$network" nft delete table netdev stasis || exit 1
 fi
 echo 0 > "$group/cgroup.freeze"
 `;
