@@ -14,6 +14,9 @@ export default {
         jsc: {
           parser: { syntax: 'typescript' },
           target: 'es2024',
+          // The helper that swc 1.16 writes into a file for `await using` names a class that it never declares: an error
+          // of the body together with one of the disposal ends in a ReferenceError. The one of the package is right.
+          externalHelpers: true,
           experimental: { keepImportAttributes: true },
         },
         module: { type: 'es6' },

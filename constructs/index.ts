@@ -1,6 +1,6 @@
 /**
- * Snapshot, Restore and Drill for programs of CDKTF and of CDK Terrain: one source for both, in which `#cdk` stands for the
- * library.
+ * Snapshot, Restore, Drill and Comparison for programs of CDKTF and of CDK Terrain: one source for both, in which `#cdk`
+ * stands for the library.
  */
 export * as bindings from './bindings/stasis.gen.ts';
 export {
@@ -13,7 +13,10 @@ export {
   type PostgresMember,
   type Probe,
   type RedisMember,
+  type Sameness,
   type Signing,
+  StasisComparison as Comparison,
+  type StasisComparisonConfig as ComparisonProps,
   StasisDrill as Drill,
   type StasisDrillConfig as DrillProps,
   StasisProvider,

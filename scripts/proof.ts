@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { bankProof } from '../test/proof/bank.ts';
 import { deathProof } from '../test/proof/death.ts';
 import { driftKinds } from '../test/proof/drift/kinds.ts';
+import { fenceProof } from '../test/proof/fence.ts';
 import { hostDeathProof } from '../test/proof/host-death.ts';
+import { hostSabotageProof } from '../test/proof/host-sabotage.ts';
 import { labBankProof } from '../test/proof/lab-bank.ts';
 import type { Proof, ProofResult } from '../test/proof/proof.ts';
 import { sabotageProof } from '../test/proof/sabotage.ts';
@@ -11,15 +13,20 @@ import { writeVerdictDocs } from '../test/proof/verdict-docs.ts';
 import { labOrReason } from '../test/support/lab.ts';
 import { interruptSignal } from './demo/interrupt.ts';
 
-/** `npm run proof [-- NAME] [--json] [--short] [--only TEXT]`: runs the long proofs, or the one named, and prints a table. */
+/**
+ * `npm run proof [-- NAME] [--json] [--short] [--only TEXT] [--runs N]`: runs the long proofs, or the one named, or of it
+ * the cases with that in their name, each as often as said, and prints a table.
+ */
 const lab = await labOrReason();
 const PROOFS: readonly Proof[] = [
   bankProof,
+  fenceProof,
   labBankProof(lab),
   sabotageProof,
+  hostSabotageProof(lab),
   deathProof,
   hostDeathProof(lab),
-  verdictProof(await driftKinds(), writeVerdictDocs),
+  verdictProof(await driftKinds(lab), writeVerdictDocs),
 ];
 
 const { values, positionals } = parseArgs({
@@ -28,12 +35,19 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     only: { type: 'string' },
+    runs: { type: 'string' },
   },
 });
 
 const chosen = positionals.length === 0 ? PROOFS : PROOFS.filter((proof) => positionals.includes(proof.name));
 if (chosen.length < Math.max(1, positionals.length)) {
   console.error(`There are the proofs ${PROOFS.map((proof) => proof.name).join(', ')}.`);
+  process.exit(2);
+}
+
+const runs = values.runs === undefined ? undefined : Number(values.runs);
+if (runs !== undefined && !(Number.isSafeInteger(runs) && runs > 0)) {
+  console.error('--runs takes a whole number above 0.');
   process.exit(2);
 }
 
@@ -53,6 +67,10 @@ for (const proof of chosen) {
   results.push(result);
   console.error(tableOf(result));
 }
+if (values.only !== undefined && results.every(({ runs }) => runs === 0)) {
+  console.error(`Nothing ran: no case of what was chosen has "${values.only}" in its name.`);
+  process.exit(2);
+}
 if (values.json)
   console.log(
     JSON.stringify({
@@ -65,6 +83,7 @@ function run(proof: Proof): Promise<ProofResult> {
   return proof.run({
     short: values.short,
     only: values.only,
+    runs,
     say: (line) => console.error(`  ${line}`),
     signal: interrupted,
   });

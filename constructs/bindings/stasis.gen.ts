@@ -30,6 +30,12 @@ export type Verification = 'identical' | 'equivalent' | 'report';
 /** One of absolute, remaining. */
 export type Expiry = 'absolute' | 'remaining';
 
+/** One of open, blocked. */
+export type Egress = 'open' | 'blocked';
+
+/** One of identical, equivalent. */
+export type Sameness = 'identical' | 'equivalent';
+
 /** Where snapshots live, unless a resource says otherwise. */
 export interface Store {
   /**
@@ -1056,6 +1062,36 @@ export class RestoredProbeReference extends ComplexObject {
   }
 }
 
+/**
+ * What each original that was named has done since the cut, and a switch to its twin would lose or do twice.
+ * Empty with fence: nothing. As it is known once applied.
+ */
+export class LostWorkReference extends ComplexObject {
+  /** Whether it could be read; where it could not, nothing is known. */
+  get read(): IResolvable {
+    return this.getBooleanAttribute('read');
+  }
+  /** How long after the cut it was read, in milliseconds of wall-clock time. */
+  get sinceCutMs(): number {
+    return this.getNumberAttribute('since_cut_ms');
+  }
+  /** How many objects, and answers to probes, are not as at the cut any more. */
+  get differenceCount(): number {
+    return this.getNumberAttribute('difference_count');
+  }
+  /**
+   * By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how
+   * many jobs were done, how far a queue has grown.
+   */
+  get changes(): Record<string, number> {
+    return this.getNumberMapAttribute('changes');
+  }
+  /** For people, one sentence. */
+  get message(): string {
+    return this.getStringAttribute('message');
+  }
+}
+
 /** Who signs the certificate. As it is known once applied. */
 export class SigningReference extends ComplexObject {
   /** File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored. */
@@ -1073,6 +1109,37 @@ export class SigningReference extends ComplexObject {
   /** File of the public key in PEM that a command signs for; its signature is checked at once. */
   get publicKeyFile(): string {
     return this.getStringAttribute('public_key_file');
+  }
+}
+
+/**
+ * One by member, by its name, and one by probe, as probe/NAME: what a check block asserts one by one. As it
+ * is known once applied.
+ */
+export class CheckReference extends ComplexObject {
+  /** Whether it is the same, as far as verify asks. A probe that was not asked has not passed. */
+  get passed(): IResolvable {
+    return this.getBooleanAttribute('passed');
+  }
+  /** One sentence for people, also where it has passed. */
+  get message(): string {
+    return this.getStringAttribute('message');
+  }
+}
+
+/** The verdict by member. As it is known once applied. */
+export class ComparedMemberReference extends ComplexObject {
+  /** The verdict of this member. One of `identical`, `equivalent`, `drifted`, `unverified`. */
+  get verdict(): string {
+    return this.getStringAttribute('verdict');
+  }
+  /** How many objects were equal. */
+  get equal(): number {
+    return this.getNumberAttribute('equal');
+  }
+  /** How many differed. */
+  get differenceCount(): number {
+    return this.getNumberAttribute('difference_count');
   }
 }
 
@@ -1459,6 +1526,24 @@ export interface StasisRestoreConfig extends TerraformMetaArguments {
    */
   readonly expiry?: Expiry | IResolvable;
   /**
+   * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it
+   * from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place,
+   * and restores nothing again. open unless said. One of `open`, `blocked`.
+   */
+  readonly egress?: Egress | IResolvable;
+  /**
+   * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes,
+   * a final photograph is taken of them and restored in place of the snapshot, and reference names it.
+   * Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+   */
+  readonly fence?: boolean | IResolvable;
+  /**
+   * Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced.
+   * Without it those that are named are read once more after the restore, and lostWork says what they have
+   * done since the cut.
+   */
+  readonly original?: Readonly<Record<string, Member>>;
+  /**
    * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a
    * comment. It is written when a restore ran, also one that was rolled back because it drifted, and when
    * another file is named; removing the resource leaves it.
@@ -1476,6 +1561,9 @@ const STASIS_RESTORE_INPUTS: Attributes = {
   overwrite: { key: 'overwrite' },
   safetySnapshot: { key: 'safety_snapshot' },
   expiry: { key: 'expiry' },
+  egress: { key: 'egress' },
+  fence: { key: 'fence' },
+  original: { key: 'original', inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
   report: { key: 'report' },
   triggers: { key: 'triggers' },
 };
@@ -1549,6 +1637,30 @@ export class StasisRestore extends BoundResource {
     return this.getStringAttribute('expiry');
   }
   /**
+   * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it
+   * from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place,
+   * and restores nothing again. open unless said. One of `open`, `blocked`.
+   */
+  get egress(): string {
+    return this.getStringAttribute('egress');
+  }
+  /**
+   * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes,
+   * a final photograph is taken of them and restored in place of the snapshot, and reference names it.
+   * Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+   */
+  get fence(): IResolvable {
+    return this.getBooleanAttribute('fence');
+  }
+  /**
+   * Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced.
+   * Without it those that are named are read once more after the restore, and lostWork says what they have
+   * done since the cut.
+   */
+  get original(): ReferenceMap<MemberReference> {
+    return new ReferenceMap(this, 'original', MemberReference);
+  }
+  /**
    * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a
    * comment. It is written when a restore ran, also one that was rolled back because it drifted, and when
    * another file is named; removing the resource leaves it.
@@ -1587,6 +1699,17 @@ export class StasisRestore extends BoundResource {
   get probeResults(): ReferenceMap<RestoredProbeReference> {
     return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
   }
+  /**
+   * What each original that was named has done since the cut, and a switch to its twin would lose or do
+   * twice. Empty with fence: nothing.
+   */
+  get lostWork(): ReferenceMap<LostWorkReference> {
+    return new ReferenceMap(this, 'lost_work', LostWorkReference);
+  }
+  /** The objects of lostWork by name, up to 200 a member; extra is what was made since the cut. */
+  get lostWorkDifferences(): ReferenceList<DifferenceReference> {
+    return new ReferenceList(this, 'lost_work_differences', DifferenceReference);
+  }
   /** The snapshot of what was overwritten; empty when nothing was. */
   get safetyReference(): string {
     return this.getStringAttribute('safety_reference');
@@ -1611,6 +1734,15 @@ export class StasisRestore extends BoundResource {
   }
   get expiryInput(): Expiry | IResolvable | undefined {
     return this.inputs.get('expiry') as Expiry | IResolvable | undefined;
+  }
+  get egressInput(): Egress | IResolvable | undefined {
+    return this.inputs.get('egress') as Egress | IResolvable | undefined;
+  }
+  get fenceInput(): boolean | IResolvable | undefined {
+    return this.inputs.get('fence') as boolean | IResolvable | undefined;
+  }
+  get originalInput(): Readonly<Record<string, Member>> | undefined {
+    return this.inputs.get('original') as Readonly<Record<string, Member>> | undefined;
   }
   get reportInput(): string | undefined {
     return this.inputs.get('report') as string | undefined;
@@ -1639,6 +1771,15 @@ export class StasisRestore extends BoundResource {
   set expiry(value: Expiry | IResolvable | undefined) {
     this.inputs.set('expiry', value);
   }
+  set egress(value: Egress | IResolvable | undefined) {
+    this.inputs.set('egress', value);
+  }
+  set fence(value: boolean | IResolvable | undefined) {
+    this.inputs.set('fence', value);
+  }
+  set original(value: Readonly<Record<string, Member>> | undefined) {
+    this.inputs.set('original', value);
+  }
   set report(value: string | undefined) {
     this.inputs.set('report', value);
   }
@@ -1659,6 +1800,12 @@ export interface StasisDrillConfig extends TerraformMetaArguments {
    * be empty, and is empty again afterwards.
    */
   readonly members: Readonly<Record<string, Member>>;
+  /**
+   * Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down
+   * again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would
+   * lose. None of them is changed.
+   */
+  readonly original?: Readonly<Record<string, Member>>;
   /** Where snapshots live. */
   readonly store?: Store;
   /** Who signs the certificate. */
@@ -1686,6 +1833,7 @@ export interface StasisDrillConfig extends TerraformMetaArguments {
 const STASIS_DRILL_INPUTS: Attributes = {
   snapshot: { key: 'snapshot', required: true },
   members: { key: 'members', required: true, inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
+  original: { key: 'original', inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
   store: { key: 'store', inner: { nesting: 'single', attributes: STORE } },
   sign: { key: 'sign', required: true, inner: { nesting: 'single', attributes: SIGNING } },
   verify: { key: 'verify' },
@@ -1739,6 +1887,14 @@ export class StasisDrill extends BoundResource {
    */
   get members(): ReferenceMap<MemberReference> {
     return new ReferenceMap(this, 'members', MemberReference);
+  }
+  /**
+   * Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down
+   * again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would
+   * lose. None of them is changed.
+   */
+  get original(): ReferenceMap<MemberReference> {
+    return new ReferenceMap(this, 'original', MemberReference);
   }
   /** Where snapshots live. */
   get store(): StoreReference {
@@ -1815,6 +1971,17 @@ export class StasisDrill extends BoundResource {
   get probeResults(): ReferenceMap<RestoredProbeReference> {
     return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
   }
+  /**
+   * What each original that was named had done since the cut when the drill ended: what a switch at that time
+   * would have lost or done twice.
+   */
+  get lostWork(): ReferenceMap<LostWorkReference> {
+    return new ReferenceMap(this, 'lost_work', LostWorkReference);
+  }
+  /** The objects of lostWork by name, up to 200 a member; extra is what was made since the cut. */
+  get lostWorkDifferences(): ReferenceList<DifferenceReference> {
+    return new ReferenceList(this, 'lost_work_differences', DifferenceReference);
+  }
   /** The certificate: an in-toto statement in a DSSE envelope, as JSON. */
   get certificate(): string {
     return this.getStringAttribute('certificate');
@@ -1832,6 +1999,9 @@ export class StasisDrill extends BoundResource {
   }
   get membersInput(): Readonly<Record<string, Member>> | undefined {
     return this.inputs.get('members') as Readonly<Record<string, Member>> | undefined;
+  }
+  get originalInput(): Readonly<Record<string, Member>> | undefined {
+    return this.inputs.get('original') as Readonly<Record<string, Member>> | undefined;
   }
   get storeInput(): Store | undefined {
     return this.inputs.get('store') as Store | undefined;
@@ -1857,6 +2027,9 @@ export class StasisDrill extends BoundResource {
   set members(value: Readonly<Record<string, Member>>) {
     this.inputs.set('members', value);
   }
+  set original(value: Readonly<Record<string, Member>> | undefined) {
+    this.inputs.set('original', value);
+  }
   set store(value: Store | undefined) {
     this.inputs.set('store', value);
   }
@@ -1871,6 +2044,217 @@ export class StasisDrill extends BoundResource {
   }
   set report(value: string | undefined) {
     this.inputs.set('report', value);
+  }
+  set triggers(value: Readonly<Record<string, string>> | undefined) {
+    this.inputs.set('triggers', value);
+  }
+}
+
+/** What a StasisComparison is given. */
+export interface StasisComparisonConfig extends TerraformMetaArguments {
+  /** Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. */
+  readonly snapshot: string;
+  /** Another snapshot of the store to compare it with. Either this or members. */
+  readonly other?: string;
+  /**
+   * The application as it runs, to compare it with: members by the names and with the drivers that they have
+   * in the snapshot. They are only read; processes, containers and virtual machines stand still for the
+   * moment of it.
+   */
+  readonly members?: Readonly<Record<string, Member>>;
+  /** Where snapshots live. */
+  readonly store?: Store;
+  /** The least verdict that counts as the same. equivalent unless said. One of `identical`, `equivalent`. */
+  readonly verify?: Sameness | IResolvable;
+  /**
+   * Whether the apply fails where it is not the same. false unless said: then the outputs tell it, for a
+   * check block to assert.
+   */
+  readonly required?: boolean | IResolvable;
+  /**
+   * How old the last comparison may be, such as 12h. Past it the plan says that a new one is due, and the
+   * apply does it.
+   */
+  readonly maxAge?: string;
+  /** Any values; a change of one compares again. */
+  readonly triggers?: Readonly<Record<string, string>>;
+}
+
+const STASIS_COMPARISON_INPUTS: Attributes = {
+  snapshot: { key: 'snapshot', required: true },
+  other: { key: 'other' },
+  members: { key: 'members', inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
+  store: { key: 'store', inner: { nesting: 'single', attributes: STORE } },
+  verify: { key: 'verify' },
+  required: { key: 'required' },
+  maxAge: { key: 'max_age' },
+  triggers: { key: 'triggers' },
+};
+
+const STASIS_COMPARISON: BoundType = { terraformType: 'stasis_comparison', inputs: STASIS_COMPARISON_INPUTS };
+
+/**
+ * Says whether a snapshot shows the same as another one, or as the application that runs: the verdict, what
+ * differs by name, and checks to assert. Nothing is changed. `stasis_comparison` in Terraform.
+ */
+export class StasisComparison extends BoundResource {
+  static readonly tfResourceType = 'stasis_comparison';
+
+  /** Imports what is there already into this construct when the program is applied. */
+  static generateConfigForImport(
+    scope: Construct,
+    importToId: string,
+    importFromId: string,
+    provider?: TerraformProvider,
+  ): ImportableResource {
+    return new ImportableResource(scope, importToId, {
+      terraformResourceType: StasisComparison.tfResourceType,
+      importId: importFromId,
+      provider,
+    });
+  }
+
+  constructor(scope: Construct, id: string, config: StasisComparisonConfig) {
+    super(scope, id, STASIS_COMPARISON, SOURCE, config);
+  }
+
+  /** The identity of the resource, which an import takes. */
+  get id(): string {
+    return this.getStringAttribute('id');
+  }
+  /** Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. */
+  get snapshot(): string {
+    return this.getStringAttribute('snapshot');
+  }
+  /** Another snapshot of the store to compare it with. Either this or members. */
+  get other(): string {
+    return this.getStringAttribute('other');
+  }
+  /**
+   * The application as it runs, to compare it with: members by the names and with the drivers that they have
+   * in the snapshot. They are only read; processes, containers and virtual machines stand still for the
+   * moment of it.
+   */
+  get members(): ReferenceMap<MemberReference> {
+    return new ReferenceMap(this, 'members', MemberReference);
+  }
+  /** Where snapshots live. */
+  get store(): StoreReference {
+    return new StoreReference(this, 'store', false);
+  }
+  /** The least verdict that counts as the same. equivalent unless said. One of `identical`, `equivalent`. */
+  get verify(): string {
+    return this.getStringAttribute('verify');
+  }
+  /**
+   * Whether the apply fails where it is not the same. false unless said: then the outputs tell it, for a
+   * check block to assert.
+   */
+  get required(): IResolvable {
+    return this.getBooleanAttribute('required');
+  }
+  /**
+   * How old the last comparison may be, such as 12h. Past it the plan says that a new one is due, and the
+   * apply does it.
+   */
+  get maxAge(): string {
+    return this.getStringAttribute('max_age');
+  }
+  /** Any values; a change of one compares again. */
+  get triggers(): Record<string, string> {
+    return this.getStringMapAttribute('triggers');
+  }
+  /** Exactly the snapshot that was compared: name@sha256:…. */
+  get reference(): string {
+    return this.getStringAttribute('reference');
+  }
+  /** What it was compared with: name@sha256:…, or "running" for the members as they ran. */
+  get comparedWith(): string {
+    return this.getStringAttribute('compared_with');
+  }
+  /** When, ISO 8601. */
+  get comparedAt(): string {
+    return this.getStringAttribute('compared_at');
+  }
+  /**
+   * identical (bytes), equivalent (all that counts is equal), drifted (something that counts differs) or
+   * unverified: that of the worst member. One of `identical`, `equivalent`, `drifted`, `unverified`.
+   */
+  get verdict(): string {
+    return this.getStringAttribute('verdict');
+  }
+  /** Whether the verdict is at least what verify asks for. */
+  get passed(): IResolvable {
+    return this.getBooleanAttribute('passed');
+  }
+  /** One sentence for people, with the first differences: an error_message of a check block. */
+  get summary(): string {
+    return this.getStringAttribute('summary');
+  }
+  /** One by member, by its name, and one by probe, as probe/NAME: what a check block asserts one by one. */
+  get checks(): ReferenceMap<CheckReference> {
+    return new ReferenceMap(this, 'checks', CheckReference);
+  }
+  /** What differs, up to 200 a member. */
+  get differences(): ReferenceList<DifferenceReference> {
+    return new ReferenceList(this, 'differences', DifferenceReference);
+  }
+  /** How many objects differ, over all members. */
+  get differenceCount(): number {
+    return this.getNumberAttribute('difference_count');
+  }
+  /** The verdict by member. */
+  get results(): ReferenceMap<ComparedMemberReference> {
+    return new ReferenceMap(this, 'results', ComparedMemberReference);
+  }
+  /** What became of each probe, by its name. */
+  get probeResults(): ReferenceMap<RestoredProbeReference> {
+    return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
+  }
+  get snapshotInput(): string | undefined {
+    return this.inputs.get('snapshot') as string | undefined;
+  }
+  get otherInput(): string | undefined {
+    return this.inputs.get('other') as string | undefined;
+  }
+  get membersInput(): Readonly<Record<string, Member>> | undefined {
+    return this.inputs.get('members') as Readonly<Record<string, Member>> | undefined;
+  }
+  get storeInput(): Store | undefined {
+    return this.inputs.get('store') as Store | undefined;
+  }
+  get verifyInput(): Sameness | IResolvable | undefined {
+    return this.inputs.get('verify') as Sameness | IResolvable | undefined;
+  }
+  get requiredInput(): boolean | IResolvable | undefined {
+    return this.inputs.get('required') as boolean | IResolvable | undefined;
+  }
+  get maxAgeInput(): string | undefined {
+    return this.inputs.get('maxAge') as string | undefined;
+  }
+  get triggersInput(): Readonly<Record<string, string>> | undefined {
+    return this.inputs.get('triggers') as Readonly<Record<string, string>> | undefined;
+  }
+  set snapshot(value: string) {
+    this.inputs.set('snapshot', value);
+  }
+  set other(value: string | undefined) {
+    this.inputs.set('other', value);
+  }
+  set members(value: Readonly<Record<string, Member>> | undefined) {
+    this.inputs.set('members', value);
+  }
+  set store(value: Store | undefined) {
+    this.inputs.set('store', value);
+  }
+  set verify(value: Sameness | IResolvable | undefined) {
+    this.inputs.set('verify', value);
+  }
+  set required(value: boolean | IResolvable | undefined) {
+    this.inputs.set('required', value);
+  }
+  set maxAge(value: string | undefined) {
+    this.inputs.set('maxAge', value);
   }
   set triggers(value: Readonly<Record<string, string>> | undefined) {
     this.inputs.set('triggers', value);

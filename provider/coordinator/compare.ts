@@ -7,9 +7,19 @@ import {
   type FingerprintEntry,
 } from '../core/fingerprint.ts';
 import type { MemberCapture } from '../core/manifest.ts';
+import type { Probe } from '../core/probe.ts';
 import type { BlobReader, SealedSnapshot } from '../core/store.ts';
 import { type MemberDifference, type Verdict, verdictOf, worstVerdict } from '../core/verdict.ts';
 import { atMember, type Member } from './member.ts';
+import {
+  type Answering,
+  type AskedProbe,
+  askBoth,
+  liveAnswers,
+  type RestoredProbes,
+  storedAnswers,
+  withProbes,
+} from './restored-probes.ts';
 
 /** A sealed snapshot, opened. */
 export type OpenSnapshot = SealedSnapshot & { blobs(member: string): BlobReader };
@@ -21,6 +31,8 @@ export interface MemberVerdict {
   readonly equal: number;
   readonly differences: readonly MemberDifference[];
   readonly differenceCount: number;
+  /** What became of the probes of this member; absent where none was to be asked. */
+  readonly probes?: RestoredProbes;
 }
 
 export interface ComparisonResult {
@@ -59,40 +71,58 @@ export function resultOf(members: Readonly<Record<string, MemberVerdict>>): Comp
   return { verdict: worstVerdict(Object.values(members).map(({ verdict }) => verdict)), members };
 }
 
-/** Something that has fingerprints by member: a snapshot or a running application. */
+/** Something that has fingerprints by member, and answers: a snapshot or a running application. */
 export interface Comparable {
   readonly members: Readonly<
     Record<string, { readonly driver: string; readonly fidelity: MemberCapture['fidelity'] }>
   >;
-  /** The stream, and what has to be ended after it was read. */
-  open(member: string): Promise<{ readonly fingerprint: Fingerprint } & AsyncDisposable>;
+  /** What it was asked at its cut, or is to be asked, by name. */
+  readonly probes: Readonly<Record<string, AskedProbe & { readonly member: string }>>;
+  /** The answers, the stream, and what has to be ended after both were read. */
+  open(
+    member: string,
+  ): Promise<{ readonly fingerprint: () => Fingerprint; readonly answers: Answering } & AsyncDisposable>;
 }
 
 export function comparableSnapshot(snapshot: OpenSnapshot): Comparable {
-  const { members } = snapshot.manifest;
+  const { members, probes = {} } = snapshot.manifest;
   return {
-    members,
+    ...{ members, probes },
     async open(name) {
       return {
-        fingerprint: storedFingerprint(members[name]!, snapshot.blobs(name)),
+        fingerprint: () => storedFingerprint(members[name]!, snapshot.blobs(name)),
+        answers: storedAnswers(snapshot),
         [Symbol.asyncDispose]: async () => {},
       };
     },
   };
 }
 
-/** The running members, each read at an instant of its own: a difference may be a change in between. */
-export function comparableMembers(members: readonly Member[], context: Context): Comparable {
+/**
+ * The running members, each read at an instant of its own: a difference may be a change in between.
+ * @param probes questions that they are asked, besides those of a snapshot that they are compared with
+ */
+export function comparableMembers(
+  members: readonly Member[],
+  context: Context,
+  probes: readonly Probe[] = [],
+): Comparable {
   const byName = new Map(members.map((member) => [member.name, member]));
   return {
     members: Object.fromEntries(
       members.map(({ name, driver }) => [name, { driver: driver.name, fidelity: driver.traits.fidelity }]),
     ),
+    probes: Object.fromEntries(probes.map((probe) => [probe.name, probe])),
     async open(name) {
       const member = byName.get(name)!;
       try {
         const held = await member.driver.observe(member.spec, member.host, context);
-        return { fingerprint: held.fingerprint(), [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+        const why = `What runs as a ${member.driver.name} answers no probes.`;
+        return {
+          fingerprint: () => held.fingerprint(),
+          answers: liveAnswers(held.answers, why, context),
+          [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
+        };
       } catch (error) {
         throw atMember(member, error);
       }
@@ -118,18 +148,30 @@ export async function compare(
     const [a, b] = [left.members[name], right.members[name]];
     if (a === undefined || b === undefined || a.driver !== b.driver)
       results[name] = onlyOneSide(name, a !== undefined);
-    else {
-      await using one = await left.open(name);
-      await using other = await right.open(name);
-      const comparison = await compareFingerprints(
-        one.fingerprint,
-        other.fingerprint,
-        context.clock.wallMs(),
-      );
-      results[name] = memberVerdict(name, comparison, a.fidelity);
-    }
+    else results[name] = await compareMember(name, left, right, context);
   }
   return resultOf(results);
+}
+
+/** Questions first, as a restore does: one that changes something after all shows. */
+async function compareMember(
+  name: string,
+  left: Comparable,
+  right: Comparable,
+  context: Context,
+): Promise<MemberVerdict> {
+  await using one = await left.open(name);
+  await using other = await right.open(name);
+  const asked = Object.entries({ ...right.probes, ...left.probes }).filter(
+    ([, { member }]) => member === name,
+  );
+  const probes = await askBoth(name, Object.fromEntries(asked), one.answers, other.answers, context);
+  const comparison = await compareFingerprints(
+    one.fingerprint(),
+    other.fingerprint(),
+    context.clock.wallMs(),
+  );
+  return { ...memberVerdict(name, withProbes(comparison, probes), left.members[name]!.fidelity), probes };
 }
 
 function onlyOneSide(member: string, inLeft: boolean): MemberVerdict {

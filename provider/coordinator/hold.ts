@@ -32,6 +32,7 @@ export async function withHolds(
       throw atMember(member, error);
     });
   });
+  await Promise.all(holding.map(({ session }) => session.hold!.renew?.()));
   const ranks = byRank(holding);
   const fromNs = new Map<string, number>();
   const pauses: Pause[] = [];

@@ -1,10 +1,11 @@
 import type { Context } from '../core/context.ts';
-import type { RestorePlan } from '../core/driver.ts';
+import type { Egress, RestorePlan } from '../core/driver.ts';
 import { type StasisError as Problem, StasisError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import type { Verify } from '../core/verdict.ts';
 import { within } from '../core/wait.ts';
 import type { OpenSnapshot } from './compare.ts';
+import { egressProblems } from './egress.ts';
 import { atMember, type Member } from './member.ts';
 import { sharedIdentities } from './plan.ts';
 
@@ -20,6 +21,8 @@ export interface RestoreRequest {
   /** With `overwrite`: take a sealed snapshot of a target that is not empty first. */
   readonly safetySnapshot: boolean;
   readonly expiry: 'absolute' | 'remaining';
+  /** Whether what is restored may speak to the outside once it is released. `open` unless said. */
+  readonly egress?: Egress;
   readonly createdBy: string;
 }
 
@@ -51,6 +54,7 @@ export async function planRestore(request: RestoreRequest, context: Context): Pr
       }
     }),
   );
+  problems.push(...egressProblems(request.members, request.egress, request.snapshot.manifest.members));
   problems.push(...sharedIdentities(request.members, (name) => plans.get(name)?.identities ?? []));
   return { problems, members: plans };
 }

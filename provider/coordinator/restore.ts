@@ -15,6 +15,7 @@ import {
   storedFingerprint,
 } from './compare.ts';
 import { allSettledOrThrow } from './concurrently.ts';
+import { setEgress } from './egress.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { atMember, type Member } from './member.ts';
 import { throwFirstError } from './plan.ts';
@@ -46,9 +47,14 @@ const SAFETY_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 60_000 };
  * Brings a snapshot back to life: loads every member and keeps it from running, fingerprints and compares it, then
  * releases all together, or rolls back. A target that this very restore has filled already is only compared.
  *
+ * @param beforeRelease called when all is loaded and compared; where it throws, everything is rolled back
  * @throws StasisError `restore.drifted` when the verdict is less than `verify` asks for; the targets are as before.
  */
-export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
+export async function restore(
+  request: RestoreRequest,
+  context: Context,
+  beforeRelease?: () => Promise<void>,
+): Promise<RestoreResult> {
   const startNs = context.clock.nowNs();
   await using _locks = await lockTargets(request, context);
   context.progress({ step: 'plan' });
@@ -62,14 +68,17 @@ export async function restore(request: RestoreRequest, context: Context): Promis
   );
   const safetyReference = await keepSafe(request, planned, context);
   const journal = new Journal(request.store, request.restoreId);
-  const filled = await fill(request, done, journal, context);
+  const filled = await fill(request, done, journal, context, beforeRelease);
   const result = resultOf(filled);
   context.logger.log('info', 'restored', { verdict: result.verdict });
   return { ...result, members: filled, restoreMs: nsToMs(context.clock.nowNs() - startNs), safetyReference };
 }
 
 /** Until the stack that it returns is disposed of, no other restore works on these targets. */
-export async function lockTargets(request: RestoreRequest, context: Context): Promise<AsyncDisposableStack> {
+export async function lockTargets(
+  request: Pick<RestoreRequest, 'members' | 'store'>,
+  context: Context,
+): Promise<AsyncDisposableStack> {
   await using locks = new AsyncDisposableStack();
   for (const key of request.members.map(lockName).sort())
     locks.use(await request.store.lock(key, LOCK_WAIT_MS, context));
@@ -131,6 +140,7 @@ async function fill(
   done: readonly Member[],
   journal: Journal,
   context: Context,
+  beforeRelease: (() => Promise<void>) | undefined,
 ): Promise<Record<string, MemberRestore>> {
   const held = new AsyncDisposableStack();
   let members: Record<string, MemberRestore>;
@@ -139,6 +149,7 @@ async function fill(
     members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
     insistOnSameness(members, request.verify);
     throwIfAborted(context.signal);
+    await beforeRelease?.();
     context.progress({ step: 'release' });
     await releaseAll(loaded.filter(({ member }) => !done.includes(member)));
   } catch (error) {
@@ -187,7 +198,10 @@ async function load(
   const from = request.snapshot.manifest.members[member.name]!;
   const blobs = request.snapshot.blobs(member.name);
   context.progress({ step: isDone ? 'compare' : 'load', member: member.name });
-  if (isDone && member.driver.traits.layers.includes('runtime')) return runningSince(request, member);
+  if (isDone && member.driver.traits.layers.includes('runtime')) {
+    await setEgress([member], request.egress ?? 'open', request.restoreId, context);
+    return runningSince(request, member);
+  }
   try {
     const held = stack.use(
       isDone
@@ -227,6 +241,7 @@ function optionsFor(request: RestoreRequest, member: Member, journal: Journal) {
     restoreId: request.restoreId,
     overwrite: request.overwrite,
     expiry: request.expiry,
+    egress: request.egress ?? 'open',
     cutAtMs: Date.parse(request.snapshot.manifest.cutAt),
     journal: (entry: unknown) => journal.note(member, entry),
   };

@@ -1,23 +1,39 @@
-import { answerDifference, parseAnswer } from '../core/answer.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { answerChange, answerDifference, parseAnswer } from '../core/answer.ts';
 import { readJson } from '../core/blobs.ts';
 import type { Context } from '../core/context.ts';
 import type { Held } from '../core/driver.ts';
 import { throwIfAborted, toStasisError } from '../core/errors.ts';
 import type { Comparison } from '../core/fingerprint.ts';
-import { type Answer, outcomeOfProbe, type ProbeRecord, probeMessage } from '../core/probe.ts';
+import { type Answer, type Answers, outcomeOfProbe, type ProbeRecord, probeMessage } from '../core/probe.ts';
 import type { OpenSnapshot } from './compare.ts';
 import { askWithin } from './probes.ts';
 
-/** What became of a probe after a restore. */
+/** What became of a probe after a restore, or in a comparison. */
 export interface RestoredProbe {
   readonly member: string;
-  /** `unasked` where there is nothing to compare with, or nobody could be asked before the release. */
+  /** `unasked` where there is nothing to compare with, or nobody to ask. */
   readonly outcome: 'equal' | 'different' | 'failed' | 'unasked';
   /** For people; never what an answer was, but for numbers. */
   readonly message: string;
+  /** Of two answers that are one number each: by how much the second is larger. */
+  readonly change?: number;
 }
 
 export type RestoredProbes = Readonly<Record<string, RestoredProbe>>;
+
+/** What is compared of a probe: the question, and when two answers to it count as equal. */
+export type AskedProbe = Pick<ProbeRecord, 'question' | 'comparison' | 'timeoutMs'>;
+
+/** One side's answer; or why there is nothing to compare with, or why it has none. */
+export type Said =
+  | { readonly answer: Answer; readonly note?: string }
+  | { readonly outcome: 'unasked' | 'failed'; readonly message: string };
+
+/** One side of a comparison of answers. */
+export interface Answering {
+  answer(name: string, probe: AskedProbe): Promise<Said>;
+}
 
 /**
  * Asks what was asked of a member at the cut again of what is restored and held. Before its fingerprint is read, so
@@ -29,40 +45,84 @@ export async function askRestored(
   held: Held,
   context: Context,
 ): Promise<RestoredProbes> {
+  const why = 'What is restored in this way can be asked after the release only.';
+  const restored = liveAnswers(held.answers, why, context);
+  const probes = Object.fromEntries(probesOf(snapshot, member));
+  return askBoth(member, probes, storedAnswers(snapshot), restored, context);
+}
+
+/** Each question to both, the second one only where the first has an answer. */
+export async function askBoth(
+  member: string,
+  probes: Readonly<Record<string, AskedProbe>>,
+  left: Answering,
+  right: Answering,
+  context: Context,
+): Promise<RestoredProbes> {
   const found: Record<string, RestoredProbe> = {};
-  for (const [name, record] of probesOf(snapshot, member)) {
+  for (const [name, probe] of Object.entries(probes)) {
     context.progress({ step: 'probe', member, message: name });
-    found[name] = { member, ...(await askOne(snapshot, record, held, context)) };
+    found[name] = { member, ...(await askOne(name, probe, left, right)) };
   }
   return found;
 }
 
 async function askOne(
-  snapshot: OpenSnapshot,
-  record: ProbeRecord,
-  held: Held,
-  context: Context,
+  name: string,
+  probe: AskedProbe,
+  left: Answering,
+  right: Answering,
 ): Promise<Omit<RestoredProbe, 'member'>> {
-  const before = outcomeOfProbe(record);
-  if (before === 'failed' || before === 'unsteady')
-    return { outcome: 'unasked', message: `Nothing to compare with. At the cut: ${probeMessage(record)}` };
-  if (held.answers === undefined)
-    return {
-      outcome: 'unasked',
-      message: 'What is restored in this way can be asked after the release only.',
-    };
-  const captured = parseAnswer(await readJson(snapshot.blobs(record.member), record.answer!.digest));
-  let restored: Answer;
-  try {
-    restored = await askWithin(held.answers, record, record.timeoutMs, context.signal);
-  } catch (thrown) {
-    throwIfAborted(context.signal);
-    return { outcome: 'failed', message: `no answer: ${toStasisError(thrown, 'probe.failed').message}` };
-  }
-  const difference = answerDifference(captured, restored, record.comparison);
-  const already = before === 'unmet' ? ', which was not the expected answer at the cut either' : '';
-  if (difference !== undefined) return { outcome: 'different', message: difference };
-  return { outcome: 'equal', message: `the same answer as at the cut${already}` };
+  const one = await left.answer(name, probe);
+  if (!('answer' in one)) return one;
+  const other = await right.answer(name, probe);
+  if (!('answer' in other)) return other;
+  const message = answerDifference(one.answer, other.answer, probe.comparison);
+  const change = answerChange(one.answer, other.answer, probe.comparison);
+  return {
+    ...(message === undefined
+      ? { outcome: 'equal', message: `the same answer${one.note ?? ''}` }
+      : { outcome: 'different', message }),
+    ...(change === undefined ? {} : { change }),
+  };
+}
+
+/** What was answered at the cut, and is kept in the snapshot. */
+export function storedAnswers(snapshot: OpenSnapshot): Answering {
+  return {
+    async answer(name, { question }) {
+      const record = snapshot.manifest.probes?.[name];
+      if (record === undefined || !isDeepStrictEqual(record.question, question))
+        return { outcome: 'unasked', message: 'A snapshot has not been asked this question at its cut.' };
+      const outcome = outcomeOfProbe(record);
+      if (outcome === 'failed' || outcome === 'unsteady')
+        return {
+          outcome: 'unasked',
+          message: `Nothing to compare with. At the cut: ${probeMessage(record)}`,
+        };
+      const already = outcome === 'unmet' ? ', which was not the expected answer at the cut either' : '';
+      return {
+        answer: parseAnswer(await readJson(snapshot.blobs(record.member), record.answer!.digest)),
+        note: ` as at the cut${already}`,
+      };
+    },
+  };
+}
+
+/** @param why nobody can be asked, where that is so */
+export function liveAnswers(answers: Answers | undefined, why: string, context: Context): Answering {
+  return {
+    async answer(_name, probe) {
+      if (answers === undefined) return { outcome: 'unasked', message: why };
+      try {
+        return { answer: await askWithin(answers, probe, probe.timeoutMs, context.signal) };
+      } catch (thrown) {
+        throwIfAborted(context.signal);
+        const { message } = toStasisError(thrown, 'probe.failed');
+        return { outcome: 'failed', message: `no answer: ${message}` };
+      }
+    },
+  };
 }
 
 /** Of a member that runs already, and changes all the time. */
@@ -73,7 +133,7 @@ export function unaskedProbes(snapshot: OpenSnapshot, member: string): RestoredP
   );
 }
 
-function probesOf({ manifest }: OpenSnapshot, member: string): [string, ProbeRecord][] {
+export function probesOf({ manifest }: OpenSnapshot, member: string): [string, ProbeRecord][] {
   return Object.entries(manifest.probes ?? {}).filter(([, record]) => record.member === member);
 }
 

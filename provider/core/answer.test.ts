@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { answerDifference, isAsExpected, parseJsonPath, textOfBytes } from './answer.ts';
+import { answerChange, answerDifference, isAsExpected, parseJsonPath, textOfBytes } from './answer.ts';
 import type { Answer, ProbeComparison } from './probe.ts';
 
 const one = (text: string | null): Answer => ({ rows: [[text]] });
@@ -43,6 +43,15 @@ describe('two answers', () => {
     ['cut otherwise into cells', rows(['a', 'b']), rows(['a,b']), PLAIN, '1 of 1 rows differ'],
   ])('%s', (_name, captured, restored, comparison, expected) => {
     expect(answerDifference(captured, restored, comparison)).toBe(expected);
+  });
+
+  test('that are one number each say by how much it has changed', () => {
+    expect(answerChange(one('5'), one('12'), PLAIN)).toBe(7);
+    expect(answerChange(one('5'), one('5'), PLAIN)).toBe(0);
+    expect(answerChange(one('{"a": [3]}'), one('{"a": [1]}'), { ...PLAIN, jsonPath: '$.a[0]' })).toBe(-2);
+    expect(answerChange(one('{"a": 3}'), one('{}'), { ...PLAIN, jsonPath: '$.a' })).toBeUndefined();
+    expect(answerChange(one('5'), rows(['1'], ['2']), PLAIN)).toBeUndefined();
+    expect(answerChange(one('five'), one('12'), PLAIN)).toBeUndefined();
   });
 
   test('of JSON are compared at one place, whatever the order of names', () => {

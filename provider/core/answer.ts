@@ -57,6 +57,18 @@ export function answerDifference(
   return isOrderOnly ? 'the same rows in another order' : `${differing} of ${left.length} rows differ`;
 }
 
+/** By how much the one number that both answers are has changed; undefined where they are not one number each. */
+export function answerChange(
+  captured: Answer,
+  restored: Answer,
+  { jsonPath }: ProbeComparison,
+): number | undefined {
+  const [before, after] = [captured, restored].map((answer) =>
+    jsonPath === undefined ? soleNumber(answer) : partIn(answer, jsonPath),
+  );
+  return typeof before === 'number' && typeof after === 'number' ? after - before : undefined;
+}
+
 /** Whether an answer is what was expected of it; only one value can be. */
 export function isAsExpected(answer: Answer, expected: string, comparison: ProbeComparison): boolean {
   const { jsonPath } = comparison;
@@ -81,10 +93,7 @@ function jsonDifference(
   path: string,
   within: number | undefined,
 ): string | undefined {
-  const [left, right] = [captured, restored].map((answer) => {
-    const cell = soleCell(answer);
-    return cell === undefined ? undefined : partOf(cell, path);
-  });
+  const [left, right] = [partIn(captured, path), partIn(restored, path)];
   if (left === undefined || right === undefined) {
     if (left === right) return undefined;
     return `${path}: ${left === undefined ? 'nothing' : 'something'} -> ${right === undefined ? 'nothing' : 'something'}`;
@@ -94,6 +103,12 @@ function jsonDifference(
     return how && `${path}: ${how}`;
   }
   return canonical(left) === canonical(right) ? undefined : `${path}: the value differs`;
+}
+
+/** The part of an answer that is one JSON text; undefined where there is none. */
+function partIn(answer: Answer, path: string): unknown {
+  const cell = soleCell(answer);
+  return cell === undefined ? undefined : partOf(cell, path);
 }
 
 function soleCell({ rows }: Answer): string | undefined {

@@ -21,6 +21,13 @@ const member = z.object({
   restoreMs: ms.describe('From the start of its restore until it was loaded.'),
 });
 
+const lostWork = z.object({
+  read: z.boolean().describe('Whether the original could be read.'),
+  sinceCutMs: ms.describe('How long after the cut, by the wall clock.'),
+  differenceCount: z.number().int().nonnegative().describe('How many objects were not as at the cut.'),
+  changes: z.record(z.string(), z.number()).describe('By how much what a probe counts had changed.'),
+});
+
 /** What a drill certifies. Times of day are those of the machine that ran it. */
 export const DRILL_SCHEMA = z.object({
   reference: z.string().describe('Exactly the snapshot that was rehearsed.'),
@@ -38,6 +45,10 @@ export const DRILL_SCHEMA = z.object({
   differenceCount: z.number().int().nonnegative(),
   members: z.record(z.string(), member),
   probes: z.record(z.string(), z.enum(['equal', 'different', 'failed', 'unasked'])),
+  lostWork: z
+    .record(z.string(), lostWork)
+    .default({})
+    .describe('What the originals that were named had done since the cut: what a switch would have lost.'),
   tool: z.string().describe('What ran it: stasis and its version.'),
 });
 

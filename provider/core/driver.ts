@@ -53,6 +53,10 @@ export interface Driver<Spec = unknown> {
    * gone is fine.
    */
   undo(spec: Spec, at: Host, entry: unknown, context: Context): Promise<void>;
+  /** Set where what it restores can be kept from speaking to the outside while it runs. */
+  readonly egress?: EgressControl<Spec>;
+  /** Set where an original can be fenced. */
+  readonly fence?: FenceControl<Spec>;
   /** What it needs and finds on a host, whatever the member: for `stasis doctor`. Reads only, bounded in time. */
   examine?(at: Host, context: Context): Promise<Examination>;
 }
@@ -73,6 +77,34 @@ export interface Examination {
  */
 export type FieldRole = 'endpoint' | 'selection' | 'access' | 'limit';
 
+/**
+ * Keeps an original from taking writes from anybody, for as long as it is not lifted: also when we have ended, whatever
+ * has ended us. `Driver.undo` of what it has journaled lifts it.
+ */
+export interface FenceControl<Spec = unknown> {
+  /** What would keep it from being fenced. Reads only. */
+  obstacles(spec: Spec, at: Host, context: Context): Promise<readonly StasisError[]>;
+  /**
+   * On return no write of others is under way, and none that begins later is accepted. Idempotent, also for what a
+   * restore that died has fenced.
+   */
+  raise(spec: Spec, at: Host, journal: RestoreOptions['journal'], context: Context): Promise<void>;
+}
+
+/** Whether a restored member may speak to others than the members of its restore. */
+export type Egress = 'open' | 'blocked';
+
+export interface EgressControl<Spec = unknown> {
+  /** What of a captured member keeps it from being blocked; none if absent. Pure. */
+  obstacles?(from: MemberCapture): readonly StasisError[];
+  /**
+   * Of what the restore of that id has released at the target, while it runs. Idempotent; a member that has ended by
+   * itself is fine.
+   * @throws StasisError `restore.filled-by-another` when that restore is not the last that has filled the target.
+   */
+  set(spec: Spec, at: Host, egress: Egress, restoreId: string, context: Context): Promise<void>;
+}
+
 export interface Traits {
   readonly layers: readonly Layer[];
   /** What equality of fingerprints after a restore means. */
@@ -87,6 +119,8 @@ export interface Traits {
    * A member with a runtime layer is held in every cut: what runs is never still.
    */
   readonly rank: number;
+  /** Set where nothing of what is restored runs, so that it speaks to nobody. */
+  readonly inert?: true;
 }
 
 export interface CapturePlan {
@@ -122,6 +156,8 @@ export interface RestoreOptions {
   readonly expiry: 'absolute' | 'remaining';
   /** Wall clock at the cut, Unix milliseconds. */
   readonly cutAtMs: number;
+  /** `blocked` from before the first instruction on, and after the release, until it is set otherwise. `open` unless said. */
+  readonly egress?: Egress;
   /** Called before the member is changed in any way, with what `undo` will need. Durable on return. */
   readonly journal: (entry: unknown) => Promise<void>;
 }
@@ -196,6 +232,8 @@ export interface Holdable {
    * its lease can be armed by then.
    */
   settle?(signal: AbortSignal, leaseMs?: number): Promise<void>;
+  /** Once all members have settled, some of them long ago: the time of an armed lease begins anew. Never throws. */
+  renew?(): Promise<void>;
   /**
    * Stops it from changing, under a lease of `leaseMs` on the member's own side, which thaws it if we die. Returns
    * when it is held and a first reading was taken.

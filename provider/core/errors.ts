@@ -42,9 +42,14 @@ export class StasisError extends Error {
 
   /** The same error, placed within an outer attribute. */
   within(...outer: string[]): StasisError {
+    return this.placedAt([...outer, ...this.at]);
+  }
+
+  /** The same error, at another attribute. */
+  placedAt(at: Place): StasisError {
     return new StasisError(this.code, this.message, {
       hint: this.hint,
-      at: [...outer, ...this.at],
+      at,
       severity: this.severity,
       details: this.details,
       cause: this.cause,
@@ -52,9 +57,14 @@ export class StasisError extends Error {
   }
 }
 
-/** Anything thrown, as a StasisError: ours unchanged, an abort as `cancelled`, the rest under `fallbackCode`. */
+/**
+ * Anything thrown, as a StasisError: ours unchanged, an abort as `cancelled`, the rest under `fallbackCode`. Where
+ * giving something up failed after the work had (`await using`), it is the error of the work, which also says what
+ * was not given up: that may be a thaw.
+ */
 export function toStasisError(thrown: unknown, fallbackCode = 'internal'): StasisError {
   if (thrown instanceof StasisError) return thrown;
+  if (nameOf(thrown) === 'SuppressedError') return withDisposal(thrown as SuppressedError, fallbackCode);
   if (nameOf(thrown) === 'AbortError') {
     const { cause } = thrown as { cause?: unknown };
     if (cause instanceof StasisError) return cause;
@@ -62,6 +72,23 @@ export function toStasisError(thrown: unknown, fallbackCode = 'internal'): Stasi
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new StasisError(fallbackCode, message, { cause: thrown });
+}
+
+function withDisposal(thrown: SuppressedError, fallbackCode: string): StasisError {
+  const work = toStasisError(thrown.suppressed, fallbackCode);
+  const disposal = toStasisError(thrown.error, fallbackCode);
+  if (work.message.includes(disposal.message)) return work;
+  return new StasisError(
+    work.code,
+    `${work.message} Cleaning up after it failed as well: ${disposal.message}`,
+    {
+      hint: [work.hint, disposal.hint].filter((hint) => hint !== undefined).join(' ') || undefined,
+      at: work.at,
+      severity: work.severity,
+      details: { ...work.details, cleanUpCode: disposal.code },
+      cause: thrown,
+    },
+  );
 }
 
 /** Throws the signal's reason as a StasisError when the signal is aborted. */

@@ -106,6 +106,11 @@ export interface Lease extends AsyncDisposable {
    * may have been let go at any time. Idempotent, bounded, never throws.
    */
   disarm(): Promise<Exclude<LeaseState, 'armed'>>;
+  /**
+   * Has the rescue run at once, for whoever cannot let go himself, and ends it: a watchdog that has fired waits for
+   * its end as long as we live. Idempotent, bounded, never throws.
+   */
+  fire(): Promise<void>;
 }
 
 export type LeaseState = 'armed' | 'disarmed' | 'fired' | 'lost';

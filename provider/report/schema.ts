@@ -103,6 +103,22 @@ const outcome = z
         }),
       )
       .describe('By name as far as they were kept; `differenceCount` counts all.'),
+    lostWork: z
+      .array(
+        z.object({
+          member: z.string(),
+          read: z.boolean().describe('Whether the original could be read; where not, nothing is known.'),
+          sinceCutMs: z.number().describe('How long after the cut, by the wall clock.'),
+          differenceCount: z.number().int().describe('How many objects are not as at the cut any more.'),
+          changes: z
+            .array(z.object({ probe: z.string(), change: z.number() }))
+            .describe('By how much what a probe counts has changed since the cut.'),
+          message: z.string(),
+        }),
+      )
+      .describe(
+        'What the originals that a restore was told of have done since the cut: what a switch would lose or do twice.',
+      ),
   })
   .describe('Whether it is the same: what a restore of this snapshot or a comparison with it found.');
 
@@ -161,6 +177,7 @@ export type ReportMember = Report['members'][number];
 export type ReportTie = ReportMember['ties'][number];
 export type ReportOutcome = NonNullable<Report['outcome']>;
 export type ReportDifference = ReportOutcome['differences'][number];
+export type ReportLostWork = ReportOutcome['lostWork'][number];
 export type ReportProbe = Report['probes'][number];
 export type RestoredProbes = Readonly<Record<string, NonNullable<ReportProbe['restored']>>>;
 export type ReportGeneration = Report['generations'][number];

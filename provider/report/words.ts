@@ -187,6 +187,13 @@ export function outcomeSentence({
   return `${VERDICTS[verdict]}${against}${took}${kept}`;
 }
 
+export const LOST_WORK_TITLE = 'What the originals have done since the cut';
+
+/** `+12` or `−3`. */
+export function signedCount(change: number): string {
+  return `${change > 0 ? '+' : change < 0 ? '−' : ''}${Math.abs(change).toLocaleString('en-US')}`;
+}
+
 /** How an object differs, without what its kind says already. */
 export function howWords(kind: string, message: string): string {
   return message.startsWith(kind) ? message.slice(kind.length).trim() : message;

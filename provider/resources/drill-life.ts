@@ -1,4 +1,6 @@
+import { lostWorkSentence } from '../coordinator/lost-work.ts';
 import type { Context } from '../core/context.ts';
+import type { DrillFacts } from '../core/drill-certificate.ts';
 import { parseEnvelope } from '../core/dsse.ts';
 import { StasisError } from '../core/errors.ts';
 import { formatReference, parseReference } from '../core/reference.ts';
@@ -52,7 +54,7 @@ export async function importDrill(services: Services, id: string, context: Conte
 
 /** As far as a certificate tells: it counts differences and does not name them. */
 function outputsOf(reference: string, { digest, text, facts }: Certificate): Values {
-  const { verdict, passed, finishedAt, restoreMs, teardownMs, members } = facts;
+  const { verdict, passed, finishedAt, restoreMs, teardownMs, members, lostWork } = facts;
   const results = Object.entries(members).map(([name, { driver: _driver, ...one }]) => [name, one]);
   return {
     ...{ reference, verdict, passed, restoreMs, teardownMs },
@@ -60,8 +62,17 @@ function outputsOf(reference: string, { digest, text, facts }: Certificate): Val
     differences: [],
     results: Object.fromEntries(results),
     probeResults: {},
+    lostWork: Object.fromEntries(
+      Object.entries(lostWork).map(([name, one]) => [name, { ...one, message: messageOf(one) }]),
+    ),
+    lostWorkDifferences: [],
     certificate: text,
     certificateDigest: digest,
     keyId: parseEnvelope(Buffer.from(text)).signatures[0]?.keyid ?? '',
   };
+}
+
+/** The certificate has no names, and of an original that could not be read not why. */
+function messageOf({ read, differenceCount, sinceCutMs }: DrillFacts['lostWork'][string]): string {
+  return read ? lostWorkSentence(differenceCount, sinceCutMs) : 'It could not be read.';
 }

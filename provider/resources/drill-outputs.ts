@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { DrillResult } from '../coordinator/drill.ts';
+import type { LostWork } from '../coordinator/lost-work.ts';
 import type { Digest } from '../core/digest.ts';
 import type { DrillFacts } from '../core/drill-certificate.ts';
 import type { Values } from '../core/resource.ts';
-import { comparedOutputs, probesOf, RESTORE_OUTPUTS } from './restore-outputs.ts';
+import { comparedOutputs, lostWorkOutputs, probesOf, RESTORE_OUTPUTS } from './restore-outputs.ts';
 import { roundMs } from './snapshot-outputs.ts';
 
 export const DRILL_OUTPUTS = z.object({
@@ -20,6 +21,10 @@ export const DRILL_OUTPUTS = z.object({
   differences: RESTORE_OUTPUTS.shape.differences,
   results: RESTORE_OUTPUTS.shape.results,
   probeResults: RESTORE_OUTPUTS.shape.probeResults,
+  lostWork: RESTORE_OUTPUTS.shape.lostWork.describe(
+    'What each original that was named had done since the cut when the drill ended: what a switch at that time would have lost or done twice.',
+  ),
+  lostWorkDifferences: RESTORE_OUTPUTS.shape.lostWorkDifferences,
   certificate: z.string().describe('The certificate: an in-toto statement in a DSSE envelope, as JSON.'),
   certificateDigest: z
     .string()
@@ -30,6 +35,7 @@ export const DRILL_OUTPUTS = z.object({
 export function drillOutputs(
   facts: DrillFacts,
   result: DrillResult,
+  lostWork: Readonly<Record<string, LostWork>>,
   left: { readonly digest: Digest; readonly text: string; readonly keyId: string },
 ): Values {
   return {
@@ -40,6 +46,7 @@ export function drillOutputs(
     restoreMs: roundMs(facts.restoreMs),
     teardownMs: roundMs(facts.teardownMs),
     probeResults: probesOf(result),
+    ...lostWorkOutputs(lostWork),
     certificate: left.text,
     certificateDigest: left.digest,
     keyId: left.keyId,

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { type DrillResult, drill } from '../coordinator/drill.ts';
+import { type LostWork, lostWork, originalProblems } from '../coordinator/lost-work.ts';
+import { throwFirstError } from '../coordinator/plan.ts';
 import { planRestore, type RestoreRequest } from '../coordinator/restore-plan.ts';
 import type { Context } from '../core/context.ts';
 import type { DrillFacts } from '../core/drill-certificate.ts';
-import { formatAge, parseDuration } from '../core/duration.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
 import { formatReference } from '../core/reference.ts';
 import {
@@ -24,11 +25,16 @@ import { importDrill, readDrill } from './drill-life.ts';
 import { DRILL_OUTPUTS, drillOutputs } from './drill-outputs.ts';
 import { DRILL_EXAMPLES } from './examples.ts';
 import { resolveSnapshot } from './lookup.ts';
-import { actsAgain, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
+import { actsAgain, inputProblems, membersSchema, resolveMembers } from './members.ts';
+import { originalInput, originalsOf, storedInputs } from './originals.ts';
+import { dueProblem, planRepeated } from './repeated.ts';
 import { REPORT_INPUT, reportProblems, reportRestore } from './restore-report.ts';
 import type { Defaults, Services } from './services.ts';
 import { SIGN_INPUT, signingProblems } from './signing.ts';
 import { openStore, parseId, storeSchema } from './stores.ts';
+
+const ORIGINAL_SUMMARY =
+  'They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.';
 
 /** Rehearses a restore: everything but the release, into scratch targets, and leaves a signed certificate of it. */
 export function drillDefinition(services: Services, defaults: Defaults): ResourceDefinition {
@@ -42,6 +48,7 @@ export function drillDefinition(services: Services, defaults: Defaults): Resourc
       services.drivers,
       'A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.',
     ),
+    original: originalInput(services.drivers, ORIGINAL_SUMMARY),
     store: storeSchema(services.storeTypes).optional(),
     sign: SIGN_INPUT,
     verify: z
@@ -69,7 +76,7 @@ export function drillDefinition(services: Services, defaults: Defaults): Resourc
     outputs: DRILL_OUTPUTS,
     examples: DRILL_EXAMPLES,
     exampleId: '/srv/snapshots#5c1f0f6e7d0b4a53a2f1c4d5e6f70819',
-    check: (values) => inputProblems(services, inputs, values),
+    check: (values) => problemsShown(scope, values),
     plan: (change, context) => plan(scope, change, context),
     apply: (change, context) => apply(scope, change, context),
     read: (prior, context) => readDrill(services, prior, context),
@@ -84,13 +91,18 @@ interface Scope {
   readonly inputs: z.ZodObject;
 }
 
+/** What is wrong with the inputs that shows in them alone. */
+function problemsShown({ services, inputs }: Scope, values: Values): StasisError[] {
+  return [...inputProblems(services, inputs, values), ...originalsOf(services, values).problems];
+}
+
 async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
   const { services } = scope;
   const { prior, inputs } = change;
-  const problems = inputProblems(services, scope.inputs, inputs);
+  const problems = problemsShown(scope, inputs);
   const resolved = resolveMembers(services, inputs.members);
   const stored = storedInputs(services, inputs);
-  const due = prior && dueProblem(prior, inputs, context);
+  const due = prior && dueNow(prior, inputs, context);
   const again = prior === undefined || due ? 'yes' : await rehearsesAgain(scope, prior, stored, context);
   if (again !== 'no') {
     problems.push(...(await signingProblems(inputs.sign, services.host)));
@@ -101,33 +113,11 @@ async function plan(scope: Scope, change: Change, context: Context): Promise<Pla
     if (ready) problems.push(...(await targetProblems(scope, inputs, context)));
   }
   problems.push(...(await reportProblems(inputs.report)), ...(due ? [due] : []));
-  const kept = prior !== undefined && again === 'no';
-  const unknown = Object.fromEntries(Object.keys(DRILL_OUTPUTS.shape).map((key) => [key, UNKNOWN]));
-  return {
-    action:
-      prior === undefined ? 'create' : kept && sameness(prior.stored, stored) === 'same' ? 'none' : 'update',
-    replace: [],
-    id: prior?.id ?? UNKNOWN,
-    stored,
-    outputs: kept ? prior.outputs : unknown,
-    problems,
-  };
+  return planRepeated({ prior, stored, outputs: DRILL_OUTPUTS }, again, problems);
 }
 
-function storedInputs(services: Services, inputs: Values): Values {
-  return { ...inputs, members: storedMembers(services, inputs.members) };
-}
-
-/** That the last drill is older than it may be, in words. */
-function dueProblem(prior: ResourceState, inputs: Values, { clock }: Context): StasisError | undefined {
-  const maxAgeMs = typeof inputs.maxAge === 'string' ? parseDuration(inputs.maxAge) : undefined;
-  const ageMs = clock.wallMs() - Date.parse(String(prior.outputs.drilledAt));
-  if (maxAgeMs === undefined || ageMs <= maxAgeMs) return undefined;
-  return new StasisError(
-    'drill.due',
-    `A new drill is due: the last one is ${formatAge(ageMs)} old, and ${String(inputs.maxAge)} is allowed.`,
-    { hint: 'Apply to do it.', at: ['maxAge'], severity: 'warning' },
-  );
+function dueNow(prior: ResourceState, { maxAge }: Values, { clock }: Context): StasisError | undefined {
+  return dueProblem({ what: 'drill', lastAt: prior.outputs.drilledAt, maxAge }, clock.wallMs());
 }
 
 /**
@@ -157,7 +147,9 @@ async function rehearsesAgain(
 async function targetProblems(scope: Scope, inputs: Values, context: Context): Promise<StasisError[]> {
   try {
     const request = await requestOf(scope, inputs, context);
-    return [...(await planRestore(request, context)).problems];
+    const { originals, complete } = originalsOf(scope.services, inputs);
+    const strange = complete ? originalProblems(request.snapshot, originals) : [];
+    return [...(await planRestore(request, context)).problems, ...strange];
   } catch (error) {
     return [toStasisError(error)];
   }
@@ -186,7 +178,7 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   const { services } = scope;
   const { prior, inputs } = change;
   const stored = storedInputs(services, inputs);
-  const isDue = prior !== undefined && dueProblem(prior, inputs, context) !== undefined;
+  const isDue = prior !== undefined && dueNow(prior, inputs, context) !== undefined;
   if (prior && !isDue && (await rehearsesAgain(scope, prior, stored, context)) === 'no')
     return { ...prior, stored };
   const [problem] = [
@@ -195,11 +187,14 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   ];
   if (problem) throw problem;
   const request = await requestOf(scope, inputs, context);
+  const { originals, problems } = originalsOf(services, inputs);
+  throwFirstError([...problems, ...originalProblems(request.snapshot, originals)]);
   const id = prior?.id ?? `${request.store.location}#${request.restoreId}`;
   const outputs = await pinned(request, async () => {
     const startedAt = new Date(context.clock.wallMs()).toISOString();
     const result = await drill(request, context);
-    const facts = factsOf(request, result, startedAt, context);
+    const lost = await lostWork(request.snapshot, originals, context);
+    const facts = factsOf(request, result, lost, startedAt, context);
     const { name, digest } = request.snapshot;
     const of = { name, digest, drillId: parseId(id).name };
     context.progress({ step: 'certify' });
@@ -211,7 +206,7 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
       services.host,
       context,
     );
-    return drillOutputs(facts, result, left);
+    return drillOutputs(facts, result, lost, left);
   });
   await reportRestore(inputs.report, outputs, async () => request.store, context);
   insistOnPassing(request, outputs);
@@ -232,6 +227,7 @@ async function pinned<T>({ store, snapshot, restoreId }: RestoreRequest, work: (
 function factsOf(
   { snapshot, verify, createdBy }: RestoreRequest,
   result: DrillResult,
+  lost: Readonly<Record<string, LostWork>>,
   startedAt: string,
   { clock }: Context,
 ): DrillFacts {
@@ -256,6 +252,13 @@ function factsOf(
     differenceCount: members.reduce((sum, [, one]) => sum + one.differenceCount, 0),
     members: Object.fromEntries(members),
     probes: Object.fromEntries(probes.map(([probe, { outcome }]) => [probe, outcome])),
+    // Names of objects stay out of it.
+    lostWork: Object.fromEntries(
+      Object.entries(lost).map(([member, { read, sinceCutMs, differenceCount, changes }]) => [
+        member,
+        { read, sinceCutMs, differenceCount, changes: { ...changes } },
+      ]),
+    ),
     tool: createdBy,
   };
 }

@@ -71,6 +71,25 @@ export const DRILL_EXAMPLES: readonly Example[] = [
   },
 ];
 
+export const COMPARISON_EXAMPLES: readonly Example[] = [
+  {
+    title: 'Whether the twin still is what it was restored from, looked at once a day',
+    inputs: {
+      snapshot: 'shop:1',
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.sovereign.example:5432/orders' } },
+        receipts: { files: { path: '/srv/twin/receipts' } },
+      },
+      store: { path: './snapshots' },
+      maxAge: '1d',
+    },
+  },
+  {
+    title: 'What has changed between two snapshots',
+    inputs: { snapshot: 'shop:1', other: 'shop:2', store: { path: './snapshots' } },
+  },
+];
+
 export const GET_SNAPSHOT_EXAMPLES: readonly Example[] = [
   { title: 'The newest snapshot of the shop', inputs: { snapshot: 'shop', store: { path: './snapshots' } } },
 ];

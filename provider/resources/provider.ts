@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ProviderDefinition, Values } from '../core/resource.ts';
 import { problemsOf } from '../core/schema.ts';
 import { applicationDefinition } from './application.ts';
+import { comparisonDefinition } from './comparison.ts';
 import { drillDefinition } from './drill.ts';
 import { getSnapshotDefinition, getSnapshotsDefinition } from './get-snapshot.ts';
 import { restoreDefinition } from './restore.ts';
@@ -46,7 +47,12 @@ export function makeProvider(services: Services): ProviderDefinition {
       const snapshot = snapshotDefinition(known, defaults);
       const restore = restoreDefinition(known, defaults);
       return {
-        resources: [snapshot, restore, drillDefinition(known, defaults)],
+        resources: [
+          snapshot,
+          restore,
+          drillDefinition(known, defaults),
+          comparisonDefinition(known, defaults),
+        ],
         components: [applicationDefinition(snapshot, restore)],
         functions: [getSnapshotDefinition(services, defaults), getSnapshotsDefinition(services, defaults)],
       };

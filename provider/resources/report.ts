@@ -51,6 +51,8 @@ const OUTCOME = RESTORE_OUTPUTS.partial({
   reference: true,
   restoreMs: true,
   probeResults: true,
+  lostWork: true,
+  lostWorkDifferences: true,
   safetyReference: true,
 }).extend({
   results: z.record(z.string(), compared),
@@ -71,6 +73,7 @@ export function outcomeOf(outputs: Values, reference: string): ReportOutcome {
       hint: 'Save what "stasis restore --json" or "stasis compare --json" prints.',
     });
   const { verdict, results, differences, restoreMs, safetyReference, left, right } = parsed.data;
+  const { lostWork = {} } = parsed.data;
   if (of !== reference && right !== reference)
     throw new StasisError('report.other-snapshot', `It is an outcome of ${of}, not of ${reference}.`, {
       hint: `Report on ${of}, or hand over what was found of this snapshot.`,
@@ -87,6 +90,10 @@ export function outcomeOf(outputs: Values, reference: string): ReportOutcome {
       restoreMs: tookMs ?? null,
     })),
     differences,
+    lostWork: Object.entries(lostWork).map(([member, { changes, ...one }]) => ({
+      ...{ member, ...one },
+      changes: Object.entries(changes).map(([probe, change]) => ({ probe, change })),
+    })),
   };
 }
 

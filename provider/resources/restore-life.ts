@@ -1,14 +1,27 @@
+import { hash } from 'node:crypto';
 import type { Context } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
 import { formatReference, parseReference } from '../core/reference.ts';
-import type { ResourceState } from '../core/resource.ts';
+import type { ResourceState, Values } from '../core/resource.ts';
 import { openAt } from './lookup.ts';
+import { identityOf, storedMembers } from './members.ts';
+import { lostWorkOutputs } from './restore-outputs.ts';
 import type { Services } from './services.ts';
 import { parseId } from './stores.ts';
 
 /** The pin by which a restore keeps its snapshot from being removed. */
 export function pinOf(id: string): string {
   return `restore:${parseId(id).name}`;
+}
+
+/** The same for the same snapshot, targets and triggers: a retry after lost state finds what it has filled already. */
+export function restoreIdOf(services: Services, digest: string, inputs: Values): string {
+  const identity = identityOf(services, storedMembers(services, inputs.members));
+  const triggers = Object.entries((inputs.triggers as Values | undefined) ?? {}).sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  const members = Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1));
+  return hash('sha256', JSON.stringify([digest, members, triggers]), 'hex').slice(0, 32);
 }
 
 /** A restore ran once; what is looked at again is whether its snapshot is still there. No member is contacted. */
@@ -51,6 +64,7 @@ export async function importRestore(
       restoreMs: 0,
       probeResults: {},
       results: {},
+      ...lostWorkOutputs({}),
       safetyReference: '',
     };
     return { id, stored: { snapshot: reference }, outputs };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ComparisonResult, MemberVerdict } from '../coordinator/compare.ts';
+import type { LostWork } from '../coordinator/lost-work.ts';
 import type { MemberRestore, RestoreResult } from '../coordinator/restore.ts';
 import type { Values } from '../core/resource.ts';
 import { roundMs } from './snapshot-outputs.ts';
@@ -17,7 +18,7 @@ const difference = z
   })
   .meta({ typeName: 'Difference' });
 
-const member = z
+export const MEMBER_OUTPUT = z
   .object({
     verdict: verdict.describe('The verdict of this member.'),
     equal: z.number().int().describe('How many objects were equal.'),
@@ -39,6 +40,25 @@ const probe = z
   })
   .meta({ typeName: 'RestoredProbe' });
 
+const lost = z
+  .object({
+    read: z.boolean().describe('Whether it could be read; where it could not, nothing is known.'),
+    sinceCutMs: z
+      .number()
+      .describe('How long after the cut it was read, in milliseconds of wall-clock time.'),
+    differenceCount: z
+      .number()
+      .int()
+      .describe('How many objects, and answers to probes, are not as at the cut any more.'),
+    changes: z
+      .record(z.string(), z.number())
+      .describe(
+        'By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.',
+      ),
+    message: z.string().describe('For people, one sentence.'),
+  })
+  .meta({ typeName: 'LostWork' });
+
 export const RESTORE_OUTPUTS = z.object({
   reference: z.string().describe('Exactly the snapshot that was restored: name@sha256:….'),
   verdict: verdict.describe(
@@ -46,20 +66,46 @@ export const RESTORE_OUTPUTS = z.object({
   ),
   differences: z.array(difference).describe('What differs, up to 200 a member.'),
   restoreMs: z.number().describe('How long the restore took, in milliseconds.'),
-  results: z.record(z.string(), member).describe('The verdict by member.'),
+  results: z.record(z.string(), MEMBER_OUTPUT).describe('The verdict by member.'),
   probeResults: z
     .record(z.string(), probe)
     .describe('What became of each probe of the snapshot, asked again before the release, by its name.'),
+  lostWork: z
+    .record(z.string(), lost)
+    .describe(
+      'What each original that was named has done since the cut, and a switch to its twin would lose or do twice. Empty with fence: nothing.',
+    ),
+  lostWorkDifferences: z
+    .array(difference)
+    .describe('The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.'),
   safetyReference: z.string().describe('The snapshot of what was overwritten; empty when nothing was.'),
 });
 
-export function restoreOutputs(reference: string, result: RestoreResult): Values {
+export function restoreOutputs(
+  reference: string,
+  result: RestoreResult,
+  lostWork: Readonly<Record<string, LostWork>>,
+): Values {
   return {
     reference,
     ...comparedOutputs(result),
     restoreMs: roundMs(result.restoreMs),
     probeResults: probesOf(result),
+    ...lostWorkOutputs(lostWork),
     safetyReference: result.safetyReference ?? '',
+  };
+}
+
+export function lostWorkOutputs(lostWork: Readonly<Record<string, LostWork>>): Values {
+  const all = Object.entries(lostWork).map(
+    ([name, { read, sinceCutMs, differenceCount, changes, message }]) => [
+      name,
+      { read, sinceCutMs: roundMs(sinceCutMs), differenceCount, changes, message },
+    ],
+  );
+  return {
+    lostWork: Object.fromEntries(all),
+    lostWorkDifferences: differencesOf({ members: lostWork }),
   };
 }
 
@@ -93,8 +139,12 @@ export function comparedOutputs(result: ComparisonResult): Values {
   };
 }
 
-export function differencesOf(result: ComparisonResult): Values[] {
-  return Object.values(result.members).flatMap(({ differences }) =>
+export function differencesOf({
+  members,
+}: {
+  readonly members: Readonly<Record<string, Pick<MemberVerdict, 'differences'>>>;
+}): Values[] {
+  return Object.values(members).flatMap(({ differences }) =>
     differences.map(({ member: name, object, kind, message }) => ({ member: name, object, kind, message })),
   );
 }

@@ -76,6 +76,102 @@ describe('a Restore', () => {
     }
   });
 
+  test('a change of egress alone sets it in place and restores nothing again; a server that is not ours is told of', async () => {
+    const set: unknown[] = [];
+    const plain = simulatedDriver({ system: rig.system, mark: true, watch: true });
+    const driver: Driver = {
+      ...plain,
+      egress: { set: async (spec, _at, egress, restoreId) => void set.push([spec, egress, restoreId]) },
+    };
+    const definition = rig.definitions({ driver }).Restore;
+    rig.system.state = 7;
+    const photo = await rig.created();
+    rig.system.state = 0;
+    const blocked = restoreInputs(photo.outputs.reference as string, { egress: 'blocked' });
+    expect((await definition.plan({ inputs: blocked }, context)).problems).toEqual([]);
+    const twin = await definition.apply({ inputs: blocked }, context);
+    expect(set).toEqual([]);
+    rig.system.calls.length = 0;
+    const opened = { ...blocked, egress: 'open' };
+    expect(await definition.plan({ prior: twin, inputs: opened }, context)).toMatchObject({
+      action: 'update',
+      problems: [],
+      outputs: twin.outputs,
+    });
+    const after = await definition.apply({ prior: twin, inputs: opened }, context);
+    expect(set).toEqual([[{ place: 'twin' }, 'open', twin.id.split('#')[1]]]);
+    expect(rig.system.calls).toEqual([]);
+    expect(after.outputs).toEqual(twin.outputs);
+    const unsaid = restoreInputs(photo.outputs.reference as string);
+    await definition.apply({ prior: after, inputs: unsaid }, context);
+    expect(set).toHaveLength(1);
+
+    const codes = async (one: Driver): Promise<unknown> => {
+      rig.system.state = 0;
+      const { problems } = await rig.definitions({ driver: one }).Restore.plan({ inputs: blocked }, context);
+      return problems.map(({ code, severity, at }) => [code, severity, at]);
+    };
+    expect(await codes(plain)).toEqual([
+      ['restore.egress-not-blocked', 'warning', ['members', 'a', 'simulated']],
+    ]);
+    expect(await codes({ ...plain, traits: { ...plain.traits, inert: true } })).toEqual([]);
+  });
+
+  test('a fence stops the originals, restores their final photograph and stays; what cannot be fenced is refused', async () => {
+    const plain = simulatedDriver({ system: rig.system, mark: true, watch: true });
+    const calls: string[] = [];
+    const fence: NonNullable<Driver['fence']> = {
+      obstacles: async () => [],
+      raise: async (_spec, _at, journal) => {
+        await journal({ fenced: true });
+        calls.push('raise');
+      },
+    };
+    const fenced: Driver = { ...plain, fence, undo: async () => void calls.push('lift') };
+    // Others write until the fence is up, and the target is the same counter.
+    const targeted: Driver = {
+      ...fenced,
+      planRestore: async () => ({ problems: [], identities: [], sizeBytes: 1, empty: true }),
+    };
+    rig.system.state = 7;
+    const photo = await rig.created();
+    const original = { a: { simulated: { place: 'here', password: 'hunter2' } } };
+    const inputs = restoreInputs(photo.outputs.reference as string, { fence: true, original });
+    const plannedBy = async (driver: Driver, values: Values): Promise<unknown> => {
+      const { problems } = await rig.definitions({ driver }).Restore.plan({ inputs: values }, context);
+      return problems.map(({ code, at }) => [code, at]);
+    };
+    const { original: _left, ...without } = inputs;
+    expect(await plannedBy(targeted, without)).toEqual([['fence.no-original', ['original']]]);
+    const { fence: _none, ...unable } = targeted;
+    expect(await plannedBy(unable, inputs)).toEqual([['fence.refused', ['original', 'a', 'simulated']]]);
+    expect(await plannedBy(targeted, { ...inputs, original: { ...original, b: original.a } })).toEqual([
+      ['original.unknown', ['original', 'b']],
+    ]);
+    expect(await plannedBy(targeted, inputs)).toEqual([]);
+
+    rig.system.state = 9;
+    const { Restore } = rig.definitions({ driver: targeted });
+    const failing = { ...inputs, verify: 'identical' };
+    await expect(Restore.apply({ inputs: failing }, context)).rejects.toMatchObject({
+      code: 'restore.drifted',
+    });
+    expect(calls).toEqual(['raise', 'lift']);
+    const store = await rig.store();
+    expect(await store.records.list('journal/')).toEqual([]);
+
+    const twin = await Restore.apply({ inputs }, context);
+    expect(calls).toEqual(['raise', 'lift', 'raise']);
+    expect(twin.outputs).toMatchObject({ verdict: 'equivalent' });
+    expect(twin.outputs.reference).toMatch(/^final-[0-9a-f]{32}@sha256:/);
+    expect(rig.system.state).toBe(9);
+    expect(await store.records.list('journal/')).toEqual([]);
+    const [name] = String(twin.outputs.reference).split('@');
+    expect((await store.name(name!))?.pins).toHaveLength(1);
+    expect((await store.name('shop'))?.pins).toEqual([]);
+    expect(JSON.stringify(twin)).not.toContain('hunter2');
+  });
+
   test('refuses at plan a report of no known form, or in a place that cannot be written to', async () => {
     const photo = await rig.created();
     const codesFor = async (report: string): Promise<unknown> => {

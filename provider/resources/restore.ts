@@ -1,6 +1,5 @@
-import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { RELEASE_FAILED, type RestoreResult, restore } from '../coordinator/restore.ts';
+import { RELEASE_FAILED } from '../coordinator/restore.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from '../coordinator/restore-plan.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
@@ -20,15 +19,17 @@ import type { Store } from '../core/store.ts';
 import { sameness } from './difference.ts';
 import { RESTORE_EXAMPLES } from './examples.ts';
 import { resolveSnapshot, storeOf } from './lookup.ts';
+import { actsAgain, inputProblems, membersSchema, resolveMembers } from './members.ts';
+import { originalInput, storedInputs } from './originals.ts';
+import { EGRESS_INPUT, egressOf, plannedEgress, syncEgress } from './restore-egress.ts';
 import {
-  actsAgain,
-  identityOf,
-  inputProblems,
-  membersSchema,
-  resolveMembers,
-  storedMembers,
-} from './members.ts';
-import { importRestore, pinOf, readRestore, removeRestore } from './restore-life.ts';
+  checkOriginals,
+  FENCE_INPUT,
+  fenceProblems,
+  ORIGINAL_SUMMARY,
+  restoreAsAsked,
+} from './restore-fence.ts';
+import { importRestore, pinOf, readRestore, removeRestore, restoreIdOf } from './restore-life.ts';
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
 import { REPORT_INPUT, reportProblems, reportRestore, rolledBackOutputs } from './restore-report.ts';
 import type { Defaults, Services } from './services.ts';
@@ -67,6 +68,9 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
       .optional()
       .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.')
       .meta({ typeName: 'Expiry' }),
+    egress: EGRESS_INPUT,
+    fence: FENCE_INPUT,
+    original: originalInput(services.drivers, ORIGINAL_SUMMARY),
     report: REPORT_INPUT,
     triggers: z
       .record(z.string(), z.string())
@@ -82,7 +86,7 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
     outputs: RESTORE_OUTPUTS,
     examples: RESTORE_EXAMPLES,
     exampleId: '/srv/snapshots#0f3a9c5e7b1d2468ace013579bdf2468',
-    check: (values) => inputProblems(services, inputs, values),
+    check: (values) => [...inputProblems(services, inputs, values), ...fenceProblems(services, values)],
     plan: (change, context) => plan(scope, change, context),
     apply: (change, context) => apply(scope, change, context),
     read: (prior, context) => readRestore(services, prior, context),
@@ -101,14 +105,18 @@ interface Scope {
 
 async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
   const { prior, inputs } = change;
-  const problems = inputProblems(scope.services, scope.inputs, inputs);
+  const problems = [
+    ...inputProblems(scope.services, scope.inputs, inputs),
+    ...fenceProblems(scope.services, inputs),
+  ];
   const resolved = resolveMembers(scope.services, inputs.members);
-  const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
+  const stored = storedInputs(scope.services, inputs);
   const again = prior === undefined || isHalfDone(prior) ? 'yes' : actsAgain(scope.services, prior, stored);
   const ready = problems.length === 0 && resolved.complete && typeof inputs.snapshot === 'string';
   const checked = again !== 'no' && ready ? await checkRestore(scope, inputs, context) : { problems: [] };
   problems.push(...checked.problems, ...(await reportProblems(inputs.report)));
-  if (again === 'no' && prior) problems.push(...notRestored(prior, inputs));
+  if (again === 'no' && prior)
+    problems.push(...notRestored(prior, inputs), ...plannedEgress(prior, inputs, resolved.members));
   const outputs =
     again === 'no'
       ? prior!.outputs
@@ -150,7 +158,8 @@ async function checkRestore(scope: Scope, inputs: Values, context: Context): Pro
         ({ message }) =>
           new StasisError('store.damaged', `The snapshot is damaged: ${message}.`, { at: ['snapshot'] }),
       );
-    return { problems: [...damage, ...planned.problems], estimate: estimateOf(planned) };
+    const fence = await checkOriginals(scope.services, request, inputs, context);
+    return { problems: [...damage, ...planned.problems, ...fence], estimate: estimateOf(planned) };
   } catch (error) {
     return { problems: [toStasisError(error)] };
   }
@@ -179,7 +188,7 @@ async function requestOf(
   return {
     store,
     request: {
-      restoreId: restoreIdOf(scope, found.digest, inputs),
+      restoreId: restoreIdOf(services, found.digest, inputs),
       snapshot,
       store,
       members,
@@ -187,25 +196,17 @@ async function requestOf(
       overwrite: inputs.overwrite === true,
       safetySnapshot: inputs.safetySnapshot !== false,
       expiry: (inputs.expiry as RestoreRequest['expiry'] | undefined) ?? 'absolute',
+      egress: egressOf(inputs),
       createdBy: `stasis ${services.version}`,
     },
   };
 }
 
-/** The same for the same snapshot, targets and triggers: a retry after lost state finds what it has filled already. */
-function restoreIdOf(scope: Scope, digest: string, inputs: Values): string {
-  const identity = identityOf(scope.services, storedMembers(scope.services, inputs.members));
-  const triggers = Object.entries((inputs.triggers as Values | undefined) ?? {}).sort(([a], [b]) =>
-    a < b ? -1 : 1,
-  );
-  const members = Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1));
-  return hash('sha256', JSON.stringify([digest, members, triggers]), 'hex').slice(0, 32);
-}
-
 async function apply(scope: Scope, change: Change, context: Context): Promise<ResourceState> {
   const { prior, inputs } = change;
-  const stored: Values = { ...inputs, members: storedMembers(scope.services, inputs.members) };
+  const stored = storedInputs(scope.services, inputs);
   if (prior && !isHalfDone(prior) && actsAgain(scope.services, prior, stored) === 'no') {
+    await syncEgress(scope, prior, inputs, context);
     if (sameness(prior.stored.report, stored.report) !== 'same')
       await reportRestore(
         inputs.report,
@@ -222,9 +223,9 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   const { name, digest } = request.snapshot;
   const reference = formatReference({ name, digest });
   await store.pin(name, { by: pinOf(id), digest });
-  let result: RestoreResult;
+  let restored: Awaited<ReturnType<typeof restoreAsAsked>>;
   try {
-    result = await restore(request, context);
+    restored = await restoreAsAsked(scope.services, request, inputs, context);
   } catch (error) {
     if (error instanceof StasisError && error.code === RELEASE_FAILED) {
       // Some targets run already: the snapshot stays pinned, and the next apply restores the rest.
@@ -236,8 +237,13 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
     if (found) await reportRestore(inputs.report, found, async () => store, context);
     throw error;
   }
-  if (prior) await movePin(store, prior, id, { name, digest });
-  const outputs = restoreOutputs(reference, result);
+  const { result, from, lost } = restored;
+  if (from.name !== name) {
+    await store.pin(from.name, { by: pinOf(id), digest: from.digest });
+    await store.unpin(name, pinOf(id));
+  }
+  if (prior) await movePin(store, prior, id, from);
+  const outputs = restoreOutputs(formatReference(from), result, lost);
   await reportRestore(inputs.report, outputs, async () => store, context);
   return { id, stored, outputs };
 }

@@ -1,7 +1,7 @@
 import { StasisError } from '../core/errors.ts';
 import type { Host, Spawned } from '../core/host.ts';
 import { within } from '../core/wait.ts';
-import { WordQueue } from './freezer.ts';
+import { answersOf, WordQueue } from './freezer.ts';
 import { type Images, imagesOf } from './images/image.ts';
 import { PACK_IMAGES, unpackImages } from './images/packed.ts';
 import { readHostFile, runScript } from './machine.ts';
@@ -15,18 +15,51 @@ export async function removeFolder(host: Host, folder: string, signal: AbortSign
   await runScript(host, 'rm -rf -- "$1"', [folder], { signal });
 }
 
+/** What dumps a tree. */
+export interface DumpCommand {
+  readonly argv: readonly string[];
+  /**
+   * Set where the command can start before it is let go: it reads this line from its standard input to the end of that
+   * before it touches a process, and ends in an error where the line does not come.
+   */
+  readonly given?: string;
+}
+
 /**
- * Waits for a word before it becomes what dumps, so that its start is no part of the pause. It ends with its input. In
- * a session of its own: a host ends what we run there when it loses us, and a dump that has begun must not be ended. Where
- * memory runs out the kernel ends something else (proc_pid_oom_score_adj(5)), for the same reason.
+ * In a session of its own: a host ends what we run there when it loses us, and a dump that has begun must not be ended.
+ * Where memory runs out the kernel ends something else (proc_pid_oom_score_adj(5)), for the same reason.
  */
+const SPARED = 'echo -1000 2> /dev/null > /proc/self/oom_score_adj';
+
+/** FOLDER COMMAND...: waits for a word before it becomes what dumps. It ends with its input. */
 const WAIT_THEN = `
-echo -1000 2> /dev/null > /proc/self/oom_score_adj
-echo $$ > "$1/criu.pid"; read -r word || exit 9; shift; exec "$@"
+${SPARED}
+read -r word || exit 9
+sh -c 'echo $$ > "$1/criu.pid"; shift; exec "$@"' stasis-dump "$@" >&2 < /dev/null
 `;
 
-/** One dump of a tree, started before the freeze and let go within it. */
-export class Dump {
+/**
+ * FOLDER LINE COMMAND...: what dumps waits for the line, so that its start is no part of the pause. Who waits for one
+ * that dumps looks for criu.pid, which is there from the word on.
+ */
+const START_THEN = `
+${SPARED}
+folder=$1 given=$2; shift 2
+{
+  read -r word || exit
+  n=0; until [ -s "$folder/waiting" ] || [ $n -ge 500 ]; do n=$((n + 1)); sleep 0.01; done
+  read -r p < "$folder/waiting" && echo "$p" > "$folder/criu.pid" && echo "$given"
+} | sh -c 'echo $$ > "$1/waiting"; shift; exec "$@"' stasis-dump "$folder" "$@" >&2
+`;
+
+/** Says how it ended, and stays until nobody needs it any more: the end of a session takes time of the pause, too. */
+const SAY_AND_STAY = `
+echo $?; echo .
+read -r end
+`;
+
+/** One dump of a tree, started before the freeze and let go within it. It is to be ended by whoever has made it ready. */
+export class Dump implements AsyncDisposable {
   readonly folder: string;
   private readonly host: Host;
   private readonly spawned: Spawned;
@@ -41,10 +74,14 @@ export class Dump {
   }
 
   /** The command, which dumps into the folder, starts as far as it goes without touching a process. */
-  static async ready(folder: string, command: readonly string[], host: Host): Promise<Dump> {
+  static async ready(folder: string, { argv: command, given }: DumpCommand, host: Host): Promise<Dump> {
     const word = new WordQueue();
     const { signal } = new AbortController();
-    const argv = ['setsid', '--wait', 'sh', '-c', WAIT_THEN, 'stasis-dump', folder, ...command];
+    const script =
+      given === undefined
+        ? [WAIT_THEN + SAY_AND_STAY, 'stasis-dump', folder]
+        : [START_THEN + SAY_AND_STAY, 'stasis-dump', folder, given];
+    const argv = ['setsid', '--wait', 'sh', '-c', ...script, ...command];
     const spawned = await host.spawn(argv, { signal, stdin: word });
     return new Dump(folder, host, spawned, word);
   }
@@ -53,10 +90,14 @@ export class Dump {
   async run(signal: AbortSignal): Promise<void> {
     this.gone = true;
     this.word.push('go\n');
-    this.word.end();
-    const { status } = await within(LAST_MS, 'the dump', signal, () => this.spawned.ended);
+    const status = await within(LAST_MS, 'the dump', signal, () => this.said());
     if (status === 0) return;
     throw await this.failure(status);
+  }
+
+  private async said(): Promise<number> {
+    const { value, done } = await answersOf(this.spawned.stdout).next();
+    return done ? (await this.spawned.ended).status : Number(value[0]);
   }
 
   private async failure(status: number): Promise<StasisError> {
@@ -81,6 +122,10 @@ export class Dump {
     this.word.end();
     await within(LAST_MS, 'the end of the dump', undefined, () => this.spawned.ended).catch(() => undefined);
     this.gone = true;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
   }
 
   get started(): boolean {

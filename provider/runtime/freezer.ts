@@ -31,6 +31,10 @@ while read -r word; do
     while [ "$frozen" != 1 ] && [ $n -lt 4000 ]; do n=$((n + 1)); [ $n -lt 200 ] || sleep 0.001; state; done
     reading;;
   read) reading;;
+  end)
+    reading
+    echo 0 > "$folder/cgroup.freeze"
+    state; echo "then $frozen";;
   thaw)
     echo 0 > "$folder/cgroup.freeze"
     state; echo "frozen $frozen";;
@@ -81,12 +85,18 @@ export class Freezer implements AsyncDisposable {
     return this.look('read');
   }
 
+  /** A last reading; then it runs again, or `runs` says that it does not. */
+  async end(): Promise<{ readonly last: Look; readonly runs: boolean }> {
+    const { lines, ...last } = await this.look('end');
+    return { last, runs: lines.includes('then 0') };
+  }
+
   /** Returns whether it runs again. */
   async thaw(): Promise<boolean> {
     return (await this.ask('thaw')).includes('frozen 0');
   }
 
-  private async look(word: string): Promise<Look> {
+  private async look(word: string): Promise<Look & { readonly lines: readonly string[] }> {
     const sentNs = this.clock.nowNs();
     const lines = await this.ask(word);
     const acknowledgedNs = this.clock.nowNs();
@@ -98,7 +108,7 @@ export class Freezer implements AsyncDisposable {
     });
     const uptimeS = Number(lines.find((line) => line.startsWith('uptime '))?.slice(7) ?? 0);
     const frozen = lines.includes('frozen 1');
-    return { sentNs, acknowledgedNs, value: digestOf(...counters), frozen, pids, uptimeS };
+    return { sentNs, acknowledgedNs, value: digestOf(...counters), frozen, pids, uptimeS, lines };
   }
 
   /** One word at a time: answers carry no name. */

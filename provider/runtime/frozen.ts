@@ -4,13 +4,18 @@ import type { HoldEvidence } from '../core/driver.ts';
 import { StasisError } from '../core/errors.ts';
 import { digestOf } from '../core/fingerprint-digest.ts';
 import type { Host, Lease } from '../core/host.ts';
-import { Dump, RESCUE, removeFolder } from './dump.ts';
+import { nsToMs } from '../core/units.ts';
+import { Dump, type DumpCommand, RESCUE, removeFolder } from './dump.ts';
 import { Freezer, type Look } from './freezer.ts';
 import { afterDump } from './lost-tree.ts';
 import { runScript } from './machine.ts';
 
 /** What a lease is until the coordinator has said how long it is to be: then it need not be armed within the pause. */
 const LIKELY_LEASE_MS = 5_000;
+/** A lease whose time began so lately need not be renewed within the pause: the coordinator gives it seconds more. */
+const NEW_MS = 1_000;
+/** The end of a watchdog takes processor time, which others need that are still to be let go. */
+const OTHERS_THAW_MS = 200;
 
 export interface FrozenGroupInput {
   /** The control group, absolute, on the host. It holds exactly the processes. */
@@ -18,7 +23,18 @@ export interface FrozenGroupInput {
   /** In memory, on the host: each dump gets a folder below. */
   readonly folder: string;
   /** What dumps the processes of the group into a folder, which is there and of this round alone. */
-  readonly command: (folder: string, round: number, signal: AbortSignal) => Promise<readonly string[]>;
+  readonly command: (folder: string, round: number, signal: AbortSignal) => Promise<DumpCommand>;
+}
+
+interface HeldLease {
+  readonly armed: Lease;
+  /** What it removes when it fires. */
+  readonly folder: string;
+  readonly ttlMs: number;
+  /** When its time began at the earliest. */
+  begunNs: number;
+  /** What it was armed for runs again; it is going to be disarmed. */
+  over: boolean;
 }
 
 export interface GroupEvidence extends HoldEvidence {
@@ -37,22 +53,24 @@ export class FrozenGroup implements AsyncDisposable {
   private readonly input: FrozenGroupInput;
   private readonly host: Host;
   private readonly freezer: Freezer;
+  private readonly clock: Clock;
   private pending: Dump | undefined;
   private done = false;
   private dumps = 0;
-  private lease: { readonly armed: Lease; readonly ttlMs: number } | undefined;
+  private lease: HeldLease | undefined;
   private leaseMs = LIKELY_LEASE_MS;
   private held = false;
   private looks: Look[] = [];
 
-  private constructor(input: FrozenGroupInput, host: Host, freezer: Freezer) {
+  private constructor(input: FrozenGroupInput, host: Host, freezer: Freezer, clock: Clock) {
     this.input = input;
     this.host = host;
     this.freezer = freezer;
+    this.clock = clock;
   }
 
   static async open(input: FrozenGroupInput, host: Host, clock: Clock): Promise<FrozenGroup> {
-    return new FrozenGroup(input, host, await Freezer.open(host, input.group, clock));
+    return new FrozenGroup(input, host, await Freezer.open(host, input.group, clock), clock);
   }
 
   /** How many dumps were made ready so far: names what is made beside them. */
@@ -71,6 +89,20 @@ export class FrozenGroup implements AsyncDisposable {
     await this.arm(leaseMs, signal);
   }
 
+  /** Begins the time of an armed lease anew; whether it was. A freeze arms another one where it was not. */
+  async renew(): Promise<boolean> {
+    const { lease } = this;
+    if (lease === undefined || lease.over) return false;
+    const begunNs = this.clock.nowNs();
+    return lease.armed.renew().then(
+      () => {
+        lease.begunNs = begunNs;
+        return true;
+      },
+      () => false,
+    );
+  }
+
   private async readyDump(signal: AbortSignal): Promise<void> {
     await this.dropDump();
     this.dumps += 1;
@@ -81,29 +113,37 @@ export class FrozenGroup implements AsyncDisposable {
 
   /** A watchdog on the host that thaws when we die; it knows of the dump, which it has to outlast. */
   private async arm(ttlMs: number, signal: AbortSignal): Promise<void> {
-    await this.lease?.armed.disarm();
-    this.lease = undefined;
-    const rescue = ['sh', '-c', RESCUE, 'stasis-rescue', this.input.group, this.pending!.folder];
-    this.lease = { armed: await this.host.lease(rescue, ttlMs, { signal }), ttlMs };
+    await this.endLease(signal);
+    const { folder } = this.pending!;
+    const rescue = ['sh', '-c', RESCUE, 'stasis-rescue', this.input.group, folder];
+    const begunNs = this.clock.nowNs();
+    const armed = await this.host.lease(rescue, ttlMs, { signal });
+    this.lease = { armed, folder, ttlMs, begunNs, over: false };
   }
 
   /** A watchdog whose time was over before anything was frozen has taken the dump's folder with it. */
-  private async renewed(leaseMs: number, signal: AbortSignal): Promise<boolean> {
-    if (this.lease?.ttlMs !== leaseMs) return false;
-    const { armed } = this.lease;
-    const renewed = await armed.renew().then(
-      () => true,
-      () => false,
-    );
-    if (!renewed) await this.readyDump(signal);
-    return renewed;
+  private async endLease(signal: AbortSignal): Promise<void> {
+    const { lease } = this;
+    if (lease === undefined) return;
+    const ended = await lease.armed.disarm();
+    this.lease = undefined;
+    if (ended !== 'disarmed' && lease.folder === this.pending!.folder) await this.readyDump(signal);
+  }
+
+  /** Whether a watchdog of so long a time is armed, and will be for long enough. */
+  private async isArmed(leaseMs: number): Promise<boolean> {
+    const { lease } = this;
+    if (lease?.ttlMs !== leaseMs || lease.over) return false;
+    const ageMs = nsToMs(this.clock.nowNs() - lease.begunNs);
+    if (ageMs < Math.min(NEW_MS, leaseMs / 4) && lease.armed.state === 'armed') return true;
+    return this.renew();
   }
 
   /** @throws StasisError `runtime.not-frozen` */
   async freeze(leaseMs: number, signal: AbortSignal): Promise<void> {
     if (this.pending === undefined || this.pending.started) await this.readyDump(signal);
     this.leaseMs = leaseMs;
-    if (!(await this.renewed(leaseMs, signal))) await this.arm(leaseMs, signal);
+    if (!(await this.isArmed(leaseMs))) await this.arm(leaseMs, signal);
     this.done = false;
     this.held = true;
     this.looks = [await this.freezer.freeze()];
@@ -131,7 +171,19 @@ export class FrozenGroup implements AsyncDisposable {
   }
 
   async evidence(): Promise<GroupEvidence> {
-    const last = await this.freezer.read();
+    return this.evidenceUntil(await this.freezer.read());
+  }
+
+  /** In one exchange, so that what is held needs no further one to go on. */
+  async thawWithEvidence(): Promise<GroupEvidence> {
+    if (this.pending?.started && !this.done) await this.pending.end();
+    const { last, runs } = await this.freezer.end();
+    const evidence = this.evidenceUntil(last);
+    if (runs) this.goesOn();
+    return evidence;
+  }
+
+  private evidenceUntil(last: Look): GroupEvidence {
     const [first, second] = this.looks;
     if (first === undefined) throw new StasisError('runtime.not-frozen', 'The processes were not frozen.');
     const readings = (this.done ? [first, second!] : [first, last]).map(
@@ -151,11 +203,17 @@ export class FrozenGroup implements AsyncDisposable {
     if (!this.held) return;
     // A dump that was let go and is still under way writes the group's old state back when it ends.
     if (this.pending?.started && !this.done) await this.pending.end();
-    await this.freezer.thaw();
+    if (await this.freezer.thaw()) this.goesOn();
+  }
+
+  private goesOn(): void {
     this.held = false;
     this.looks = [];
-    // It runs again: the end of the watchdog is no part of the pause.
-    void this.lease?.armed.disarm();
+    // It runs again: the end of the watchdog is no part of the pause, nor of others'.
+    const { lease } = this;
+    if (lease === undefined) return;
+    lease.over = true;
+    setTimeout(() => void lease.armed.disarm(), OTHERS_THAW_MS).unref();
   }
 
   private async dropDump(): Promise<void> {
@@ -168,10 +226,18 @@ export class FrozenGroup implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.thaw();
-    await this.lease?.armed.disarm();
-    await this.dropDump();
-    await this.freezer[Symbol.asyncDispose]();
+    try {
+      await this.thaw();
+      // What does not run again by us, may by the watchdog.
+      await (this.held ? this.lease?.armed.fire() : this.lease?.armed.disarm());
+    } catch (error) {
+      // What should have let them go has gone itself.
+      await this.lease?.armed.fire();
+      throw error;
+    } finally {
+      await this.dropDump();
+      await this.freezer[Symbol.asyncDispose]();
+    }
   }
 }
 

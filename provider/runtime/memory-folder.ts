@@ -24,7 +24,7 @@ cat > /dev/null
 for file in "$folder/criu.pid" "$folder"/*/criu.pid "$folder"/*/*/criu.pid; do
   n=0
   while [ $n -lt 600 ] && read -r p < "$file" && read -r name < "/proc/$p/comm"; do
-    case $name in criu | crun | nsenter | unshare) ;; *) break ;; esac
+    case $name in criu | crun | env | nsenter | unshare) ;; *) break ;; esac
     n=$((n + 1))
     sleep 0.1
   done

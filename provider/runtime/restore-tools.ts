@@ -6,6 +6,7 @@ import type { Host } from '../core/host.ts';
 const PACKAGES: Readonly<Record<string, string>> = {
   criu: 'criu, of a release that has 4.2 or newer',
   ...{ nsenter: 'util-linux', unshare: 'util-linux', flock: 'util-linux' },
+  setpriv: 'util-linux',
   ...{ ip: 'iproute2', ss: 'iproute2', nft: 'nftables', tar: 'tar' },
 };
 

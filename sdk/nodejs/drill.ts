@@ -88,6 +88,14 @@ export class Drill extends pulumi.CustomResource {
      */
     public /*out*/ readonly keyId!: pulumi.Output<string>;
     /**
+     * What each original that was named had done since the cut when the drill ended: what a switch at that time would have lost or done twice.
+     */
+    public /*out*/ readonly lostWork!: pulumi.Output<{[key: string]: outputs.LostWork}>;
+    /**
+     * The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+     */
+    public /*out*/ readonly lostWorkDifferences!: pulumi.Output<outputs.Difference[]>;
+    /**
      * How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the apply does it.
      */
     public readonly maxAge!: pulumi.Output<string | undefined>;
@@ -95,6 +103,10 @@ export class Drill extends pulumi.CustomResource {
      * A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
      */
     public readonly members!: pulumi.Output<{[key: string]: outputs.StoredMember} | undefined>;
+    /**
+     * Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+     */
+    public readonly original!: pulumi.Output<{[key: string]: outputs.StoredMember} | undefined>;
     /**
      * Whether the verdict is at least what verify asks for.
      */
@@ -170,6 +182,7 @@ export class Drill extends pulumi.CustomResource {
             }
             resourceInputs["maxAge"] = args ? args.maxAge : undefined;
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
+            resourceInputs["original"] = args?.original ? pulumi.secret(args.original) : undefined;
             resourceInputs["report"] = args ? args.report : undefined;
             resourceInputs["sign"] = args ? args.sign : undefined;
             resourceInputs["snapshot"] = args ? args.snapshot : undefined;
@@ -181,6 +194,8 @@ export class Drill extends pulumi.CustomResource {
             resourceInputs["differences"] = undefined /*out*/;
             resourceInputs["drilledAt"] = undefined /*out*/;
             resourceInputs["keyId"] = undefined /*out*/;
+            resourceInputs["lostWork"] = undefined /*out*/;
+            resourceInputs["lostWorkDifferences"] = undefined /*out*/;
             resourceInputs["passed"] = undefined /*out*/;
             resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
@@ -194,8 +209,11 @@ export class Drill extends pulumi.CustomResource {
             resourceInputs["differences"] = undefined /*out*/;
             resourceInputs["drilledAt"] = undefined /*out*/;
             resourceInputs["keyId"] = undefined /*out*/;
+            resourceInputs["lostWork"] = undefined /*out*/;
+            resourceInputs["lostWorkDifferences"] = undefined /*out*/;
             resourceInputs["maxAge"] = undefined /*out*/;
             resourceInputs["members"] = undefined /*out*/;
+            resourceInputs["original"] = undefined /*out*/;
             resourceInputs["passed"] = undefined /*out*/;
             resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
@@ -227,6 +245,10 @@ export interface DrillArgs {
      * A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
      */
     members: pulumi.Input<{[key: string]: pulumi.Input<inputs.MemberArgs>}>;
+    /**
+     * Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+     */
+    original?: pulumi.Input<{[key: string]: pulumi.Input<inputs.MemberArgs>}>;
     /**
      * A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
      */

@@ -10,6 +10,11 @@ export type Application = import("./application").Application;
 export const Application: typeof import("./application").Application = null as any;
 utilities.lazyLoad(exports, ["Application"], () => require("./application"));
 
+export { ComparisonArgs } from "./comparison";
+export type Comparison = import("./comparison").Comparison;
+export const Comparison: typeof import("./comparison").Comparison = null as any;
+utilities.lazyLoad(exports, ["Comparison"], () => require("./comparison"));
+
 export { DrillArgs } from "./drill";
 export type Drill = import("./drill").Drill;
 export const Drill: typeof import("./drill").Drill = null as any;
@@ -59,6 +64,8 @@ const _module = {
         switch (type) {
             case "stasis:index:Application":
                 return new Application(name, <any>undefined, { urn })
+            case "stasis:index:Comparison":
+                return new Comparison(name, <any>undefined, { urn })
             case "stasis:index:Drill":
                 return new Drill(name, <any>undefined, { urn })
             case "stasis:index:Restore":

@@ -71,13 +71,33 @@ export class Restore extends pulumi.CustomResource {
      */
     public /*out*/ readonly differences!: pulumi.Output<outputs.Difference[]>;
     /**
+     * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+     */
+    public readonly egress!: pulumi.Output<enums.Egress | undefined>;
+    /**
      * Expiry times as they were, or what was left of them at the cut. absolute unless said.
      */
     public readonly expiry!: pulumi.Output<enums.Expiry | undefined>;
     /**
+     * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+     */
+    public readonly fence!: pulumi.Output<boolean | undefined>;
+    /**
+     * What each original that was named has done since the cut, and a switch to its twin would lose or do twice. Empty with fence: nothing.
+     */
+    public /*out*/ readonly lostWork!: pulumi.Output<{[key: string]: outputs.LostWork}>;
+    /**
+     * The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+     */
+    public /*out*/ readonly lostWorkDifferences!: pulumi.Output<outputs.Difference[]>;
+    /**
      * A target for every member of the snapshot, by the same name and with the same driver.
      */
     public readonly members!: pulumi.Output<{[key: string]: outputs.StoredMember} | undefined>;
+    /**
+     * Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+     */
+    public readonly original!: pulumi.Output<{[key: string]: outputs.StoredMember} | undefined>;
     /**
      * Replace what a target holds; without it a target that is not empty is refused.
      */
@@ -148,8 +168,11 @@ export class Restore extends pulumi.CustomResource {
             if ((!args || args.snapshot === undefined) && !opts.urn) {
                 throw new Error("Missing required property 'snapshot'");
             }
+            resourceInputs["egress"] = args ? args.egress : undefined;
             resourceInputs["expiry"] = args ? args.expiry : undefined;
+            resourceInputs["fence"] = args ? args.fence : undefined;
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
+            resourceInputs["original"] = args?.original ? pulumi.secret(args.original) : undefined;
             resourceInputs["overwrite"] = args ? args.overwrite : undefined;
             resourceInputs["report"] = args ? args.report : undefined;
             resourceInputs["safetySnapshot"] = args ? args.safetySnapshot : undefined;
@@ -158,6 +181,8 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["verify"] = args ? args.verify : undefined;
             resourceInputs["differences"] = undefined /*out*/;
+            resourceInputs["lostWork"] = undefined /*out*/;
+            resourceInputs["lostWorkDifferences"] = undefined /*out*/;
             resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
             resourceInputs["restoreMs"] = undefined /*out*/;
@@ -166,8 +191,13 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["verdict"] = undefined /*out*/;
         } else {
             resourceInputs["differences"] = undefined /*out*/;
+            resourceInputs["egress"] = undefined /*out*/;
             resourceInputs["expiry"] = undefined /*out*/;
+            resourceInputs["fence"] = undefined /*out*/;
+            resourceInputs["lostWork"] = undefined /*out*/;
+            resourceInputs["lostWorkDifferences"] = undefined /*out*/;
             resourceInputs["members"] = undefined /*out*/;
+            resourceInputs["original"] = undefined /*out*/;
             resourceInputs["overwrite"] = undefined /*out*/;
             resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
@@ -192,13 +222,25 @@ export class Restore extends pulumi.CustomResource {
  */
 export interface RestoreArgs {
     /**
+     * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+     */
+    egress?: pulumi.Input<enums.Egress>;
+    /**
      * Expiry times as they were, or what was left of them at the cut. absolute unless said.
      */
     expiry?: pulumi.Input<enums.Expiry>;
     /**
+     * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+     */
+    fence?: pulumi.Input<boolean>;
+    /**
      * A target for every member of the snapshot, by the same name and with the same driver.
      */
     members: pulumi.Input<{[key: string]: pulumi.Input<inputs.MemberArgs>}>;
+    /**
+     * Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+     */
+    original?: pulumi.Input<{[key: string]: pulumi.Input<inputs.MemberArgs>}>;
     /**
      * Replace what a target holds; without it a target that is not empty is refused.
      */

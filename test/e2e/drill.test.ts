@@ -1,115 +1,20 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { providerDefinition } from '../../provider/composition/provider.ts';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { expect, test } from '@jest/globals';
 import type { Context } from '../../provider/core/context.ts';
-import { parsePublicKey, preAuthEncoding } from '../../provider/core/dsse.ts';
-import { StasisError } from '../../provider/core/errors.ts';
-import { parseReference } from '../../provider/core/reference.ts';
-import type { Catalog, ResourceState, Values } from '../../provider/core/resource.ts';
-import type { Store } from '../../provider/core/store.ts';
+import { parsePublicKey } from '../../provider/core/dsse.ts';
+import type { Values } from '../../provider/core/resource.ts';
 import { REPORT_SCHEMA } from '../../provider/report/schema.ts';
 import { checkCertificates } from '../../provider/resources/drill-certificates.ts';
-import { ociLayout } from '../../provider/stores/oci-layout/type.ts';
-import { testContext } from '../support/context.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { codeOf, context, digestOf, drillShop, run } from '../support/drill-shop.ts';
 
-const run = promisify(execFile);
-const context = testContext();
-
-let folder: string;
-let postgres: PostgresServer[];
-let redis: RedisServer[];
-let catalog: Catalog;
-let photo: ResourceState;
-
-const path = (name: string): string => join(folder, name);
-const resource = (name: string) => catalog.resources.find((one) => one.name === name)!;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'stasis-drill-'));
-  postgres = await Promise.all([startPostgres(), startPostgres()]);
-  redis = await Promise.all([startRedis(), startRedis()]);
-  await run('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', path('ec.pem')]);
-  await run('openssl', ['genpkey', '-algorithm', 'ed25519', '-out', path('ed.pem')]);
-  for (const name of ['ec', 'ed'])
-    await run('openssl', ['pkey', '-in', path(`${name}.pem`), '-pubout', '-out', path(`${name}.pub`)]);
-  await postgres[0]!.query('CREATE DATABASE shop');
-  await postgres[0]!.query(
-    `CREATE ROLE clerk; CREATE TABLE orders (id bigserial PRIMARY KEY, what text); ALTER TABLE orders OWNER TO clerk;
-     INSERT INTO orders (what) SELECT 'order ' || n FROM generate_series(1, 500) n`,
-    { database: 'shop' },
-  );
-  await redis[0]!.feed(`${Array.from({ length: 200 }, (_, n) => `SET cart:${n} item-${n}`).join('\n')}\n`);
-  await mkdir(path('receipts'));
-  await writeFile(path('receipts/1.txt'), 'receipt\n');
-  catalog = providerDefinition('test').catalog({ store: { path: path('store') } });
-  photo = await resource('Snapshot').apply({ inputs: snapshotInputs() }, context);
-}, 240_000);
-
-afterAll(async () => {
-  await Promise.all([...(postgres ?? []), ...(redis ?? [])].map((server) => server.stop()));
-  await rm(folder, { recursive: true, force: true });
-});
-
-function snapshotInputs(more: Values = {}): Values {
-  return {
-    name: 'shop',
-    members: {
-      orders: { postgres: { url: postgres[0]!.url('shop') } },
-      carts: { redis: { url: redis[0]!.url } },
-      receipts: { files: { path: path('receipts') } },
-    },
-    probes: { orders: { member: 'orders', sql: 'SELECT count(*) FROM orders' } },
-    ...more,
-  };
-}
-
-function drillInputs(more: Values = {}): Values {
-  return {
-    snapshot: photo.outputs.reference,
-    members: {
-      orders: { postgres: { url: postgres[1]!.url('scratch') } },
-      carts: { redis: { url: redis[1]!.url } },
-      receipts: { files: { path: path('scratch') } },
-    },
-    sign: { keyFile: path('ec.pem') },
-    ...more,
-  };
-}
-
-const rehearse = (more: Values = {}): Promise<ResourceState> =>
-  resource('Drill').apply({ inputs: drillInputs(more) }, context);
-
-/** What is on the scratch targets, and beside them. */
-async function scratch(): Promise<unknown> {
-  return {
-    databases: await postgres[1]!.query('SELECT datname FROM pg_database ORDER BY 1'),
-    roles: await postgres[1]!.query("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"),
-    redis: await redis[1]!.cli('INFO', 'keyspace'),
-    files: (await readdir(folder)).filter((name) => name.includes('scratch')),
-  };
-}
-
-const openStore = (): Promise<Store> => ociLayout.open({ path: path('store') }, context);
-const digestOf = (state: ResourceState) => parseReference(String(state.outputs.reference)).digest!;
-
-async function codeOf(work: Promise<unknown>): Promise<[string, string]> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof StasisError)) throw error ?? new Error('nothing was thrown');
-  return [error.code, error.at.join('.')];
-}
+const shop = drillShop();
+const { path, resource, snapshotInputs, drillInputs, rehearse, scratch, openStore } = shop;
 
 test('a drill measures and compares everything, leaves its certificate, and nothing else', async () => {
   const before = await scratch();
-  const drill = await rehearse({ report: path('drill.json') });
+  await shop.postgres[0]!.query("INSERT INTO orders (what) VALUES ('after the cut')", { database: 'shop' });
+  const { orders, carts } = snapshotInputs().members as Values;
+  const drill = await rehearse({ report: path('drill.json'), original: { orders, carts } });
   expect(drill.outputs).toMatchObject({
     verdict: 'equivalent',
     passed: true,
@@ -120,108 +25,31 @@ test('a drill measures and compares everything, leaves its certificate, and noth
       carts: { verdict: 'equivalent' },
       receipts: { verdict: 'identical' },
     },
+    lostWork: {
+      orders: { read: true, changes: { orders: 1 } },
+      carts: { read: true, differenceCount: 0, changes: {} },
+    },
   });
   expect(drill.outputs.restoreMs).toBeGreaterThan(0);
   expect(drill.outputs.teardownMs).toBeGreaterThan(0);
   expect(await scratch()).toEqual(before);
   const report = REPORT_SCHEMA.parse(JSON.parse(await readFile(path('drill.json'), 'utf8')));
-  expect(report.outcome).toMatchObject({ verdict: 'equivalent' });
+  expect(report.outcome).toMatchObject({
+    verdict: 'equivalent',
+    lostWork: [{ member: 'orders', changes: [{ probe: 'orders', change: 1 }] }, { member: 'carts' }],
+  });
   expect(report.probes).toMatchObject([{ name: 'orders', restored: { outcome: 'equal' } }]);
   const store = await openStore();
   expect((await store.name('shop'))?.pins).toEqual([]);
   expect((await store.verifyAll('content', context)).findings).toEqual([]);
   expect(await resource('Drill').read(drill, context)).toMatchObject({ problems: [] });
   const imported = await resource('Drill').importState(drill.id, context);
-  expect(imported.outputs).toMatchObject({ reference: photo.outputs.reference, verdict: 'equivalent' });
-  const found = await catalog.functions[0]!.call({ snapshot: 'shop' }, context);
+  expect(imported.outputs).toMatchObject({
+    ...{ reference: shop.photo.outputs.reference, verdict: 'equivalent' },
+    lostWork: { orders: { read: true, changes: { orders: 1 } } },
+  });
+  const found = await shop.catalog.functions[0]!.call({ snapshot: 'shop' }, context);
   expect(found).toMatchObject({ drillVerdict: 'equivalent', drilledAt: drill.outputs.drilledAt });
-}, 240_000);
-
-/** Verifies an envelope with nothing of ours but the encoding, which is held against the specification's example below. */
-async function opensslVerifies(envelope: string, publicKey: string, isEd25519: boolean): Promise<boolean> {
-  const { payload, payloadType, signatures } = JSON.parse(envelope) as {
-    payload: string;
-    payloadType: string;
-    signatures: { sig: string }[];
-  };
-  await writeFile(path('pae'), preAuthEncoding(payloadType, Buffer.from(payload, 'base64')));
-  await writeFile(path('sig'), Buffer.from(signatures[0]!.sig, 'base64'));
-  const how = isEd25519 ? ['-rawin'] : ['-rawin', '-digest', 'sha256'];
-  const args = ['pkeyutl', '-verify', '-pubin', '-inkey', publicKey, ...how];
-  return run('openssl', [...args, '-in', path('pae'), '-sigfile', path('sig')]).then(
-    () => true,
-    () => false,
-  );
-}
-
-test('the pre-authentication encoding is that of the specification', () => {
-  // https://github.com/secure-systems-lab/dsse/blob/master/protocol.md, "Test Vectors".
-  expect(preAuthEncoding('http://example.com/HelloWorld', Buffer.from('hello world')).toString()).toBe(
-    'DSSEv1 29 http://example.com/HelloWorld 11 hello world',
-  );
-});
-
-test.each([
-  ['ECDSA P-256', 'ec', false],
-  ['Ed25519', 'ed', true],
-])(
-  'openssl verifies a certificate signed with %s, and no flipped bit of it',
-  async (_name, key, isEd25519) => {
-    const files = path('only-files');
-    await mkdir(files, { recursive: true });
-    const drill = await rehearse({ sign: { keyFile: path(`${key}.pem`) } });
-    const certificate = String(drill.outputs.certificate);
-    expect(await opensslVerifies(certificate, path(`${key}.pub`), isEd25519)).toBe(true);
-    expect(await opensslVerifies(certificate, path(`${key === 'ec' ? 'ed' : 'ec'}.pub`), !isEd25519)).toBe(
-      false,
-    );
-    const envelope = JSON.parse(certificate) as { payload: string; signatures: { sig: string }[] };
-    const statement = JSON.parse(Buffer.from(envelope.payload, 'base64').toString('utf8'));
-    expect(statement).toMatchObject({
-      _type: 'https://in-toto.io/Statement/v1',
-      subject: [{ name: 'shop', digest: { sha256: digestOf(photo).slice(7) } }],
-      predicate: { verdict: 'equivalent', passed: true, probes: { orders: 'equal' } },
-    });
-    const flipped = (text: string, bit: number): string => {
-      const bytes = Buffer.from(text, 'base64');
-      bytes[bit >> 3] = bytes[bit >> 3]! ^ (1 << (bit & 7));
-      return bytes.toString('base64');
-    };
-    const payloadBits = Buffer.from(envelope.payload, 'base64').length * 8;
-    for (const bit of [0, payloadBits >> 1, payloadBits - 1]) {
-      const forged = JSON.stringify({ ...envelope, payload: flipped(envelope.payload, bit) });
-      expect(await opensslVerifies(forged, path(`${key}.pub`), isEd25519)).toBe(false);
-    }
-    const forged = { ...envelope, signatures: [{ sig: flipped(envelope.signatures[0]!.sig, 77) }] };
-    expect(await opensslVerifies(JSON.stringify(forged), path(`${key}.pub`), isEd25519)).toBe(false);
-
-    const store = await openStore();
-    const [newest] = await checkCertificates(
-      store,
-      digestOf(photo),
-      parsePublicKey(await readFile(path(`${key}.pub`), 'utf8')),
-    );
-    expect(newest).toMatchObject({ signed: true, facts: { verdict: 'equivalent' } });
-  },
-  120_000,
-);
-
-test('a command signs in the place of a key, and what it gives is checked at once', async () => {
-  const script = path('kms.sh');
-  // As a key management service would: it gets what is to be signed, and never gives its key away.
-  await writeFile(
-    script,
-    `cat > '${path('kms.in')}'\nopenssl pkeyutl -sign -inkey '${path('ed.pem')}' -rawin -in '${path('kms.in')}' | base64 -w 0\n`,
-  );
-  const command = ['sh', script];
-  const drill = await rehearse({ sign: { command, publicKeyFile: path('ed.pub') } });
-  expect(await opensslVerifies(String(drill.outputs.certificate), path('ed.pub'), true)).toBe(true);
-  const wrong = rehearse({ sign: { command, publicKeyFile: path('ec.pub') } });
-  expect(await codeOf(wrong)).toEqual(['sign.wrong-signature', 'sign']);
-  expect(await codeOf(rehearse({ sign: { command: ['false'], publicKeyFile: path('ed.pub') } }))).toEqual([
-    'sign.refused',
-    'sign.command',
-  ]);
 }, 240_000);
 
 test('what would keep it from being signed or restored is told by the plan, at the attribute', async () => {
@@ -236,16 +64,21 @@ test('what would keep it from being signed or restored is told by the plan, at t
   expect(await plan({ sign: { keyFile: path('ec.pub') } })).toEqual([['sign.key', 'sign.keyFile']]);
   expect(await plan({ sign: {} })).toEqual([['sign.not-one', 'sign']]);
   expect(await plan({ sign: { command: ['true'] } })).toEqual([['sign.not-one', 'sign.command']]);
+  const stranger = { files: { path: path('receipts') } };
+  expect(await plan({ original: { stranger, orders: stranger } })).toEqual([
+    ['original.unknown', 'original.stranger'],
+    ['original.other-driver', 'original.orders.files'],
+  ]);
   expect(await plan({ maxAge: 'a month' })).toEqual([['age.malformed', 'maxAge']]);
   await run('openssl', ['genrsa', '-out', path('rsa.pem'), '2048']);
   expect(await plan({ sign: { keyFile: path('rsa.pem') } })).toEqual([['dsse.key-type', 'sign.keyFile']]);
 });
 
 test('a target that is not empty is refused, and what is in it stays', async () => {
-  await redis[1]!.cli('SET', 'mine', '1');
+  await shop.redis[1]!.cli('SET', 'mine', '1');
   expect(await codeOf(rehearse())).toEqual(['restore.target-not-empty', 'members.carts.redis']);
-  expect(await redis[1]!.cli('GET', 'mine')).toBe('1');
-  await redis[1]!.cli('DEL', 'mine');
+  expect(await shop.redis[1]!.cli('GET', 'mine')).toBe('1');
+  await shop.redis[1]!.cli('DEL', 'mine');
 });
 
 test('drift fails it, and the certificate says so', async () => {

@@ -110,6 +110,42 @@ test('answers are those of the cut, under writers that never rest, and the same 
   await redis[1]!.cli('FLUSHALL');
 }, 120_000);
 
+test('what the originals have done since the cut is named, and what probes count is counted', async () => {
+  const probes = {
+    sold: { member: 'orders', sql: 'SELECT count(*) FROM orders' },
+    depth: { member: 'carts', redis: ['LLEN', 'queue'] },
+    total: { member: 'receipts', command: ['cat', 'total.json'], jsonPath: '$.total.sum' },
+  };
+  const photo = await take(probes);
+  for (let sale = 0; sale < 3; sale += 1) await postgres[0]!.query('SELECT sell()', { database: 'shop' });
+  await redis[0]!.cli('LPOP', 'queue');
+  await writeFile(join(folder, 'receipts', 'late.txt'), 'after the cut');
+  try {
+    const { outputs } = await bringBack(photo, { original: members(0) });
+    expect(outputs.verdict).toBe('equivalent');
+    expect(outputs.lostWork).toMatchObject({
+      orders: { read: true, changes: { sold: 3 } },
+      carts: { read: true, differenceCount: 2, changes: { depth: -1 } },
+      receipts: { read: true, changes: { total: 0 } },
+    });
+    expect(outputs.lostWorkDifferences).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ member: 'orders', object: 'probe/sold', message: expect.any(String) }),
+        expect.objectContaining({
+          member: 'carts',
+          kind: 'changed',
+          object: expect.stringContaining('queue'),
+        }),
+        expect.objectContaining({ member: 'receipts', kind: 'extra', object: 'file/late.txt' }),
+      ]),
+    );
+  } finally {
+    await redis[0]!.cli('LPUSH', 'queue', 'a');
+    await rm(join(folder, 'receipts', 'late.txt'));
+    await redis[1]!.cli('FLUSHALL');
+  }
+}, 120_000);
+
 test('another answer of the restored makes its member drifted, by name, and rolls the restore back', async () => {
   const probes = {
     port: { member: 'orders', sql: "SELECT current_setting('port')" },

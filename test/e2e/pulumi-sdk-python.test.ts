@@ -71,6 +71,7 @@ else
       ).toEqual(
         new Set([
           'stasis:index:Application',
+          'stasis:index:Comparison',
           'stasis:index:Drill',
           'stasis:index:Restore',
           'stasis:index:Snapshot',

@@ -62,6 +62,7 @@ else
       const { stdout } = await program.ok('package', 'get-schema', plugin);
       expect(Object.keys(JSON.parse(stdout).resources)).toEqual([
         'stasis:index:Application',
+        'stasis:index:Comparison',
         'stasis:index:Drill',
         'stasis:index:Restore',
         'stasis:index:Snapshot',

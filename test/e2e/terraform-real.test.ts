@@ -25,6 +25,10 @@ describeEngines((engine) => {
     });
     const restore = await workspace.state(RESTORE);
     expect(['identical', 'equivalent']).toContain(restore?.verdict);
+    expect(restore).toMatchObject({
+      lost_work: { carts: { read: true, difference_count: 0, changes: {} } },
+      lost_work_differences: [],
+    });
     expect(
       await shop.twinOrders.query('SELECT count(*)::int AS n, max(id)::int AS last FROM orders'),
     ).toEqual([{ n: 2000, last: 2000 }]);

@@ -16,7 +16,7 @@ import { checkBank, readBank, readBooks, type StoreBooks, startBank } from '../s
 import { testContext } from '../support/context.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
-import type { Proof, ProofCase, ProofOptions } from './proof.ts';
+import { isChosen, type Proof, type ProofCase, type ProofOptions } from './proof.ts';
 
 const CUTS = 50;
 const SHORT_CUTS = 3;
@@ -51,7 +51,7 @@ export const bankProof: Proof = {
     const complaints: string[] = [];
     const cases: ProofCase[] = [];
     const figures: Record<string, string | number> = {};
-    for (const round of ROUNDS) {
+    for (const round of ROUNDS.filter(({ name }) => isChosen(name, options))) {
       if (options.signal.aborted) break;
       cases.push(...(await runRound(round, options, complaints, figures)));
     }
@@ -124,7 +124,7 @@ async function runCuts(
 ): Promise<ProofCase> {
   const pausesMs: number[] = [];
   let failures = 0;
-  const cuts = options.short ? SHORT_CUTS : CUTS;
+  const cuts = options.runs ?? (options.short ? SHORT_CUTS : CUTS);
   let done = 0;
   for (; done < cuts && !options.signal.aborted; done += 1) {
     const context = testContext({ signal: options.signal });

@@ -10,7 +10,7 @@ import { startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { type Application, keepBusy, startApplication } from './application.ts';
 import type { DeathOrder } from './death-child.ts';
-import type { Proof, ProofCase, ProofOptions } from './proof.ts';
+import { isChosen, type Proof, type ProofCase, type ProofOptions } from './proof.ts';
 
 const RUNS_A_STEP = 5;
 const MAX_PAUSE_MS = 1_000;
@@ -41,7 +41,7 @@ export const deathProof: Proof = {
     await using application = await startApplication();
     const complaints: string[] = [];
     const cases: ProofCase[] = [];
-    const runs = options.short ? 1 : RUNS_A_STEP;
+    const runs = options.runs ?? (options.short ? 1 : RUNS_A_STEP);
     for (const step of CAPTURE_STEPS)
       cases.push(
         ...(await repeat(`capture killed at ${step}`, runs, options, complaints, () =>
@@ -72,7 +72,7 @@ async function repeat(
   complaints: string[],
   once: () => Promise<string[]>,
 ): Promise<ProofCase[]> {
-  if (options.only !== undefined && !name.includes(options.only)) return [];
+  if (!isChosen(name, options)) return [];
   let failures = 0;
   let done = 0;
   for (; done < runs && !options.signal.aborted; done += 1) {

@@ -3,7 +3,7 @@ import { HOST_DEATHS, type HostDeath } from './host-deaths.ts';
 import { engineOrReason } from './host-engine.ts';
 import type { Work } from './host-run.ts';
 import { Theatre } from './host-theatre.ts';
-import type { Proof, ProofCase, ProofOptions } from './proof.ts';
+import { isChosen, type Proof, type ProofCase, type ProofOptions } from './proof.ts';
 
 const RUNS = 20;
 
@@ -40,8 +40,9 @@ async function playAll(
   await using theatre = await Theatre.open(await lab.start(), way);
   const kinds = HOST_DEATHS.filter(({ byEngine }) => !byEngine || way !== undefined)
     .flatMap((death) => death.during.map((work) => new Kind(death, work)))
-    .filter(({ name }) => options.only === undefined || name.includes(options.only));
-  for (let round = 0; round < (options.short ? 1 : RUNS); round += 1)
+    .filter(({ name }) => isChosen(name, options));
+  const runs = options.runs ?? (options.short ? 1 : RUNS);
+  for (let round = 0; round < runs; round += 1)
     for (const kind of kinds) if (!options.signal.aborted) await kind.play(theatre, options, complaints);
   cases.push(...kinds.map((kind) => kind.result()));
 }

@@ -41,9 +41,12 @@ const KILL_CRIU = 'p=$(pgrep -x criu | head -1); [ -z "$p" ] || kill -9 "$p"';
 /** Shuts a host off from everybody for some seconds. */
 const CUT_LINK = `setsid sh -c 'ip link set eth0 down; sleep 9; ip link set eth0 up' < /dev/null > /dev/null 2>&1 &`;
 
-/** Leaves /run, where dumps go, next to no room. */
+/** Leaves /run, where dumps go, next to no room. What is being written there may take the room that was just measured. */
 const FILL_RUN = `
-used=$(df --output=used -k /run | tail -1)
+for n in $(seq 50); do
+  used=$(df --output=used -k /run | tail -1)
+  mount -o "remount,size=$((used + 64))k" /run 2> /dev/null && exit 0
+done
 mount -o "remount,size=$((used + 64))k" /run
 `;
 const EMPTY_RUN = 'mount -o remount,size=50% /run';

@@ -12,9 +12,18 @@ import { type LedgerVm, readDisk, startLedgerVm } from '../support/vm/ledger-vm.
 /**
  * `drivers`: the bank's process is frozen and dumped and its VM stopped and saved by QEMU, its stores are drained and
  * marked by their own means.
+ * `mixed`: the same, but Redis is frozen and dumped with its memory, in the same first step as the bank, and brought back
+ * beside it.
  * `full`: all of it, QEMU as well, is frozen and dumped with its memory, and brought back on one host, where it goes on.
  */
-export type BankMode = 'drivers' | 'full';
+export type BankMode = 'drivers' | 'mixed' | 'full';
+
+/** What is captured as the processes that it is, besides the bank's own. */
+const FROZEN: Readonly<Record<BankMode, readonly (StoreKind | 'vm')[]>> = {
+  drivers: [],
+  mixed: ['redis'],
+  full: ['postgres', 'redis', 'mariadb', 'vm'],
+};
 
 /** Where money stops: one store of the bank, as a member, and what it is restored into. */
 export interface Stop {
@@ -24,6 +33,8 @@ export interface Stop {
   readonly held: HoldKind;
   /** The original's books at one instant. */
   books(): Promise<StoreBooks>;
+  /** What the restored one has. */
+  twinBooks(): Promise<StoreBooks>;
 }
 
 export interface LabBank extends AsyncDisposable {
@@ -43,7 +54,8 @@ const STORES: readonly { readonly kind: StoreKind; readonly at: HostName }[] = [
 ];
 const VM_AT: HostName = 'sovereign';
 const OTHER: Readonly<Record<HostName, HostName>> = { cloud: 'sovereign', sovereign: 'cloud' };
-const REST_MS = 10;
+/** A guest in software takes most of a core for every byte of its line. Moves are under way in most cuts all the same. */
+const REST_MS = 200;
 
 export interface LabBankOptions {
   readonly mode: BankMode;
@@ -58,83 +70,119 @@ export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<L
     cloud: resources.use(labHost(lab, 'cloud')),
     sovereign: resources.use(labHost(lab, 'sovereign')),
   };
-  const capturable = options.mode === 'full';
-  const stores = await Promise.all(
-    STORES.map(async ({ kind, at }) => {
+  const frozen = FROZEN[options.mode];
+  const twin = twinBank('twin', hosts);
+  const placed = await Promise.all(
+    STORES.map(async ({ kind, at }, index): Promise<Placed> => {
+      const capturable = frozen.includes(kind);
       const store = await startStore(kind, hosts[at], { relaxed: options.relaxed, capturable });
-      return { store, at, url: store.url(lab.hosts[at].address) };
+      const url = store.url(lab.hosts[at].address);
+      const stop = capturable
+        ? frozenStop(
+            kind,
+            store,
+            hosts,
+            () => readBooks(url),
+            () => twin.booksOf(index),
+          )
+        : await drainedStop(store, url, lab, OTHER[at], hosts[OTHER[at]]);
+      return { url, stop };
     }),
   );
-  const vm = options.vm ? await startLedgerVm(hosts[VM_AT]) : undefined;
-  const last = vm ? [vm.url(lab.hosts[VM_AT].address)] : [];
-  const urls = [...stores.map(({ url }) => url), 'memory:', ...last];
+  const vm = options.vm ? await placedVm(lab, hosts, frozen.includes('vm'), twin) : undefined;
+  const urls = [...placed.map(({ url }) => url), 'memory:', ...(vm ? [vm.url] : [])];
   const service = await startBankService(hosts.cloud, urls, { restMs: REST_MS });
   const bank: Stop = {
     member: memberOf('bank', 'process', { pidFile: service.pidFile }, hosts.cloud),
     twin: twinMember('bank', 'twin', hosts.sovereign),
     held: 'frozen',
     books: () => service.books(),
+    twinBooks: () => twin.books(),
   };
-  const twin = twinBank('twin', hosts);
-  const made =
-    options.mode === 'full'
-      ? frozenStores(stores, vm, hosts, twin)
-      : await drainedStores(stores, vm, lab, hosts, twin);
+  const stops = [...placed.map(({ stop }) => stop), bank, ...(vm ? [vm.stop] : [])];
   const owned = resources.move();
   return {
-    ...{ stops: [...made.stops, bank, ...made.vm], service, twinBooks: made.twinBooks, hosts },
+    ...{ stops, service, hosts },
+    async twinBooks() {
+      if (frozen.length > 0) await restAsLeft(twin, options.mode);
+      const books: StoreBooks[] = [];
+      for (const stop of stops) books.push(await stop.twinBooks());
+      return books;
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-interface PlacedStore {
-  readonly store: LabStore;
-  readonly at: HostName;
-  /** As the bank knows it. */
+/** A stop of the bank, and where the bank finds it. */
+interface Placed {
   readonly url: string;
+  readonly stop: Stop;
 }
 export type Hosts = Readonly<Record<HostName, Host>>;
-interface StoresOfMode extends Pick<LabBank, 'stops' | 'twinBooks'> {
-  readonly vm: readonly Stop[];
+
+/**
+ * Until no worker of the twin writes. With all of its stores beside it each finishes its move; without, each ends at the
+ * first store that is not there, in the order of its move.
+ */
+async function restAsLeft(twin: BankService, mode: BankMode): Promise<void> {
+  const { errors } = await twin.rest();
+  if (mode === 'full' && errors.length > 0)
+    throw new Error(`the restored bank did not go on: ${errors.join('; ')}`);
+  if (mode !== 'full' && errors.length === 0)
+    throw new Error('the restored bank went on with stores of the original');
 }
 
-/** Each by its URL, restored into a server that stands on the other host. */
-async function drainedStores(
-  stores: readonly PlacedStore[],
-  vm: LedgerVm | undefined,
+/** By its URL, restored into a server that stands on the other host. */
+async function drainedStop(
+  store: LabStore,
+  url: string,
   lab: Lab,
-  hosts: Hosts,
-  twinBank: BankService,
-): Promise<StoresOfMode> {
-  const pairs = await Promise.all(
-    stores.map(async (placed) => ({
-      ...placed,
-      twin: await startStore(placed.store.kind, hosts[OTHER[placed.at]]),
-    })),
-  );
-  const twinVm = { host: hosts[OTHER[VM_AT]], qmp: '/run/ledger-twin/qmp.sock', folder: '/srv/twins' };
+  otherName: HostName,
+  other: Host,
+): Promise<Stop> {
+  const twin = await startStore(store.kind, other);
   return {
-    vm: stopsOf(vm, (one) => ({
-      member: memberOf('vm', 'vm', { qmp: one.qmp }, one.host),
-      twin: memberOf('vm', 'vm', { qmp: twinVm.qmp, folder: twinVm.folder }, twinVm.host),
-    })),
-    stops: pairs.map(({ store, url, twin }) => ({
-      member: storeMember(store),
-      twin: storeMember(twin),
-      held: 'drained',
-      books: () => readBooks(url),
-    })),
-    twinBooks: () =>
-      Promise.all([
-        ...pairs.map(({ twin, at }) => readBooks(twin.url(lab.hosts[OTHER[at]].address))),
-        twinBank.books(),
-        ...(vm ? [booksOfEndedVm(twinVm.host, twinVm.folder)] : []),
-      ]),
+    member: storeMember(store),
+    twin: storeMember(twin),
+    held: 'drained',
+    books: () => readBooks(url),
+    twinBooks: () => readBooks(twin.url(lab.hosts[otherName].address)),
   };
 }
 
-function stopsOf(vm: LedgerVm | undefined, as: (vm: LedgerVm) => Pick<Stop, 'member' | 'twin'>): Stop[] {
-  return vm ? [{ ...as(vm), held: 'frozen', books: () => vm.books() }] : [];
+/** As the processes that it is, restored on the host where all of the twin lives. */
+function frozenStop(
+  name: string,
+  { host, pidFile, folder }: Pick<LabStore, 'host' | 'pidFile' | 'folder'>,
+  hosts: Hosts,
+  books: Stop['books'],
+  twinBooks: Stop['twinBooks'],
+): Stop {
+  return {
+    member: memberOf(name, 'process', { pidFile, files: [folder] }, host),
+    twin: twinMember(name, 'twin', hosts.sovereign),
+    ...{ held: 'frozen', books, twinBooks },
+  };
+}
+
+async function placedVm(lab: Lab, hosts: Hosts, frozen: boolean, twin: BankService): Promise<Placed> {
+  const vm = await startLedgerVm(hosts[VM_AT]);
+  const books = (): Promise<StoreBooks> => vm.books();
+  const stop = frozen
+    ? frozenStop('vm', vm, hosts, books, () => booksOfFrozenVm(hosts.sovereign, vm.folder, twin))
+    : savedVm(vm, hosts[OTHER[VM_AT]], books);
+  return { url: vm.url(lab.hosts[VM_AT].address), stop };
+}
+
+/** By QMP, restored on the other host. */
+function savedVm(vm: LedgerVm, other: Host, books: Stop['books']): Stop {
+  const folder = '/srv/twins';
+  return {
+    member: memberOf('vm', 'vm', { qmp: vm.qmp }, vm.host),
+    twin: memberOf('vm', 'vm', { qmp: '/run/ledger-twin/qmp.sock', folder }, other),
+    ...{ held: 'frozen', books },
+    twinBooks: () => booksOfEndedVm(other, folder),
+  };
 }
 
 /** Ends the restored VM, whose port the next one is going to need; what its disk has then. */
@@ -154,42 +202,15 @@ for restored in "$1"/*/; do
 done
 `;
 
-/** Each as the processes that it is, restored on the host where all of the twin lives. */
-function frozenStores(
-  stores: readonly PlacedStore[],
-  vm: LedgerVm | undefined,
-  hosts: Hosts,
-  twinBank: BankService,
-): StoresOfMode {
-  return {
-    vm: stopsOf(vm, (one) => ({
-      member: memberOf('vm', 'process', { pidFile: one.pidFile, files: [one.folder] }, one.host),
-      twin: twinMember('vm', 'twin', hosts.sovereign),
-    })),
-    stops: stores.map(({ store, url }) => ({
-      member: memberOf(store.kind, 'process', { pidFile: store.pidFile, files: [store.folder] }, store.host),
-      twin: twinMember(store.kind, 'twin', hosts.sovereign),
-      held: 'frozen',
-      books: () => readBooks(url),
-    })),
-    async twinBooks() {
-      const { errors } = await twinBank.rest();
-      if (errors.length > 0) throw new Error(`the restored bank did not go on: ${errors.join('; ')}`);
-      const told = await twinBank.all();
-      if (vm === undefined) return told;
-      const written = await booksOfFrozenVm(hosts.sovereign, pidFileOf('vm', 'twin'), vm.folder);
-      // By the line that lives on, which is none of the disk's: the guest that answers is the one that has written.
-      if (JSON.stringify(told.at(-1)) !== JSON.stringify(written))
-        throw new Error('the restored guest tells other books than its disk has');
-      return [...told.slice(0, -1), written];
-    },
-  };
-}
-
 /** Its disk as the restored QEMU sees it, in the folders of its own. */
-async function booksOfFrozenVm(host: Host, pidFile: string, folder: string): Promise<StoreBooks> {
-  const pid = await on(host, 'cat "$1"', pidFile);
-  return readDisk(host, `/proc/${pid}/root${folder}/disk.raw`);
+async function booksOfFrozenVm(host: Host, folder: string, twin: BankService): Promise<StoreBooks> {
+  // By the line that lives on, which is none of the disk's: the guest that answers is the one that has written.
+  const told = await twin.booksOf(STORES.length + 1);
+  const pid = await on(host, 'cat "$1"', pidFileOf('vm', 'twin'));
+  const written = await readDisk(host, `/proc/${pid}/root${folder}/disk.raw`);
+  if (JSON.stringify(told) !== JSON.stringify(written))
+    throw new Error('the restored guest tells other books than its disk has');
+  return written;
 }
 
 /** By its URL as it is seen on its own host, by way of which it is reached. */

@@ -10,9 +10,15 @@ export interface ProofOptions {
   readonly short: boolean;
   /** Only cases whose name has this in it, of proofs that have cases to choose from. */
   readonly only?: string | undefined;
+  /** How often each case runs, of proofs that repeat their cases; as often as the claim wants it if not set. */
+  readonly runs?: number | undefined;
   /** What is going on, for people; one line each. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
+}
+
+export function isChosen(caseName: string, { only }: ProofOptions): boolean {
+  return only === undefined || caseName.includes(only);
 }
 
 export interface ProofResult {

@@ -81,7 +81,8 @@ function sabotagedHold(session: Session, hold: Holdable, sabotage: Sabotage): Ho
   };
   return {
     how: hold.how,
-    settle: hold.settle && ((signal) => hold.settle!(signal)),
+    settle: hold.settle && ((signal, leaseMs) => hold.settle!(signal, leaseMs)),
+    renew: hold.renew && (() => hold.renew!()),
     freeze: async (leaseMs, signal) => {
       await hold.freeze(leaseMs, signal);
       await sabotage.afterFreeze?.(session);

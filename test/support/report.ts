@@ -85,4 +85,23 @@ export const drifted: ReportOutcome = {
       message: 'not in the snapshot (rows=3)',
     },
   ],
+  lostWork: [
+    {
+      member: 'orders',
+      read: true,
+      sinceCutMs: 31_000,
+      differenceCount: 2,
+      changes: [{ probe: 'paid', change: 1204 }],
+      message:
+        '2 objects changed in the 31 s since the cut: db/shop/table/public.lines (rows: 1204 -> 2408), probe/paid (1 -> 1205).',
+    },
+    {
+      member: 'carts',
+      read: false,
+      sinceCutMs: 31_000,
+      differenceCount: 0,
+      changes: [],
+      message: 'It could not be read: the server does not answer.',
+    },
+  ],
 };

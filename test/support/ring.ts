@@ -1,10 +1,11 @@
 /** What asks and judges the ring of `process/ring.py`, wherever it runs. */
 
-/** WORD: asks the ring, and prints what it says. */
+/** WORD: asks the ring, and prints what it says. Connected, so that one that does not listen yet is an error at once. */
 export const ASK_RING = `python3 -c 'import socket, sys
 door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 door.settimeout(20)
-door.sendto(sys.argv[1].encode(), ("127.0.0.1", 7500))
+door.connect(("127.0.0.1", 7500))
+door.send(sys.argv[1].encode())
 print(door.recv(1000).decode())' "$1"`;
 
 /** Adds again and again, and keeps the number of answers in a file. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/context.ts';
 import type { FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
-import { imagesIn } from '../../runtime/dump.ts';
+import { type DumpCommand, imagesIn } from '../../runtime/dump.ts';
 import { FrozenGroup } from '../../runtime/frozen.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import type { Images } from '../../runtime/images/image.ts';
@@ -29,13 +29,14 @@ export function configureCriu(
 }
 
 /** Lets crun dump a container by CRIU, frozen in its group, into a folder. */
-export function dumpCommand(home: string, runtime: string, id: string, folder: string): string[] {
-  return [
+export function dumpCommand(home: string, runtime: string, id: string, folder: string): DumpCommand {
+  const argv = [
     ...['env', `HOME=${home}`, runtime, 'checkpoint', `--image-path=${folder}`, `--work-path=${folder}`],
     ...['--leave-running', '--tcp-established', '--file-locks', '--ext-unix-sk'],
     // Which group a container is in, podman says; its groups' settings are no state of its own.
     ...['--manage-cgroups-mode', 'ignore', id],
   ];
+  return { argv };
 }
 
 /** One container within a capture: its frozen group, and what it has besides its memory. */
@@ -71,7 +72,7 @@ export class CapturedContainer implements AsyncDisposable {
   ): Promise<CapturedContainer> {
     const { container, group } = looked;
     const definition = await exportDefinition(`${folder}/podman`, container, host, signal);
-    const command = async (own: string): Promise<string[]> => {
+    const command = async (own: string): Promise<DumpCommand> => {
       await configureCriu(`${own}/home`, DUMP_OPTIONS, host, signal);
       return dumpCommand(`${own}/home`, container.OCIRuntime, container.Id, own);
     };

@@ -83,6 +83,8 @@ export function copyChanges(
 /** What podman itself makes in each container, so that something can be mounted there. */
 const PODMANS_OWN = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf', 'run/.containerenv', 'run/secrets'];
 const SKIPPED_KINDS = new Set(['c', 's']);
+/** What CRIU makes in a root for a moment, to look below mounts (criu/mount.c); a copy that is made meanwhile has it. */
+const CRIUS_OWN = /^tmp\/cr-tmpfs\.[A-Za-z0-9]{6}$/;
 
 /**
  * Every file that the container has changed of its image, and what of it is gone. Where something is mounted, the
@@ -103,7 +105,10 @@ export async function fingerprintChanges(
   ]);
   const left = new Set([...PODMANS_OWN, ...mounted, ...same].map((path) => `file${top}/${path}`));
   const changed = files.filter(
-    ({ object, facts }) => !left.has(object) && !SKIPPED_KINDS.has(String(facts?.kind)),
+    ({ object, facts }) =>
+      !left.has(object) &&
+      !SKIPPED_KINDS.has(String(facts?.kind)) &&
+      !CRIUS_OWN.test(object.slice(`file${top}/`.length)),
   );
   return [
     ...changed,

@@ -1,6 +1,7 @@
 import type { Context } from '../../core/context.ts';
 import type { Driver, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
+import { setContainerEgress } from './egress.ts';
 import { examine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { restoreContainers, undoContainers } from './restore.ts';
@@ -24,6 +25,7 @@ export const containerDriver: Driver<ContainerSpec> = {
   restore: restoreContainers,
   observe,
   undo: (_spec, at, entry, context) => undoContainers(at, entry, context),
+  egress: { set: setContainerEgress },
   examine,
 };
 

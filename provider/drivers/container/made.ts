@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Host } from '../../core/host.ts';
 import { runScript } from '../../runtime/machine.ts';
 import type { Content } from './content.ts';
+import { DROP_EGRESS } from './egress-scripts.ts';
 import type { Place } from './place.ts';
 import type { Target } from './plan-restore.ts';
 import { DROP } from './restore-scripts.ts';
@@ -12,6 +13,8 @@ const DROP_MS = 120_000;
 /** What a restore makes on its host, as KIND:NAME, in the order in which it goes again. */
 export const journalSchema = z.object({
   record: z.string(),
+  /** Absent in what an earlier version has journaled. */
+  egressKey: z.string().optional(),
   restoreId: z.string(),
   groups: z.string(),
   made: z.array(z.string()),
@@ -39,6 +42,7 @@ export function madeBy(
   );
   return {
     record: place.record,
+    egressKey: place.egressKey,
     restoreId,
     groups: target.groups,
     made: [
@@ -53,7 +57,11 @@ export function madeBy(
 }
 
 /** Leaves nothing of a restore that was not released. */
-export async function dropMade({ groups, made }: Pick<Made, 'groups' | 'made'>, host: Host): Promise<void> {
+export async function dropMade(
+  { groups, made, egressKey }: Pick<Made, 'groups' | 'made' | 'egressKey'>,
+  host: Host,
+): Promise<void> {
   const { signal } = new AbortController();
   await runScript(host, DROP, [groups, ...made], { signal, timeoutMs: DROP_MS });
+  if (egressKey !== undefined) await runScript(host, DROP_EGRESS, [egressKey], { signal });
 }

@@ -9,6 +9,8 @@ export interface Place {
   readonly folder: string;
   /** What the target remembers of the restore that filled it. */
   readonly record: string;
+  /** RESTORE/MEMBER, by which the host knows what is blocked. */
+  readonly egressKey: string;
 }
 
 export function placeOf(spec: ContainerSpec, restoreId: string): Place {
@@ -17,5 +19,6 @@ export function placeOf(spec: ContainerSpec, restoreId: string): Place {
   return {
     folder: `${ROOT}/container-${restore}-${member}`,
     record: `${ROOT}/containers/${member}.json`,
+    egressKey: `${restore}/${member}`,
   };
 }

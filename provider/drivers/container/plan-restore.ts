@@ -30,7 +30,7 @@ export interface Target {
   readonly groups: string;
 }
 
-export const RESTORE_TOOLS = ['nft', 'nsenter', 'unshare', 'ss', 'flock'] as const;
+export const RESTORE_TOOLS = ['nft', 'nsenter', 'unshare', 'ip', 'ss', 'flock', 'setpriv'] as const;
 
 const TARGET = `
 record=$1 networks=$2; shift 2

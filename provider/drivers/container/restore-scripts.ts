@@ -1,16 +1,23 @@
+import { EGRESS } from '../../runtime/egress.ts';
+
 /**
  * Called by CRIU, which tells the first process of what it restores. Before any connection is alive, a gate is put into
  * the container's network, which drops all that belongs to TCP: a segment that finds no other end yet would be answered
- * by a reset. When everything is restored and every task still stopped, the container's own control group is frozen, so
- * that nothing executes once CRIU lets go.
+ * by a reset. It drops what goes out where it leaves by a device, which the kernel takes for congestion of its own, so
+ * that neither keepalive nor a time-out ends a connection however long the others take (see the process driver's network).
+ * When everything is restored and every task still stopped, the container's own control group is frozen, so that nothing
+ * executes once CRIU lets go. What blocks the way out, where that is asked for, is there before the gate is.
  */
 export const HOOK = `#!/bin/sh
+${EGRESS}
 [ -n "$CRTOOLS_INIT_PID" ] || exit 0
 enter="nsenter --net=/proc/$CRTOOLS_INIT_PID/ns/net"
 case $CRTOOLS_SCRIPT_ACTION in
 post-restore)
+  read -r egress < "\${0%/*}/egress" && { [ "$egress" = open ] || block_egress $enter; } || exit 1
   $enter nft list table inet stasis > /dev/null 2>&1 && exit 0
-  printf 'table inet stasis {\\nchain input {\\ntype filter hook input priority -300; policy accept;\\nmeta l4proto tcp drop\\n}\\nchain output {\\ntype filter hook output priority -300; policy accept;\\nmeta l4proto tcp drop\\n}\\n}\\n' |
+  devices=$($enter ip -o link show | sed 's/^[0-9]*: \\([^:@]*\\).*/"\\1"/' | paste -s -d ,)
+  printf 'table inet stasis {\\nchain input {\\ntype filter hook input priority -300; policy accept;\\nmeta l4proto tcp drop\\n}\\n}\\ntable netdev stasis {\\nchain egress {\\ntype filter hook egress devices = { %s } priority 0; policy accept;\\nmeta l4proto tcp drop\\n}\\n}\\n' "$devices" |
     $enter nft -f - ;;
 pre-resume)
   read -r groups < "\${0%/*}/groups" && group=$(sed -n 's/^0:://p' "/proc/$CRTOOLS_INIT_PID/cgroup")
@@ -19,19 +26,23 @@ pre-resume)
 esac
 `;
 
-/** FOLDER GROUPS HOOK: what all restores of a member share. */
+/** FOLDER GROUPS HOOK EGRESS: what all restores of a member share. */
 export const MAKE_FOLDER = `
 mkdir -p -m 700 -- "$1" "$1/home/.criu" || exit 1
-printf '%s\\n' "$2" > "$1/groups" || exit 1
+printf '%s\\n' "$2" > "$1/groups" && printf '%s\\n' "$4" > "$1/egress" || exit 1
 printf %s "$3" > "$1/hook" && chmod 700 "$1/hook" || exit 1
 printf 'action-script %s\\n' "$1/hook" > "$1/home/.criu/default.conf"
 `;
 
-/** FOLDER IMPORT ID [POD]: podman makes the container and lets CRIU fill it; what CRIU says goes along where it fails. */
+/**
+ * FOLDER IMPORT ID [POD]: podman makes the container and lets CRIU fill it; what CRIU says goes along where it fails. CRIU
+ * leaves its own groups to a process that has none, and so may have none itself.
+ */
 export const RESTORE = `
 folder=$1 import=$2 id=$3 pod=$4
 tar --create --file="$import.tar" --directory="$import" . && rm -rf -- "$import" || exit 1
-HOME="$folder/home" podman container restore --import "$import.tar" --ignore-volumes --tcp-established --file-locks \\
+HOME="$folder/home" setpriv --clear-groups podman container restore --import "$import.tar" --ignore-volumes \\
+  --tcp-established --file-locks \\
   \${pod:+--pod "$pod"} > "$folder/said" 2>&1
 status=$?
 rm -f -- "$import.tar"
@@ -63,7 +74,7 @@ open() {
   $enter ss -Htn state established | while read -r r s local peer rest; do
     case " $ends " in *" $peer|$local "*) ;; *) $enter ss -K src "$local" dst "$peer" > /dev/null 2>&1 ;; esac
   done
-  $enter nft delete table inet stasis
+  printf 'delete table inet stasis\\ndelete table netdev stasis\\n' | $enter nft -f -
 }
 groups=
 while [ $# -gt 1 ]; do open "$2" || exit 1; groups="$groups $1"; shift 2; done

@@ -14,13 +14,14 @@ import type { RestoreRequest } from '../../coordinator/restore-plan.ts';
 import type { Hold } from '../../core/certificate.ts';
 import type { Host } from '../../core/host.ts';
 import { judge } from '../../core/judgement.ts';
+import { parseReference } from '../../core/reference.ts';
 import type { Store } from '../../core/store.ts';
 import { ociLayout } from '../../stores/oci-layout/type.ts';
 import { containerDriver } from './driver.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 600_000;
 const LIMITS = { maxPauseMs: 8_000, maxBlurMs: 0 };
 
 describe('containers with their memory, volumes and connections', () => {
@@ -125,6 +126,27 @@ describe('containers with their memory, volumes and connections', () => {
       await expect(
         restore(requestOf('another', snapshot, members(sovereign)), testContext()),
       ).rejects.toMatchObject({ code: 'restore.target-not-empty' });
+
+      // What is there is replaced only where that is said, and can be had back.
+      await twin.get('/issue/after-the-cut');
+      const replaced = await restore(
+        { ...requestOf('replaces', snapshot, members(sovereign)), overwrite: true, safetySnapshot: true },
+        testContext(),
+      );
+      expect(replaced.verdict).toBe('identical');
+      expect(replaced.safetyReference).toBeDefined();
+      expect(await twin.get('/check/after-the-cut')).toBe('false');
+      expect(await twin.get('/check/token-7')).toBe('true');
+      expect(await twin.state()).toMatchObject({ connections: 1, errors: 0, backwards: 0, tokens: 50 });
+
+      const { name: safe, digest } = parseReference(replaced.safetyReference!);
+      const replacedOnes = await store.open(safe, digest!, testContext());
+      const back = await restore(
+        { ...requestOf('back', replacedOnes, members(sovereign)), overwrite: true },
+        testContext(),
+      );
+      expect(back.verdict).toBe('identical');
+      expect(await twin.get('/check/after-the-cut')).toBe('true');
 
       const [name, tie] = ['tokens', holds[0]!] as const;
       const torn: Hold = {

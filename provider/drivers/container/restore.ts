@@ -7,6 +7,7 @@ import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { type Content, readContent } from './content.ts';
+import { MEET_FELLOWS, PREPARE_EGRESS } from './egress-scripts.ts';
 import { fillImport } from './import.ts';
 import { look } from './look.ts';
 import { dropMade, journalSchema, type Made, madeBy } from './made.ts';
@@ -58,7 +59,9 @@ export async function restoreContainers(
   await options.journal(undoing);
   const job: Job = { spec, host, content, place, target, ids, blobs, signal };
   try {
-    await runScript(host, MAKE_FOLDER, [place.folder, target.groups, HOOK], { signal });
+    const egress = options.egress ?? 'open';
+    await runScript(host, MAKE_FOLDER, [place.folder, target.groups, HOOK, egress], { signal });
+    await runScript(host, PREPARE_EGRESS, [egress, place.egressKey, ...ids], { signal });
     await loadImages(content, target, blobs, host, signal);
     if (replaced.length > 0) {
       await options.journal(made);
@@ -71,6 +74,8 @@ export async function restoreContainers(
     await runScript(host, 'rm -rf -- "$1"', [place.folder], { signal });
     const { containers } = await look({ ...spec, files: [] }, host, signal);
     insistOnAll(content, containers.length);
+    if (egress === 'blocked')
+      await runScript(host, MEET_FELLOWS, [place.egressKey, ...ids], { signal, timeoutMs: STEP_MS });
     return new RestoredContainers({ spec, host, context, content, place, containers, options, made });
   } catch (error) {
     await dropMade(undoing, host);

@@ -11,6 +11,7 @@ import { configureCriu, DUMP_OPTIONS, dumpCommand } from './captured.ts';
 import { fingerprintChanges } from './changes.ts';
 import { type Content, memoryBytes } from './content.ts';
 import { exportDefinition } from './definition.ts';
+import { LET_FELLOWS } from './egress-scripts.ts';
 import { fingerprintDefinition, nameInFingerprint } from './fingerprint.ts';
 import type { LookedContainer } from './look.ts';
 import { dropMade, type Made } from './made.ts';
@@ -63,7 +64,8 @@ export class RestoredContainers implements Held {
     const own = `${folder}/dump`;
     await runScript(host, 'mkdir -p -m 700 -- "$1"', [own], { signal });
     const command = dumpCommand(`${folder}/home`, container.OCIRuntime, container.Id, own);
-    await (await Dump.ready(own, command, host)).run(signal);
+    await using dump = await Dump.ready(own, command, host);
+    await dump.run(signal);
     const memory = await fingerprintImages(await imagesIn(own, host, signal));
     return [
       ...fingerprintDefinition(name, container, definition),
@@ -94,6 +96,10 @@ export class RestoredContainers implements Held {
     const ids = containers.map(({ container }) => container.Id);
     const remembered = JSON.stringify({ restoreId: options.restoreId, containers: ids });
     const frozen = containers.flatMap(({ group, container }) => [group, String(container.State.Pid)]);
+    if (options.egress === 'blocked') {
+      const pids = containers.map(({ container }) => String(container.State.Pid));
+      await runScript(host, LET_FELLOWS, [place.egressKey, ...pids], { signal });
+    }
     await runScript(host, RELEASE, [place.record, remembered, ...frozen], { signal, timeoutMs: RELEASE_MS });
     this.released = true;
   }

@@ -7,7 +7,7 @@ import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
-import { evidenceOfAll } from '../../runtime/frozen.ts';
+import { evidenceOfAll, type FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { dropStale, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
 import { CapturedContainer } from './captured.ts';
@@ -54,8 +54,10 @@ export class ContainerSession implements Session {
     this.hold = {
       how: 'frozen',
       settle: (signal, leaseMs) => this.settle(signal, leaseMs),
+      renew: () => each(({ frozen }) => frozen.renew()),
       freeze: (leaseMs, signal) => each(({ frozen }) => frozen.freeze(leaseMs, signal)),
-      evidence: () => this.evidence(),
+      evidence: () => this.evidence((frozen) => frozen.evidence()),
+      thawWithEvidence: () => this.evidence((frozen) => frozen.thawWithEvidence()),
       thaw: () => each(({ frozen }) => frozen.thaw()),
     };
     this.mark = { take: (signal) => this.take(signal) };
@@ -108,10 +110,10 @@ export class ContainerSession implements Session {
     return [];
   }
 
-  private async evidence(): Promise<HoldEvidence> {
+  private async evidence(of: (frozen: FrozenGroup) => Promise<GroupEvidence>): Promise<HoldEvidence> {
     const { containers } = this.parts;
     const named = await Promise.all(
-      containers.map(async ({ name, frozen }) => [name, await frozen.evidence()] as const),
+      containers.map(async ({ name, frozen }) => [name, await of(frozen)] as const),
     );
     const evidence = evidenceOfAll(named);
     this.captured = evidence.captured;

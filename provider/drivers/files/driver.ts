@@ -15,7 +15,7 @@ export const filesDriver: Driver = {
   name: 'files',
   summary: 'A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.',
   spec: filesSpec,
-  traits: { layers: ['data'], fidelity: 'identical', copies: 'after-release', rank: 10 },
+  traits: { layers: ['data'], fidelity: 'identical', copies: 'after-release', rank: 10, inert: true },
   questions,
   endpoint: (spec) => endpointOf(spec as FilesSpec),
   plan: (spec, at, context) => planFiles(spec as FilesSpec, at, context),

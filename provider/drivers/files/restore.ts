@@ -126,10 +126,12 @@ export async function undoFiles(spec: FilesSpec, host: Host, entry: unknown): Pr
 export async function observeFiles(spec: FilesSpec, host: Host, context: Context): Promise<Held> {
   const [remote] = insistOnLocal(host);
   if (remote) throw remote;
-  const root = Buffer.from(await locate(spec));
+  const path = await locate(spec);
   const tools = await findAttributeTools(host);
   return {
-    fingerprint: () => fingerprintOfTree(root, excluder(spec.exclude), host, tools, context.signal),
+    fingerprint: () =>
+      fingerprintOfTree(Buffer.from(path), excluder(spec.exclude), host, tools, context.signal),
+    answers: { answer: (question, options) => askTree(path, folderOf(path), host, question, options) },
     release: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };

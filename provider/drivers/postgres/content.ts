@@ -98,6 +98,13 @@ export interface DatabaseIndex {
   readonly shared: DatabaseShared;
 }
 
+const membership = z.object({
+  role: z.string(),
+  admin: z.boolean(),
+  inherit: z.boolean(),
+  set: z.boolean(),
+});
+
 const role = z.object({
   name: z.string(),
   attributes: z.array(z.string()),
@@ -106,7 +113,7 @@ const role = z.object({
   verifier: z.string().optional(),
   settings: z.array(z.string()),
   comment: z.string().optional(),
-  memberOf: z.array(z.object({ role: z.string(), admin: z.boolean() })),
+  memberOf: z.array(membership),
 });
 
 /** @throws StasisError `postgres.newer-content`, `postgres.bad-content` */

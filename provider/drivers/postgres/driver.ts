@@ -7,6 +7,7 @@ import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
 import { examine } from './examine.ts';
+import { fence, fencedIn, lift } from './fence.ts';
 import { questions } from './probe.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
@@ -29,9 +30,12 @@ export const postgresDriver: Driver<PostgresSpec> = {
     orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
   undo: async (spec, at, entry, context) => {
+    const fenced = fencedIn(entry);
+    if (fenced) return lift(spec, at, fenced);
     const known = parseJournalEntry(entry);
     if (known) await undoEntry(parsePlace(spec.url, at), at, known, context.logger);
   },
+  fence,
   examine,
 };
 

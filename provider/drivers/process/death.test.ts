@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
-import { type Lab, labOrReason } from '../../../test/support/lab.ts';
-import { labHost, on, TokenApplication, until } from '../../../test/support/process/rig.ts';
+import { labOrReason } from '../../../test/support/lab.ts';
+import { on, TokenApplication, until } from '../../../test/support/process/rig.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
-import type { Host } from '../../core/host.ts';
+import { usedLab } from '../../../test/support/used-lab.ts';
 import { processDriver } from './driver.ts';
 
 const here = await labOrReason();
@@ -18,25 +18,16 @@ const MARGIN_MS = 10_000;
 const CHILD = join(import.meta.dirname, '../../../test/support/process/frozen-child.ts');
 
 describe('a capture that dies while processes are frozen', () => {
-  let lab: Lab;
-  let cloud: Host & AsyncDisposable;
   let application: TokenApplication;
 
-  beforeAll(async () => {
-    if (here.reason !== undefined) return;
-    lab = await here.start();
-    cloud = labHost(lab, 'cloud');
-    application = await TokenApplication.start(cloud);
-  }, PATIENCE_MS);
-  afterAll(async () => {
-    await cloud?.[Symbol.asyncDispose]();
-    await lab?.[Symbol.asyncDispose]();
-  }, PATIENCE_MS);
+  const used = usedLab(here, async () => {
+    application = await TokenApplication.start(used.cloud);
+  });
 
   async function childAt(step: string, spec: object = { pidFile: '/run/tokens.pid' }): Promise<ChildProcess> {
     const ssh = {
-      ...{ address: lab.hosts.cloud.address, user: 'root' },
-      ...{ privateKeyFile: lab.keyFile, knownHostsFile: lab.knownHostsFile },
+      ...{ address: used.lab.hosts.cloud.address, user: 'root' },
+      ...{ privateKeyFile: used.lab.keyFile, knownHostsFile: used.lab.knownHostsFile },
     };
     const argv = [CHILD, JSON.stringify(spec), JSON.stringify(ssh), step];
     const child = spawn(process.execPath, argv, {
@@ -72,11 +63,11 @@ describe('a capture that dies while processes are frozen', () => {
           backwards: 0,
           pid: before.pid,
         });
-        await until(async () => (await on(cloud, 'ls /run/stasis | grep -c dump || true')) === '0');
+        await until(async () => (await on(used.cloud, 'ls /run/stasis | grep -c dump || true')) === '0');
 
         const spec = processDriver.spec.parse({ pidFile: '/run/tokens.pid' });
         const context = testContext();
-        const session = await processDriver.prepare(spec, cloud, context);
+        const session = await processDriver.prepare(spec, used.cloud, context);
         await session.hold!.settle!(context.signal);
         await session.hold!.freeze(LEASE_MS, context.signal);
         await session.mark!.take(context.signal);
@@ -85,7 +76,7 @@ describe('a capture that dies while processes are frozen', () => {
         await session[Symbol.asyncDispose]();
         expect(conditions.filter(({ expected, observed }) => expected !== observed)).toEqual([]);
         // Back in the group where it was before us, and nothing of ours is left.
-        expect(await on(cloud, 'ls /sys/fs/cgroup | grep stasis || true')).toBe('');
+        expect(await on(used.cloud, 'ls /sys/fs/cgroup | grep stasis || true')).toBe('');
         await until(advances);
       },
       PATIENCE_MS,
@@ -96,27 +87,27 @@ describe('a capture that dies while processes are frozen', () => {
     async () => {
       const folder = '/srv/declared';
       const write = (text: string): Promise<string> =>
-        on(cloud, `mkdir -p ${folder} && printf ${text} > ${folder}/file`);
+        on(used.cloud, `mkdir -p ${folder} && printf ${text} > ${folder}/file`);
       await write('first');
       const spec = { pidFile: '/run/tokens.pid', files: [folder] };
       const child = await childAt('dumped', spec);
       child.kill('SIGKILL');
       await once(child, 'exit');
-      expect(await on(cloud, 'ls /srv')).toContain('declared.stasis-');
-      await until(async () => (await on(cloud, 'ls /run/stasis | grep -c dump || true')) === '0');
+      expect(await on(used.cloud, 'ls /srv')).toContain('declared.stasis-');
+      await until(async () => (await on(used.cloud, 'ls /run/stasis | grep -c dump || true')) === '0');
       await write('second');
 
       const context = testContext();
-      await using session = await processDriver.prepare(processDriver.spec.parse(spec), cloud, context);
+      await using session = await processDriver.prepare(processDriver.spec.parse(spec), used.cloud, context);
       await session.hold!.settle!(context.signal);
       await session.hold!.freeze(LEASE_MS, context.signal);
       await session.mark!.take(context.signal);
       await session.hold!.thaw();
-      expect(await on(cloud, `cat ${folder}.stasis-*/file; ls -R ${folder}.stasis-* | grep -c file`)).toBe(
-        'second1',
-      );
+      expect(
+        await on(used.cloud, `cat ${folder}.stasis-*/file; ls -R ${folder}.stasis-* | grep -c file`),
+      ).toBe('second1');
       await session[Symbol.asyncDispose]();
-      expect(await on(cloud, 'ls /srv | grep declared')).toBe('declared');
+      expect(await on(used.cloud, 'ls /srv | grep declared')).toBe('declared');
     },
     PATIENCE_MS,
   );
@@ -142,13 +133,13 @@ describe('a capture that dies while processes are frozen', () => {
       const context = testContext();
       const session = await processDriver.prepare(
         processDriver.spec.parse({ pidFile: '/run/redis.pid' }),
-        cloud,
+        used.cloud,
         context,
       );
       try {
         await session.hold!.settle!(context.signal);
         await session.hold!.freeze(700, context.signal);
-        await until(async () => (await on(cloud, 'redis-cli ping')) === 'PONG');
+        await until(async () => (await on(used.cloud, 'redis-cli ping')) === 'PONG');
         const { conditions } = await session.hold!.evidence(context.signal);
         expect(
           conditions.filter(({ expected, observed }) => expected !== observed).map(({ claim }) => claim),

@@ -2,6 +2,7 @@ import type { Context } from '../../core/context.ts';
 import type { Driver, Examination, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
+import { setProcessEgress } from './egress.ts';
 import { inspectMachine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { restoreProcess, undoProcess } from './restore.ts';
@@ -25,6 +26,7 @@ export const processDriver: Driver<ProcessSpec> = {
   restore: restoreProcess,
   observe,
   undo: (_spec, at, entry, context) => undoProcess(at, entry, context),
+  egress: { set: setProcessEgress },
   examine,
 };
 

@@ -1,5 +1,5 @@
 import type { Host } from '../../core/host.ts';
-import { GHOST_LIMIT_BYTES, imagesIn } from '../../runtime/dump.ts';
+import { type DumpCommand, GHOST_LIMIT_BYTES, imagesIn } from '../../runtime/dump.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import type { Images } from '../../runtime/images/image.ts';
 import { strangersIn } from '../../runtime/images/segments.ts';
@@ -48,9 +48,15 @@ export function viewOf(facts: TreeFacts, { namespaces }: Surroundings): View {
  * Dumps the tree, frozen in its group, into the folder. The kernel knows a file that is watched by inotify by its
  * number only, which not every file system leads back to a name; it is then looked for in the folders of `watched`.
  */
-export function dumpCommand(folder: string, group: string, view: View, watched: readonly string[]): string[] {
-  return [
-    ...[...view.enter, 'criu', 'dump', '--tree', String(view.root)],
+export function dumpCommand(
+  folder: string,
+  group: string,
+  view: View,
+  watched: readonly string[],
+): DumpCommand {
+  const argv = [
+    // CRIU reads its configuration first, to the end of it. Without a tree there it refuses to dump.
+    ...[...view.enter, 'criu', 'dump', '--config', '/proc/self/fd/0'],
     ...['--images-dir', folder, '--log-file', 'dump.log', '-v2'],
     ...['--leave-running', '--freeze-cgroup', group, '--manage-cgroups=ignore'],
     // Both ends of what matters are frozen, so nothing has to be kept from a connection in between.
@@ -60,6 +66,7 @@ export function dumpCommand(folder: string, group: string, view: View, watched: 
     ...(watched.length > 0 ? ['--force-irmap'] : []),
     ...watched.flatMap((path) => ['--irmap-scan-path', path]),
   ];
+  return { argv, given: `tree ${view.root}` };
 }
 
 /** Where the watched files of a tree are looked for; nowhere, if it watches none. */

@@ -29,10 +29,10 @@ testUnless(here.reason)(
   async () => {
     await using lab = await here.start();
     await using cloud = labHost(lab, 'cloud');
-    await on(cloud, MAKE_NETWORK, NETWORK);
+    await on(cloud, MAKE_NETWORK, NETWORK, 'open');
     const said = on(cloud, `exec ip netns exec ${NETWORK} python3 -c "$1"`, CONNECTION);
     await on(cloud, 'n=0; until [ -e /run/connected ] || [ $n -gt 100 ]; do n=$((n + 1)); sleep 0.1; done');
-    await on(cloud, MAKE_NETWORK, NETWORK, 'pair:47001.47002');
+    await on(cloud, MAKE_NETWORK, NETWORK, 'open', 'pair:47001.47002');
     const gate = (action: string): Promise<string> =>
       on(cloud, `ip netns exec ${NETWORK} nft ${action} table netdev stasis`);
     expect(await gate('list')).toContain('47001 . 47002');

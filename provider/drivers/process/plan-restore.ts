@@ -11,7 +11,7 @@ import { placeOf } from './place.ts';
 import type { ProcessSpec } from './spec.ts';
 
 /** What a restore takes beyond what a capture does. */
-export const RESTORE_TOOLS = ['unshare', 'ip', 'nft', 'ss', 'flock'] as const;
+export const RESTORE_TOOLS = ['unshare', 'ip', 'nft', 'ss', 'flock', 'setpriv'] as const;
 
 const TARGET = `
 part record; cat -- "$1" 2>/dev/null

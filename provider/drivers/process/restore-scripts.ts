@@ -1,3 +1,5 @@
+import { EGRESS } from '../../runtime/egress.ts';
+
 /**
  * The scripts of a restore. Each runs on the target's host; what varies comes as arguments.
  *
@@ -7,10 +9,12 @@
  * the kernel takes for congestion of its own: it asks again, and counts nothing as lost, so that neither keepalive nor a
  * time-out ends a connection however long the others take (tcp_keepalive_timer, net/ipv4/tcp_timer.c). A connection to others is restored
  * only where there is a route to its other end; this one leads nowhere.
- *   NETWORK, then addresses, and pairs of ports as pair:PORT.PORT
+ *   NETWORK EGRESS, then addresses, and pairs of ports as pair:PORT.PORT
+ * The way out is blocked or opened before anything is in there that could speak.
  */
 export const MAKE_NETWORK = `
-network=$1; shift
+${EGRESS}
+network=$1 egress=$2; shift 2
 mkdir -p /run/stasis
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 if [ ! -e "/run/netns/$network" ]; then
@@ -19,6 +23,10 @@ if [ ! -e "/run/netns/$network" ]; then
   printf 'table netdev stasis {\\nset held {\\ntype inet_service . inet_service\\n}\\nchain egress {\\ntype filter hook egress device "lo" priority 0; policy accept;\\ntcp sport . tcp dport @held drop\\n}\\n}\\n' |
     ip netns exec "$network" nft -f - || exit 1
 fi
+case $egress in
+blocked) block_egress ip netns exec "$network" || exit 1 ;;
+open) open_egress ip netns exec "$network" || exit 1 ;;
+esac
 for address in "$@"; do
   case $address in pair:*)
     pair=\${address#pair:}
@@ -85,14 +93,16 @@ for memory in "$@"; do
 done
 echo $((highest + 1000)) > /proc/sys/kernel/ns_last_pid
 export STASIS_GROUP="$group"
-criu restore --restore-detached --images-dir "$folder" --log-file restore.log -v2 --pidfile "$folder/restored.pid" \\
+setpriv --clear-groups criu restore --restore-detached --images-dir "$folder" --log-file restore.log -v2 \\
+  --pidfile "$folder/restored.pid" \\
   --tcp-established --ext-unix-sk --file-locks --manage-cgroups=ignore --action-script "$place/hook" >> "$folder/said" 2>&1
 status=$?
+# Who is told how it went takes the images away, and with them the number of the tree's first process, a line with no end.
+[ $status != 0 ] || read -r root < "$folder/restored.pid" || [ -n "$root" ] || status=1
 [ $status != 0 ] || : > "$place/restored"
 echo $status > "$folder/status.new"
 mv "$folder/status.new" "$folder/status"
 [ $status = 0 ] || exit 1
-read -r root < "$folder/restored.pid"
 cd /
 umount -l "$folder"
 exec < /dev/null > /dev/null 2>&1
@@ -125,6 +135,19 @@ while [ ! -f "$folder/status" ] && kill -0 $first 2> /dev/null; do sleep 0.01; d
 echo "status $status"
 [ "$status" = 0 ] || { cat "$folder/said"; grep Error "$folder/restore.log" | grep -v RLIMIT_NOFILE; }
 exit 0
+`;
+
+/** Of a tree that was let go: NETWORK EGRESS. Its network has gone where it has ended. */
+export const SET_EGRESS = `
+${EGRESS}
+network=$1 egress=$2
+mkdir -p /run/stasis
+exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
+[ -e "/run/netns/$network" ] || exit 0
+case $egress in
+blocked) block_egress ip netns exec "$network" ;;
+open) open_egress ip netns exec "$network" ;;
+esac
 `;
 
 /** GROUP OWNPID: the tree's root as the host numbers it. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Context } from '../../core/context.ts';
-import type { Held, RestoreOptions } from '../../core/driver.ts';
+import type { Egress, Held, RestoreOptions } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
@@ -37,7 +37,7 @@ export async function restoreProcess(
   await options.journal({ ...place, group, restoreId: options.restoreId });
   const drop = (): Promise<void> => dropRestored({ ...place, group }, host);
   try {
-    await loadAndStart({ content, place, group }, host, blobs, signal);
+    await loadAndStart({ content, place, group, egress: options.egress ?? 'open' }, host, blobs, signal);
     const pid = Number(await runScript(host, FIND_ROOT, [group, String(content.root)], { signal }));
     return new RestoredTree({ spec, host, context, content, place, group, pid, options, drop });
   } catch (error) {
@@ -48,7 +48,12 @@ export async function restoreProcess(
 
 /** The images are in memory only for as long as it takes to restore them. */
 async function loadAndStart(
-  made: { readonly content: ProcessContent; readonly place: Place; readonly group: string },
+  made: {
+    readonly content: ProcessContent;
+    readonly place: Place;
+    readonly group: string;
+    readonly egress: Egress;
+  },
   host: Host,
   blobs: BlobReader,
   signal: AbortSignal,
@@ -58,7 +63,9 @@ async function loadAndStart(
   await writeImages(folder.path, content, blobs, host, signal);
   const binds = await loadTrees(place, content, blobs, host, signal);
   const pairs = content.connections.map((connection) => `pair:${connection}`);
-  await runScript(host, MAKE_NETWORK, [place.network, ...content.addresses, ...pairs], { signal });
+  await runScript(host, MAKE_NETWORK, [place.network, made.egress, ...content.addresses, ...pairs], {
+    signal,
+  });
   await start({ ...made, folder: folder.path, binds }, host, signal);
 }
 

@@ -57,7 +57,7 @@ export class RestoredTree implements Held {
       facts,
       content.trees.map(({ path }) => path),
     );
-    const dump = await Dump.ready(folder, dumpCommand(folder, group, view, watched), host);
+    await using dump = await Dump.ready(folder, dumpCommand(folder, group, view, watched), host);
     await dump.run(signal);
     await kept.prepare(folder, 1, signal);
     await kept.keep(signal);

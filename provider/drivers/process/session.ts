@@ -6,10 +6,11 @@ import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
+import type { DumpCommand } from '../../runtime/dump.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
-import { FrozenGroup } from '../../runtime/frozen.ts';
+import { FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import type { Images } from '../../runtime/images/image.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
@@ -54,8 +55,12 @@ export class ProcessSession implements Session {
     this.hold = {
       how: 'frozen',
       settle: (signal, leaseMs) => frozen.settle(signal, leaseMs),
+      renew: async () => {
+        await frozen.renew();
+      },
       freeze: (leaseMs, signal) => frozen.freeze(leaseMs, signal),
-      evidence: () => this.evidence(),
+      evidence: async () => this.keep(await frozen.evidence()),
+      thawWithEvidence: async () => this.keep(await frozen.thawWithEvidence()),
       thaw: () => frozen.thaw(),
     };
     this.mark = { take: (signal) => this.take(signal) };
@@ -79,7 +84,7 @@ export class ProcessSession implements Session {
     const folders = spec.files ?? [];
     const kept = new KeptFiles({ root, folders, memory: named.memory }, host);
     undo.defer(() => kept.drop());
-    const command = async (own: string, round: number, until: AbortSignal): Promise<string[]> => {
+    const command = async (own: string, round: number, until: AbortSignal): Promise<DumpCommand> => {
       await kept.prepare(folder, round, until);
       return dumpCommand(own, group.folder, view, watchedBy(facts, folders));
     };
@@ -99,8 +104,8 @@ export class ProcessSession implements Session {
     return [];
   }
 
-  private async evidence(): Promise<HoldEvidence> {
-    const { uptimeS, ...evidence } = await this.parts.frozen.evidence();
+  /** What the copy needs of it. */
+  private keep({ uptimeS, ...evidence }: GroupEvidence): HoldEvidence {
     this.uptimeS = uptimeS;
     this.captured = evidence.captured;
     return evidence;

@@ -238,6 +238,7 @@ function tampered(
     prepare: async (spec, at, context): Promise<Session> => {
       const session = await processDriver.prepare(spec as never, at, context);
       const { hold, mark } = session;
+      const lied = (evidence: HoldEvidence): HoldEvidence => told?.(evidence) ?? evidence;
       return {
         hold: {
           ...hold!,
@@ -245,10 +246,8 @@ function tampered(
             await hold!.freeze(leaseMs, signal);
             await act(held?.(group));
           },
-          evidence: async (signal) => {
-            const evidence = await hold!.evidence(signal);
-            return told?.(evidence) ?? evidence;
-          },
+          evidence: async (signal) => lied(await hold!.evidence(signal)),
+          thawWithEvidence: async (signal) => lied(await hold!.thawWithEvidence!(signal)),
         },
         mark: {
           take: async (signal) => {

@@ -2,6 +2,7 @@ import type { Driver, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { Connection } from './connection.ts';
 import { readContent } from './content.ts';
+import { fenceObstacles, lift, raise } from './fence.ts';
 import { fingerprintOfServer } from './fingerprint-live.ts';
 import { stopFollowing } from './follow/stop-following.ts';
 import { readInfo } from './info.ts';
@@ -44,8 +45,13 @@ export const redisDriver: Driver<RedisSpec> = {
   async undo(spec, at, entry, context): Promise<void> {
     await using connection = await Connection.open(seenFrom(at, spec), context.signal);
     const read = readEntry(entry);
-    if (read.kind === 'follow') await stopFollowing(connection, read, context.signal);
+    if (read.kind === 'fence') await lift(connection, read, context.signal);
+    else if (read.kind === 'follow') await stopFollowing(connection, read, context.signal);
     else await rollBack(connection, read, context.signal);
+  },
+  fence: {
+    obstacles: (spec, at, context) => fenceObstacles(seenFrom(at, spec), context),
+    raise: (spec, at, journal, context) => raise(seenFrom(at, spec), journal, context),
   },
 };
 

@@ -25,10 +25,15 @@ const followSchema = z.object({ kind: z.literal('follow'), host: z.string(), por
 
 export type FollowEntry = z.infer<typeof followSchema>;
 
-const anySchema = z.discriminatedUnion('kind', [entrySchema, followSchema]);
+/** An original is about to be kept from taking writes; `before` is its min-replicas-to-write of until then. */
+const fenceSchema = z.object({ kind: z.literal('fence'), before: z.string() });
+
+export type FenceEntry = z.infer<typeof fenceSchema>;
+
+const anySchema = z.discriminatedUnion('kind', [entrySchema, followSchema, fenceSchema]);
 
 /** @throws StasisError `redis.journal-malformed` */
-export function readEntry(entry: unknown): JournalEntry | FollowEntry {
+export function readEntry(entry: unknown): JournalEntry | FollowEntry | FenceEntry {
   const parsed = anySchema.safeParse(entry);
   if (parsed.success) return parsed.data;
   throw new StasisError(

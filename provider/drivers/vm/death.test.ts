@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
-import { type Lab, labOrReason } from '../../../test/support/lab.ts';
-import { labHost, until } from '../../../test/support/process/rig.ts';
+import { labOrReason } from '../../../test/support/lab.ts';
+import { until } from '../../../test/support/process/rig.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
+import { usedLab } from '../../../test/support/used-lab.ts';
 import { CountingVm, makeGuest, residueIn } from '../../../test/support/vm/rig.ts';
-import type { Host } from '../../core/host.ts';
 import { vmDriver } from './driver.ts';
 
 const here = await labOrReason();
@@ -19,26 +19,17 @@ const MARGIN_MS = 60_000;
 const CHILD = join(import.meta.dirname, '../../../test/support/vm/held-child.ts');
 
 describe('a capture that dies while a VM is stopped', () => {
-  let lab: Lab;
-  let cloud: Host & AsyncDisposable;
   let vm: CountingVm;
 
-  beforeAll(async () => {
-    if (here.reason !== undefined) return;
-    lab = await here.start();
-    cloud = labHost(lab, 'cloud');
-    await makeGuest(cloud);
-    vm = await CountingVm.start(cloud, '/srv/vm');
-  }, PATIENCE_MS);
-  afterAll(async () => {
-    await cloud?.[Symbol.asyncDispose]();
-    await lab?.[Symbol.asyncDispose]();
-  }, PATIENCE_MS);
+  const used = usedLab(here, async () => {
+    await makeGuest(used.cloud);
+    vm = await CountingVm.start(used.cloud, '/srv/vm');
+  });
 
   async function childAt(step: string): Promise<ChildProcess> {
     const ssh = {
-      ...{ address: lab.hosts.cloud.address, user: 'root' },
-      ...{ privateKeyFile: lab.keyFile, knownHostsFile: lab.knownHostsFile },
+      ...{ address: used.lab.hosts.cloud.address, user: 'root' },
+      ...{ privateKeyFile: used.lab.keyFile, knownHostsFile: used.lab.knownHostsFile },
     };
     const argv = [CHILD, JSON.stringify({ qmp: vm.qmp }), JSON.stringify(ssh), step];
     const child = spawn(process.execPath, argv, {
@@ -82,7 +73,7 @@ describe('a capture that dies while a VM is stopped', () => {
         expect((await vm.said()).filter((line) => line.startsWith('TORN'))).toEqual([]);
 
         const context = testContext();
-        const session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), cloud, context);
+        const session = await vmDriver.prepare(vmDriver.spec.parse({ qmp: vm.qmp }), used.cloud, context);
         try {
           await session.hold!.settle!(context.signal);
           await session.hold!.freeze(20_000, context.signal);

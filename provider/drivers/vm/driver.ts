@@ -1,6 +1,7 @@
 import type { Context } from '../../core/context.ts';
 import type { Driver, Examination, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
+import { networkObstacles } from './egress.ts';
 import { examineVm } from './examine.ts';
 import { planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
@@ -21,6 +22,7 @@ export const vmDriver: Driver<VmSpec> = {
   restore: restoreVm,
   observe,
   undo: (_spec, at, entry, context) => undoVm(at, entry, context),
+  egress: { obstacles: networkObstacles, set: async () => {} },
   examine: (at, context): Promise<Examination> => examineVm(at, context.signal),
 };
 

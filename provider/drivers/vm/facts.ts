@@ -2,6 +2,7 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { runParts } from '../../runtime/machine.ts';
 import type { Machine } from './content.ts';
+import { UNDER_WAY } from './memory/save.ts';
 import type { Monitor } from './monitor/monitor.ts';
 
 /** A disk that has a medium. */
@@ -93,7 +94,6 @@ export async function readFacts(monitor: Monitor, host: Host, signal: AbortSigna
   const threads = cpus.map((cpu) => cpu['thread-id']);
   const process = await readProcess(threads[0] ?? 0, host, signal);
   const { major, minor, micro } = version.qemu;
-  const active = ['setup', 'active', 'device', 'pre-switchover', 'cancelling', 'postcopy-active'];
   return {
     machine: {
       type: type.replace(/-machine$/, ''),
@@ -109,7 +109,9 @@ export async function readFacts(monitor: Monitor, host: Host, signal: AbortSigna
     blockers: migration['blocked-reasons'] ?? [],
     devices: await pluggedTypes(monitor, signal),
     busy: [
-      ...(active.includes(migration.status ?? '') ? ['a migration is running'] : []),
+      ...([...UNDER_WAY, 'postcopy-active'].includes(migration.status ?? '')
+        ? ['a migration is running']
+        : []),
       ...(exports.length > 0 ? ['disks are exported'] : []),
       ...jobs.map(({ id }) => `the job "${id}" is running`),
     ],

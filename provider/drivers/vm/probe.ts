@@ -1,7 +1,10 @@
+import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { Machine } from './content.ts';
+import { Monitor } from './monitor/monitor.ts';
 
-const PROBE_MS = 20_000;
+/** Until its greeting, on a busy machine. */
+const START_MS = 20_000;
 
 /** What a QEMU can be. */
 export interface Probed {
@@ -11,18 +14,15 @@ export interface Probed {
   readonly processors: ReadonlyMap<string, readonly string[]>;
 }
 
-interface Answer {
-  readonly QMP?: { readonly version: { readonly qemu: { major: number; minor: number; micro: number } } };
-  readonly return?: unknown;
+interface Version {
+  readonly qemu: { readonly major: number; readonly minor: number; readonly micro: number };
 }
 
-const ASK = [
-  { execute: 'qmp_capabilities' },
-  { execute: 'query-machines' },
-  { execute: 'query-cpu-definitions' },
-];
-
-/** Starts a QEMU without a machine, asks it, and ends it. Undefined where there is none that starts. */
+/**
+ * Starts a QEMU without a machine, asks it, and ends it once it has answered: told to quit before, it drops what was
+ * not read yet. Undefined where there is none that starts.
+ * @throws StasisError `vm.qemu-silent` where one starts and does not answer in time
+ */
 export async function probe(
   program: string,
   accelerator: Machine['accelerator'],
@@ -30,43 +30,55 @@ export async function probe(
   signal: AbortSignal,
 ): Promise<Probed | undefined> {
   if ((await host.which(program)) === undefined) return undefined;
-  const accel = accelerator === 'kvm' ? 'kvm' : 'tcg';
   const argv = [
-    program,
-    '-machine',
-    `none,accel=${accel}`,
-    '-nodefaults',
-    '-display',
-    'none',
-    '-qmp',
-    'stdio',
+    ...[program, '-machine', `none,accel=${accelerator === 'kvm' ? 'kvm' : 'tcg'}`],
+    ...['-nodefaults', '-display', 'none', '-qmp', 'stdio'],
   ];
-  const lines = [...ASK, { execute: 'quit' }].map((command) => `${JSON.stringify(command)}\n`).join('');
-  const input = once(Buffer.from(lines));
-  const { stdout } = await host.run(argv, { signal, timeoutMs: PROBE_MS, stdin: input });
-  const answers = stdout
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => JSON.parse(line) as Answer);
-  const version = answers[0]?.QMP?.version.qemu;
-  const [, machines, processors] = answers.flatMap((answer) => ('return' in answer ? [answer.return] : []));
-  if (version === undefined || !Array.isArray(machines) || !Array.isArray(processors)) return undefined;
+  try {
+    await using monitor = await Monitor.open(host, argv, signal, START_MS);
+    const { qemu } = await monitor.execute<Version>('query-version', undefined, signal);
+    const machines = await monitor.execute<NamedMachine[]>('query-machines', undefined, signal);
+    const processors = await monitor.execute<Processor[]>('query-cpu-definitions', undefined, signal);
+    await monitor.execute('quit', undefined, signal);
+    return probed(qemu, machines, processors);
+  } catch (error) {
+    if (!(error instanceof StasisError)) throw error;
+    if (error.code === 'vm.unreachable') return undefined;
+    throw SILENT.has(error.code) ? silent(program, host, error) : error;
+  }
+}
+
+interface NamedMachine {
+  readonly name: string;
+  readonly alias?: string;
+}
+
+interface Processor {
+  readonly typename: string;
+  readonly 'unavailable-features'?: readonly string[];
+}
+
+function probed(
+  { major, minor, micro }: Version['qemu'],
+  machines: readonly NamedMachine[],
+  processors: readonly Processor[],
+): Probed {
   return {
-    version: `${version.major}.${version.minor}.${version.micro}`,
-    machines: new Set(
-      (machines as { name: string; alias?: string }[]).flatMap(({ name, alias }) =>
-        alias ? [name, alias] : [name],
-      ),
-    ),
+    version: `${major}.${minor}.${micro}`,
+    machines: new Set(machines.flatMap(({ name, alias }) => (alias ? [name, alias] : [name]))),
     processors: new Map(
-      (processors as { typename: string; 'unavailable-features'?: string[] }[]).map((definition) => [
-        definition.typename,
-        definition['unavailable-features'] ?? [],
-      ]),
+      processors.map((definition) => [definition.typename, definition['unavailable-features'] ?? []]),
     ),
   };
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+/** What a conversation ends in with a program that started and does not answer. */
+const SILENT: ReadonlySet<string> = new Set(['timeout', 'vm.monitor-busy', 'vm.monitor-lost']);
+
+function silent(program: string, host: Host, cause: StasisError): StasisError {
+  return new StasisError(
+    'vm.qemu-silent',
+    `${program} on ${host.name} starts, and does not say what machines it has.`,
+    { hint: `Start ${program} -machine none -nodefaults -qmp stdio there, and look what it does.`, cause },
+  );
 }

@@ -214,8 +214,8 @@ export class VmSession implements Session {
         const map = next?.get(disk.name);
         return map === undefined ? undefined : recordingName(map);
       });
-      // A watchdog that is not disarmed runs: where the VM could not be let go, it has to.
-      if (!this.held) await this.lease?.armed.disarm();
+      // Where the VM could not be let go, as it is when the watchdog has cut us off, that has to.
+      await (this.held ? this.lease?.armed.fire() : this.lease?.armed.disarm());
       await this.rig[Symbol.asyncDispose]();
       await this.kept.end();
     });

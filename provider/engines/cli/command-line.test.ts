@@ -104,7 +104,7 @@ describe('help and version', () => {
   test('help of a command ends with 0 as well', async () => {
     const help = await run(['help', 'compare']);
     expect(help.status).toBe(EXIT.done);
-    expect(help.out).toContain('stasis compare [options] <reference> [other]');
+    expect(help.out).toContain('stasis compare [options] [references...]');
   });
 });
 

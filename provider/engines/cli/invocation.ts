@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Context, LogLevel } from '../../core/context.ts';
-import { StasisError } from '../../core/errors.ts';
+import { StasisError, toStasisError } from '../../core/errors.ts';
 import type {
   Catalog,
   PlannedChange,
@@ -122,7 +122,7 @@ export async function placing<T>(inputs: GivenInputs, work: () => Promise<T>): P
     return await work();
   } catch (error) {
     if (error instanceof Refusal) throw new Refusal(error.problems.map(inputs.place));
-    throw error instanceof StasisError ? inputs.place(error) : error;
+    throw inputs.place(toStasisError(error));
   }
 }
 

@@ -47,6 +47,25 @@ describe('a verdict', () => {
     ]);
   });
 
+  test('says of each original that was named what it has done since the cut', () => {
+    const lostWork = {
+      orders: {
+        read: true,
+        message: '1 object changed in the 31 s since the cut: …',
+        changes: { paid: 1204 },
+      },
+      sessions: { read: false, message: 'It could not be read: no answer', changes: {} },
+    };
+    const lines = renderVerdict('shop:4', { ...view, lostWork }, PLAIN).split('\n');
+    expect(lines.slice(-5)).toEqual([
+      '  what the originals have done since the cut',
+      '    orders: 1 object changed in the 31 s since the cut: …',
+      '      paid: +1,204',
+      '    sessions: It could not be read: no answer',
+      '  restored in 1.4 s',
+    ]);
+  });
+
   test('names the first differences and counts the rest', () => {
     const differences = Array.from(
       { length: 200 },

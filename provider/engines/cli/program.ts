@@ -139,12 +139,16 @@ export function makeProgram({ version, root, run }: ProgramOptions): Command {
     );
   program
     .command('compare')
-    .description('compare two snapshots, or one with what runs now')
-    .argument('<reference>')
-    .argument('[other]', 'another snapshot')
-    .option('-f, --file <file>', 'the running members, as in the inputs of a Snapshot')
-    .action((left: string, right: string | undefined, options: { file?: string }, command: Command) =>
-      perform(command, (it) => compare(it, left, right, options)),
+    .description('compare two snapshots, one with what runs now, or two applications that run')
+    .argument('[references...]', 'snapshots')
+    .option(
+      '-f, --file <file>',
+      'running members, as in the inputs of a Snapshot; given twice, two applications',
+      (file: string, before: readonly string[]) => [...before, file],
+      [] as readonly string[],
+    )
+    .action((references: readonly string[], options: { file: readonly string[] }, command: Command) =>
+      perform(command, (it) => compare(it, references, options.file)),
     );
   program
     .command('pin')

@@ -31,6 +31,13 @@ export interface DifferenceView {
   readonly message: string;
 }
 
+/** What an original has done since the cut. */
+export interface LostWorkView {
+  readonly read: boolean;
+  readonly message: string;
+  readonly changes: Readonly<Record<string, number>>;
+}
+
 /** What a Restore and a comparison give, as their outputs name it. */
 export interface VerdictView {
   readonly verdict: Verdict;
@@ -40,6 +47,7 @@ export interface VerdictView {
   /** Where what was overwritten is kept; empty when nothing was. */
   readonly safetyReference?: string;
   readonly probeResults?: Readonly<Record<string, ProbeView>>;
+  readonly lostWork?: Readonly<Record<string, LostWorkView>>;
 }
 
 /** So many differences are shown by name; `--json` names all that were kept. */
@@ -68,6 +76,7 @@ export function renderVerdict(title: string, view: VerdictView, options: RenderO
     ...memberLines(view, width, ascii),
     ...differenceLines(view, width, ascii),
     ...probeLines(view.probeResults, { width, ascii }),
+    ...lostWorkLines(view, width, ascii),
     ...flow(facts(view), width, INDENT),
   ];
   return toText(lines, options);
@@ -116,6 +125,25 @@ function namedDifferences(shown: readonly DifferenceView[], width: number, ascii
     line,
     ...paragraph(messages[index]!.map(({ text }) => text).join(''), width, '      ', 'faint'),
   ]);
+}
+
+/** What a switch to the restored would lose, or do a second time; by member that was named as an original. */
+function lostWorkLines({ lostWork = {} }: VerdictView, width: number, ascii?: boolean): Line[] {
+  const all = Object.entries(lostWork);
+  if (all.length === 0) return [];
+  return [
+    [piece(`${INDENT}what the originals have done since the cut`)],
+    ...all.flatMap(([name, { read, message, changes }]) => [
+      ...paragraph(printable(`${name}: ${message}`, ascii), width, '    ', read ? undefined : 'caution'),
+      ...Object.entries(changes).flatMap(([probe, change]) =>
+        paragraph(printable(`${probe}: ${signed(change)}`, ascii), width, '      ', 'faint'),
+      ),
+    ]),
+  ];
+}
+
+function signed(change: number): string {
+  return `${change > 0 ? '+' : ''}${change.toLocaleString('en-US')}`;
 }
 
 function facts(view: VerdictView): Line[] {

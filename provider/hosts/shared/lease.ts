@@ -7,6 +7,8 @@ type Commands = Pick<Host, 'name' | 'spawn'>;
 
 /** A watchdog that does not answer within this is none. */
 const ANSWER_MS = 5_000;
+/** A rescue gets ten seconds before it is tried again. */
+const RESCUE_MS = 15_000;
 
 /**
  * The watchdog: POSIX sh, with `timeout`, `dd` and `sleep` of coreutils, so that nothing is installed. It reads orders
@@ -95,7 +97,9 @@ class ShellLease implements Lease {
   private readonly orders: Pushed;
   private readonly answers: AsyncIterator<Uint8Array>;
   private waiting: PromiseWithResolvers<string> | undefined;
+  private readonly gone = Promise.withResolvers<void>();
   private current: LeaseState = 'armed';
+  private ending: Promise<Exclude<LeaseState, 'armed'>> | undefined;
 
   constructor(hostName: string, orders: Pushed, answers: AsyncIterator<Uint8Array>) {
     this.hostName = hostName;
@@ -129,12 +133,24 @@ class ShellLease implements Lease {
       );
   }
 
-  async disarm(): Promise<Exclude<LeaseState, 'armed'>> {
+  /** Once, whoever asks for it meanwhile: the one answer would leave all but the last of them waiting. */
+  disarm(): Promise<Exclude<LeaseState, 'armed'>> {
+    this.ending ??= this.end();
+    return this.ending;
+  }
+
+  private async end(): Promise<Exclude<LeaseState, 'armed'>> {
     const answer = await this.order('d');
     this.orders.end();
     // What it has said of itself meanwhile counts more than what it answers.
     if (this.current === 'armed') this.current = answer === 'disarmed' ? 'disarmed' : 'lost';
     return this.current;
+  }
+
+  async fire(): Promise<void> {
+    // The end of its input without a word is what fires it.
+    this.orders.end();
+    await within(RESCUE_MS, 'the rescue of a watchdog', undefined, () => this.gone.promise).catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -169,5 +185,6 @@ class ShellLease implements Lease {
     }
     if (this.current === 'armed') this.current = 'lost';
     this.waiting?.resolve('it is gone');
+    this.gone.resolve();
   }
 }

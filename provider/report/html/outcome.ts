@@ -1,8 +1,15 @@
 import { count } from '../../core/printable.ts';
 import { formatMs } from '../../core/units.ts';
-import type { ReportDifference, ReportOutcome } from '../schema.ts';
+import type { ReportDifference, ReportLostWork, ReportOutcome } from '../schema.ts';
 import { type DifferenceNode, differenceTree } from '../tree.ts';
-import { comparedWords, howWords, outcomeSentence, outcomeTitle } from '../words.ts';
+import {
+  comparedWords,
+  howWords,
+  LOST_WORK_TITLE,
+  outcomeSentence,
+  outcomeTitle,
+  signedCount,
+} from '../words.ts';
 import { html, type Markup, percent } from './markup.ts';
 
 /** Branches are open as long as there are few differences to show. */
@@ -15,7 +22,7 @@ export function drawOutcome(outcome: ReportOutcome): Markup {
 <p class="verdict ${isGood ? 'good' : 'bad'}">${outcome.verdict}</p>
 <p class="because">${outcomeSentence(outcome)}</p>
 <ul class="compared">${outcome.members.map(drawMember)}</ul>
-${drawDifferences(outcome)}</section>`;
+${drawDifferences(outcome)}${drawLostWork(outcome)}</section>`;
 }
 
 function drawMember(member: ReportOutcome['members'][number]): Markup {
@@ -38,6 +45,20 @@ function drawDifferences({ differences, members }: ReportOutcome): Markup | unde
   return html`<h3>${count(total, 'difference')}</h3>
 <ul class="tree">${differenceTree(differences).map((node) => drawNode(node, isOpen))}</ul>
 ${hidden > 0 ? html`<p class="fine-print">And ${hidden.toLocaleString('en-US')} more, which were counted and not kept by name.</p>` : undefined}`;
+}
+
+/** What a switch to the restored would lose, or do a second time. */
+function drawLostWork({ lostWork }: ReportOutcome): Markup | undefined {
+  if (lostWork.length === 0) return undefined;
+  return html`<h3>${LOST_WORK_TITLE}</h3>
+<ul class="lost-work">${lostWork.map(drawLost)}</ul>`;
+}
+
+function drawLost({ member, read, message, changes }: ReportLostWork): Markup {
+  const counted = changes.map(
+    ({ probe, change }) => html` <span class="change"><code>${probe}</code> ${signedCount(change)}</span>`,
+  );
+  return html`<li><b>${member}</b> <span class="${read ? 'how' : 'unverified'}">${message}</span>${counted}</li>`;
 }
 
 function drawNode(node: DifferenceNode, isOpen: boolean): Markup {

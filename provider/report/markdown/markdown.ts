@@ -6,10 +6,12 @@ import {
   comparedWords,
   headline,
   howWords,
+  LOST_WORK_TITLE,
   memberWord,
   outcomeSentence,
   outcomeTitle,
   pausing,
+  signedCount,
   systemWords,
 } from '../words.ts';
 import { drawText } from './picture.ts';
@@ -68,9 +70,21 @@ function outcomePart(outcome: ReportOutcome): string {
       members.map((one) => [code(one.name), one.verdict, comparedWords(one.equal, one.differenceCount)]),
     ),
     list([...named, ...more]),
+    lostWorkPart(outcome),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
+}
+
+function lostWorkPart({ lostWork }: ReportOutcome): string {
+  if (lostWork.length === 0) return '';
+  const lines = lostWork.map(({ member, message, changes }) =>
+    [
+      `${code(member)}: ${sentence(message)}`,
+      ...changes.map(({ probe, change }) => `${code(probe)} ${signedCount(change)}`),
+    ].join(' · '),
+  );
+  return `**${LOST_WORK_TITLE}**\n\n${list(lines)}`;
 }
 
 function probesPart({ probes }: Report): string {

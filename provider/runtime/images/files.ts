@@ -60,6 +60,8 @@ const PIPE = 18;
 /** Linux's SOCK_STREAM. */
 const STREAM = 1;
 const EVENTFD = 8;
+const EPOLL = 9;
+const SIGNALFD = 10;
 const TIMERFD = 12;
 
 /** files.img, by the number that descriptors and mappings refer to. */
@@ -109,9 +111,25 @@ async function fileOf(entry: Message, images: Images, queues: Queues): Promise<D
   }
   const pipe = entry.message(PIPE) ?? entry.message(FIFO);
   if (pipe) return { kind, shown: kind, digest: digestOf(kind, queues.ofPipe(pipe.number(2))) };
-  // A counter, and a timer's setting; of others the kind is what counts.
-  const counted = entry.message(EVENTFD)?.big(4) ?? entry.message(TIMERFD)?.number(4) ?? 0;
-  return { kind, shown: kind, digest: digestOf(kind, counted) };
+  return { kind, shown: kind, digest: digestOf(kind, settingOf(entry)) };
+}
+
+/**
+ * A counter; a timer's clock and period; which signals come; what is waited for, with what for each. Of others the kind
+ * is what counts.
+ */
+function settingOf(entry: Message): string {
+  const counter = entry.message(EVENTFD)?.big(4);
+  if (counter !== undefined) return String(counter);
+  const timer = entry.message(TIMERFD);
+  if (timer) return [4, 9, 10].map((field) => timer.big(field)).join();
+  const signals = entry.message(SIGNALFD)?.big(4);
+  if (signals !== undefined) return String(signals);
+  const waited = entry.message(EPOLL)?.messages(4) ?? [];
+  return waited
+    .map((target) => [2, 3, 4].map((field) => target.big(field)).join())
+    .sort()
+    .join(' ');
 }
 
 async function socketOf(inet: Message, images: Images): Promise<DumpedFile> {

@@ -1,5 +1,6 @@
 import type { FingerprintEntry } from '../../core/fingerprint.ts';
 import { digestOf } from '../../core/fingerprint-digest.ts';
+import { credentialsOf, fingerprintAttributes } from './attributes.ts';
 import { type DumpedFile, readFiles } from './files.ts';
 import { fingerprintGhosts } from './ghosts.ts';
 import { type Images, readEntries } from './image.ts';
@@ -25,7 +26,7 @@ export async function fingerprintImages(
     ...(await fingerprintGhosts(images)),
   ];
   for (const process of tree) {
-    entries.push(...(await processEntries(images, process)));
+    entries.push(...(await processEntries(images, process, shown)));
     entries.push(...(await openFiles(images, process, files)));
     if (images.names.includes(`mm-${process.pid}.img`))
       entries.push(
@@ -39,22 +40,34 @@ export async function fingerprintImages(
   return entries.toSorted((a, b) => (a.object < b.object ? -1 : 1));
 }
 
-async function processEntries(images: Images, process: DumpedProcess): Promise<FingerprintEntry[]> {
+async function processEntries(
+  images: Images,
+  process: DumpedProcess,
+  shown: (file: number) => string,
+): Promise<FingerprintEntry[]> {
   const { pid, ppid, group, session, threads } = process;
   const cores = await Promise.all(threads.map((thread) => readEntries(images, `core-${thread}.img`)));
-  const [main] = (await readEntries(images, `core-${pid}.img`)).map((core) => core.message(3));
+  const own = cores[threads.indexOf(pid)]![0]!;
+  const main = own.message(3);
   const command = main?.text(6) ?? '';
   return [
     {
       object: `process/${pid}`,
-      digest: digestOf(ppid, group, session, command, main?.number(1) ?? 0, threads.join()),
+      digest: digestOf(ppid, group, session, command, stateOf(main), threads.join()),
       facts: { command, threads: threads.length },
     },
-    ...threads.map((thread, index) => ({
-      object: `process/${pid}/thread/${thread}`,
-      digest: digestOf(...threadParts(cores[index]![0]!)),
-    })),
+    ...threads.map((thread, index) => {
+      const [core] = cores[index]!;
+      const more = core === own ? [] : [credentialsOf(core!)];
+      return { object: `process/${pid}/thread/${thread}`, digest: digestOf(...threadParts(core!), ...more) };
+    }),
+    ...(await fingerprintAttributes(images, { pid, core: own, shown })),
   ];
+}
+
+/** Whether it has ended and how, and its execution domain. */
+function stateOf(task: Message | undefined): string {
+  return [1, 2, 3].map((field) => task?.number(field) ?? 0).join();
 }
 
 /** Of the registers all but what the kernel keeps for restarting a call that the dump interrupted (orig_ax). */
@@ -68,10 +81,25 @@ function threadParts(core: Message): (bigint | number | string)[] {
   const thread = core.message(5);
   return [
     ...(registers ? GENERAL_REGISTERS.map((field) => registers.big(field)) : []),
-    thread?.big(6) ?? 0n,
+    // Which signals it holds back: CRIU has those of a first thread elsewhere.
+    core.message(3)?.big(5) ?? thread?.big(6) ?? 0n,
     thread?.number(4) ?? 0,
     thread?.number(3) ?? 0,
     thread?.text(THREAD_NAME) ?? '',
+    ...(registers ? floatingPoint(core.message(2)?.message(3)) : []),
+    // Priority, the signal of a parent's death, whether system calls are filtered, and the stack for signals.
+    ...[5, 8, 11].map((field) => thread?.number(field) ?? 0),
+    ...[1, 2].map((field) => thread?.message(7)?.big(field) ?? 0n),
+  ];
+}
+
+/** Control words, and the registers themselves. Where the last operation and its operand were is no part of a result. */
+function floatingPoint(registers: Message | undefined): (number | string)[] {
+  if (registers === undefined) return [];
+  return [
+    ...[1, 7].map((field) => registers.number(field)),
+    ...[9, 10].map((field) => registers.numbers(field).join()),
+    registers.message(13)?.numbers(2).join() ?? '',
   ];
 }
 

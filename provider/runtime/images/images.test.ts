@@ -50,7 +50,7 @@ const PAGE = 4096;
 const RSEQ = 0x10100n;
 
 /** One process with one thread, one log file, and one mapping of which these pages were dumped. */
-function dump(pages: readonly Buffer[], position = 7) {
+function dump(pages: readonly Buffer[], position = 7, thread = 42) {
   const described = new Map([
     [
       'pstree.img',
@@ -59,7 +59,7 @@ function dump(pages: readonly Buffer[], position = 7) {
         [2, 0],
         [3, 42],
         [4, 42],
-        [5, 42],
+        [5, thread],
       ]),
     ],
     [
@@ -325,10 +325,18 @@ describe('the fingerprint of a dump', () => {
     const objects = (await fingerprintImages(dump([content]))).map(({ object }) => object);
     expect(objects).toEqual([
       'process/42',
+      'process/42/credentials',
+      'process/42/limits',
       'process/42/memory/0000000000010000',
       'process/42/open/1',
+      'process/42/program',
+      'process/42/signals',
       'process/42/thread/42',
     ]);
+  });
+
+  test('a number of a thread that there never was, as CRIU writes for a process that has ended, is none', async () => {
+    expect(await differing(dump([content]), dump([content], 7, 2_970_654_688))).toEqual([]);
   });
 
   test('a changed byte is found in its mapping, a moved position in its descriptor', async () => {

@@ -71,10 +71,16 @@ type Drill struct {
 	DrilledAt pulumi.StringOutput `pulumi:"drilledAt"`
 	// Who signed it: the SHA-256 of the public key (SubjectPublicKeyInfo).
 	KeyId pulumi.StringOutput `pulumi:"keyId"`
+	// What each original that was named had done since the cut when the drill ended: what a switch at that time would have lost or done twice.
+	LostWork LostWorkMapOutput `pulumi:"lostWork"`
+	// The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+	LostWorkDifferences DifferenceArrayOutput `pulumi:"lostWorkDifferences"`
 	// How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the apply does it.
 	MaxAge pulumi.StringPtrOutput `pulumi:"maxAge"`
 	// A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
 	Members StoredMemberMapOutput `pulumi:"members"`
+	// Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+	Original StoredMemberMapOutput `pulumi:"original"`
 	// Whether the verdict is at least what verify asks for.
 	Passed pulumi.BoolOutput `pulumi:"passed"`
 	// What became of each probe of the snapshot, asked again before the release, by its name.
@@ -122,6 +128,9 @@ func NewDrill(ctx *pulumi.Context,
 	if args.Members != nil {
 		args.Members = pulumi.ToSecret(args.Members).(MemberMapInput)
 	}
+	if args.Original != nil {
+		args.Original = pulumi.ToSecret(args.Original).(MemberMapInput)
+	}
 	opts = internal.PkgResourceDefaultOpts(opts)
 	var resource Drill
 	err := ctx.RegisterResource("stasis:index:Drill", name, args, &resource, opts...)
@@ -159,6 +168,8 @@ type drillArgs struct {
 	MaxAge *string `pulumi:"maxAge"`
 	// A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
 	Members map[string]Member `pulumi:"members"`
+	// Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+	Original map[string]Member `pulumi:"original"`
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
 	Report *string `pulumi:"report"`
 	// Who signs the certificate.
@@ -179,6 +190,8 @@ type DrillArgs struct {
 	MaxAge pulumi.StringPtrInput
 	// A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
 	Members MemberMapInput
+	// Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+	Original MemberMapInput
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
 	Report pulumi.StringPtrInput
 	// Who signs the certificate.
@@ -305,6 +318,16 @@ func (o DrillOutput) KeyId() pulumi.StringOutput {
 	return o.ApplyT(func(v *Drill) pulumi.StringOutput { return v.KeyId }).(pulumi.StringOutput)
 }
 
+// What each original that was named had done since the cut when the drill ended: what a switch at that time would have lost or done twice.
+func (o DrillOutput) LostWork() LostWorkMapOutput {
+	return o.ApplyT(func(v *Drill) LostWorkMapOutput { return v.LostWork }).(LostWorkMapOutput)
+}
+
+// The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+func (o DrillOutput) LostWorkDifferences() DifferenceArrayOutput {
+	return o.ApplyT(func(v *Drill) DifferenceArrayOutput { return v.LostWorkDifferences }).(DifferenceArrayOutput)
+}
+
 // How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the apply does it.
 func (o DrillOutput) MaxAge() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *Drill) pulumi.StringPtrOutput { return v.MaxAge }).(pulumi.StringPtrOutput)
@@ -313,6 +336,11 @@ func (o DrillOutput) MaxAge() pulumi.StringPtrOutput {
 // A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
 func (o DrillOutput) Members() StoredMemberMapOutput {
 	return o.ApplyT(func(v *Drill) StoredMemberMapOutput { return v.Members }).(StoredMemberMapOutput)
+}
+
+// Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+func (o DrillOutput) Original() StoredMemberMapOutput {
+	return o.ApplyT(func(v *Drill) StoredMemberMapOutput { return v.Original }).(StoredMemberMapOutput)
 }
 
 // Whether the verdict is at least what verify asks for.

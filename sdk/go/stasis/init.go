@@ -23,6 +23,8 @@ func (m *module) Construct(ctx *pulumi.Context, name, typ, urn string) (r pulumi
 	switch typ {
 	case "stasis:index:Application":
 		r = &Application{}
+	case "stasis:index:Comparison":
+		r = &Comparison{}
 	case "stasis:index:Drill":
 		r = &Drill{}
 	case "stasis:index:Restore":

@@ -266,6 +266,171 @@ func (o DifferenceKindPtrOutput) ToStringPtrOutputWithContext(ctx context.Contex
 	}).(pulumi.StringPtrOutput)
 }
 
+type Egress string
+
+const (
+	EgressOpen    = Egress("open")
+	EgressBlocked = Egress("blocked")
+)
+
+func (Egress) ElementType() reflect.Type {
+	return reflect.TypeOf((*Egress)(nil)).Elem()
+}
+
+func (e Egress) ToEgressOutput() EgressOutput {
+	return pulumi.ToOutput(e).(EgressOutput)
+}
+
+func (e Egress) ToEgressOutputWithContext(ctx context.Context) EgressOutput {
+	return pulumi.ToOutputWithContext(ctx, e).(EgressOutput)
+}
+
+func (e Egress) ToEgressPtrOutput() EgressPtrOutput {
+	return e.ToEgressPtrOutputWithContext(context.Background())
+}
+
+func (e Egress) ToEgressPtrOutputWithContext(ctx context.Context) EgressPtrOutput {
+	return Egress(e).ToEgressOutputWithContext(ctx).ToEgressPtrOutputWithContext(ctx)
+}
+
+func (e Egress) ToStringOutput() pulumi.StringOutput {
+	return pulumi.ToOutput(pulumi.String(e)).(pulumi.StringOutput)
+}
+
+func (e Egress) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return pulumi.ToOutputWithContext(ctx, pulumi.String(e)).(pulumi.StringOutput)
+}
+
+func (e Egress) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return pulumi.String(e).ToStringPtrOutputWithContext(context.Background())
+}
+
+func (e Egress) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return pulumi.String(e).ToStringOutputWithContext(ctx).ToStringPtrOutputWithContext(ctx)
+}
+
+type EgressOutput struct{ *pulumi.OutputState }
+
+func (EgressOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Egress)(nil)).Elem()
+}
+
+func (o EgressOutput) ToEgressOutput() EgressOutput {
+	return o
+}
+
+func (o EgressOutput) ToEgressOutputWithContext(ctx context.Context) EgressOutput {
+	return o
+}
+
+func (o EgressOutput) ToEgressPtrOutput() EgressPtrOutput {
+	return o.ToEgressPtrOutputWithContext(context.Background())
+}
+
+func (o EgressOutput) ToEgressPtrOutputWithContext(ctx context.Context) EgressPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v Egress) *Egress {
+		return &v
+	}).(EgressPtrOutput)
+}
+
+func (o EgressOutput) ToStringOutput() pulumi.StringOutput {
+	return o.ToStringOutputWithContext(context.Background())
+}
+
+func (o EgressOutput) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e Egress) string {
+		return string(e)
+	}).(pulumi.StringOutput)
+}
+
+func (o EgressOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o EgressOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e Egress) *string {
+		v := string(e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type EgressPtrOutput struct{ *pulumi.OutputState }
+
+func (EgressPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**Egress)(nil)).Elem()
+}
+
+func (o EgressPtrOutput) ToEgressPtrOutput() EgressPtrOutput {
+	return o
+}
+
+func (o EgressPtrOutput) ToEgressPtrOutputWithContext(ctx context.Context) EgressPtrOutput {
+	return o
+}
+
+func (o EgressPtrOutput) Elem() EgressOutput {
+	return o.ApplyT(func(v *Egress) Egress {
+		if v != nil {
+			return *v
+		}
+		var ret Egress
+		return ret
+	}).(EgressOutput)
+}
+
+func (o EgressPtrOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o EgressPtrOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e *Egress) *string {
+		if e == nil {
+			return nil
+		}
+		v := string(*e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+// EgressInput is an input type that accepts values of the Egress enum
+// A concrete instance of `EgressInput` can be one of the following:
+//
+//	EgressOpen
+//	EgressBlocked
+type EgressInput interface {
+	pulumi.Input
+
+	ToEgressOutput() EgressOutput
+	ToEgressOutputWithContext(context.Context) EgressOutput
+}
+
+var egressPtrType = reflect.TypeOf((**Egress)(nil)).Elem()
+
+type EgressPtrInput interface {
+	pulumi.Input
+
+	ToEgressPtrOutput() EgressPtrOutput
+	ToEgressPtrOutputWithContext(context.Context) EgressPtrOutput
+}
+
+type egressPtr string
+
+func EgressPtr(v string) EgressPtrInput {
+	return (*egressPtr)(&v)
+}
+
+func (*egressPtr) ElementType() reflect.Type {
+	return egressPtrType
+}
+
+func (in *egressPtr) ToEgressPtrOutput() EgressPtrOutput {
+	return pulumi.ToOutput(in).(EgressPtrOutput)
+}
+
+func (in *egressPtr) ToEgressPtrOutputWithContext(ctx context.Context) EgressPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, in).(EgressPtrOutput)
+}
+
 type Expiry string
 
 const (
@@ -780,6 +945,171 @@ func (in *rowOrderPtr) ToRowOrderPtrOutputWithContext(ctx context.Context) RowOr
 	return pulumi.ToOutputWithContext(ctx, in).(RowOrderPtrOutput)
 }
 
+type Sameness string
+
+const (
+	SamenessIdentical  = Sameness("identical")
+	SamenessEquivalent = Sameness("equivalent")
+)
+
+func (Sameness) ElementType() reflect.Type {
+	return reflect.TypeOf((*Sameness)(nil)).Elem()
+}
+
+func (e Sameness) ToSamenessOutput() SamenessOutput {
+	return pulumi.ToOutput(e).(SamenessOutput)
+}
+
+func (e Sameness) ToSamenessOutputWithContext(ctx context.Context) SamenessOutput {
+	return pulumi.ToOutputWithContext(ctx, e).(SamenessOutput)
+}
+
+func (e Sameness) ToSamenessPtrOutput() SamenessPtrOutput {
+	return e.ToSamenessPtrOutputWithContext(context.Background())
+}
+
+func (e Sameness) ToSamenessPtrOutputWithContext(ctx context.Context) SamenessPtrOutput {
+	return Sameness(e).ToSamenessOutputWithContext(ctx).ToSamenessPtrOutputWithContext(ctx)
+}
+
+func (e Sameness) ToStringOutput() pulumi.StringOutput {
+	return pulumi.ToOutput(pulumi.String(e)).(pulumi.StringOutput)
+}
+
+func (e Sameness) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return pulumi.ToOutputWithContext(ctx, pulumi.String(e)).(pulumi.StringOutput)
+}
+
+func (e Sameness) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return pulumi.String(e).ToStringPtrOutputWithContext(context.Background())
+}
+
+func (e Sameness) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return pulumi.String(e).ToStringOutputWithContext(ctx).ToStringPtrOutputWithContext(ctx)
+}
+
+type SamenessOutput struct{ *pulumi.OutputState }
+
+func (SamenessOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Sameness)(nil)).Elem()
+}
+
+func (o SamenessOutput) ToSamenessOutput() SamenessOutput {
+	return o
+}
+
+func (o SamenessOutput) ToSamenessOutputWithContext(ctx context.Context) SamenessOutput {
+	return o
+}
+
+func (o SamenessOutput) ToSamenessPtrOutput() SamenessPtrOutput {
+	return o.ToSamenessPtrOutputWithContext(context.Background())
+}
+
+func (o SamenessOutput) ToSamenessPtrOutputWithContext(ctx context.Context) SamenessPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v Sameness) *Sameness {
+		return &v
+	}).(SamenessPtrOutput)
+}
+
+func (o SamenessOutput) ToStringOutput() pulumi.StringOutput {
+	return o.ToStringOutputWithContext(context.Background())
+}
+
+func (o SamenessOutput) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e Sameness) string {
+		return string(e)
+	}).(pulumi.StringOutput)
+}
+
+func (o SamenessOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o SamenessOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e Sameness) *string {
+		v := string(e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type SamenessPtrOutput struct{ *pulumi.OutputState }
+
+func (SamenessPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**Sameness)(nil)).Elem()
+}
+
+func (o SamenessPtrOutput) ToSamenessPtrOutput() SamenessPtrOutput {
+	return o
+}
+
+func (o SamenessPtrOutput) ToSamenessPtrOutputWithContext(ctx context.Context) SamenessPtrOutput {
+	return o
+}
+
+func (o SamenessPtrOutput) Elem() SamenessOutput {
+	return o.ApplyT(func(v *Sameness) Sameness {
+		if v != nil {
+			return *v
+		}
+		var ret Sameness
+		return ret
+	}).(SamenessOutput)
+}
+
+func (o SamenessPtrOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o SamenessPtrOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e *Sameness) *string {
+		if e == nil {
+			return nil
+		}
+		v := string(*e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+// SamenessInput is an input type that accepts values of the Sameness enum
+// A concrete instance of `SamenessInput` can be one of the following:
+//
+//	SamenessIdentical
+//	SamenessEquivalent
+type SamenessInput interface {
+	pulumi.Input
+
+	ToSamenessOutput() SamenessOutput
+	ToSamenessOutputWithContext(context.Context) SamenessOutput
+}
+
+var samenessPtrType = reflect.TypeOf((**Sameness)(nil)).Elem()
+
+type SamenessPtrInput interface {
+	pulumi.Input
+
+	ToSamenessPtrOutput() SamenessPtrOutput
+	ToSamenessPtrOutputWithContext(context.Context) SamenessPtrOutput
+}
+
+type samenessPtr string
+
+func SamenessPtr(v string) SamenessPtrInput {
+	return (*samenessPtr)(&v)
+}
+
+func (*samenessPtr) ElementType() reflect.Type {
+	return samenessPtrType
+}
+
+func (in *samenessPtr) ToSamenessPtrOutput() SamenessPtrOutput {
+	return pulumi.ToOutput(in).(SamenessPtrOutput)
+}
+
+func (in *samenessPtr) ToSamenessPtrOutputWithContext(ctx context.Context) SamenessPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, in).(SamenessPtrOutput)
+}
+
 type Verdict string
 
 const (
@@ -1042,16 +1372,22 @@ func (in *verificationPtr) ToVerificationPtrOutputWithContext(ctx context.Contex
 func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*DeletionPolicyInput)(nil)).Elem(), DeletionPolicy("retain"))
 	pulumi.RegisterInputType(reflect.TypeOf((*DeletionPolicyPtrInput)(nil)).Elem(), DeletionPolicy("retain"))
+	pulumi.RegisterInputType(reflect.TypeOf((*EgressInput)(nil)).Elem(), Egress("open"))
+	pulumi.RegisterInputType(reflect.TypeOf((*EgressPtrInput)(nil)).Elem(), Egress("open"))
 	pulumi.RegisterInputType(reflect.TypeOf((*ExpiryInput)(nil)).Elem(), Expiry("absolute"))
 	pulumi.RegisterInputType(reflect.TypeOf((*ExpiryPtrInput)(nil)).Elem(), Expiry("absolute"))
 	pulumi.RegisterInputType(reflect.TypeOf((*RowOrderInput)(nil)).Elem(), RowOrder("ordered"))
 	pulumi.RegisterInputType(reflect.TypeOf((*RowOrderPtrInput)(nil)).Elem(), RowOrder("ordered"))
+	pulumi.RegisterInputType(reflect.TypeOf((*SamenessInput)(nil)).Elem(), Sameness("identical"))
+	pulumi.RegisterInputType(reflect.TypeOf((*SamenessPtrInput)(nil)).Elem(), Sameness("identical"))
 	pulumi.RegisterInputType(reflect.TypeOf((*VerificationInput)(nil)).Elem(), Verification("identical"))
 	pulumi.RegisterInputType(reflect.TypeOf((*VerificationPtrInput)(nil)).Elem(), Verification("identical"))
 	pulumi.RegisterOutputType(DeletionPolicyOutput{})
 	pulumi.RegisterOutputType(DeletionPolicyPtrOutput{})
 	pulumi.RegisterOutputType(DifferenceKindOutput{})
 	pulumi.RegisterOutputType(DifferenceKindPtrOutput{})
+	pulumi.RegisterOutputType(EgressOutput{})
+	pulumi.RegisterOutputType(EgressPtrOutput{})
 	pulumi.RegisterOutputType(ExpiryOutput{})
 	pulumi.RegisterOutputType(ExpiryPtrOutput{})
 	pulumi.RegisterOutputType(ProbeOutcomeOutput{})
@@ -1060,6 +1396,8 @@ func init() {
 	pulumi.RegisterOutputType(RestoredProbeOutcomePtrOutput{})
 	pulumi.RegisterOutputType(RowOrderOutput{})
 	pulumi.RegisterOutputType(RowOrderPtrOutput{})
+	pulumi.RegisterOutputType(SamenessOutput{})
+	pulumi.RegisterOutputType(SamenessPtrOutput{})
 	pulumi.RegisterOutputType(VerdictOutput{})
 	pulumi.RegisterOutputType(VerdictPtrOutput{})
 	pulumi.RegisterOutputType(VerificationOutput{})

@@ -78,6 +78,115 @@ func (o CapturedMemberMapOutput) MapIndex(k pulumi.StringInput) CapturedMemberOu
 	}).(CapturedMemberOutput)
 }
 
+type Check struct {
+	// One sentence for people, also where it has passed.
+	Message string `pulumi:"message"`
+	// Whether it is the same, as far as verify asks. A probe that was not asked has not passed.
+	Passed bool `pulumi:"passed"`
+}
+
+type CheckOutput struct{ *pulumi.OutputState }
+
+func (CheckOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Check)(nil)).Elem()
+}
+
+func (o CheckOutput) ToCheckOutput() CheckOutput {
+	return o
+}
+
+func (o CheckOutput) ToCheckOutputWithContext(ctx context.Context) CheckOutput {
+	return o
+}
+
+// One sentence for people, also where it has passed.
+func (o CheckOutput) Message() pulumi.StringOutput {
+	return o.ApplyT(func(v Check) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// Whether it is the same, as far as verify asks. A probe that was not asked has not passed.
+func (o CheckOutput) Passed() pulumi.BoolOutput {
+	return o.ApplyT(func(v Check) bool { return v.Passed }).(pulumi.BoolOutput)
+}
+
+type CheckMapOutput struct{ *pulumi.OutputState }
+
+func (CheckMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Check)(nil)).Elem()
+}
+
+func (o CheckMapOutput) ToCheckMapOutput() CheckMapOutput {
+	return o
+}
+
+func (o CheckMapOutput) ToCheckMapOutputWithContext(ctx context.Context) CheckMapOutput {
+	return o
+}
+
+func (o CheckMapOutput) MapIndex(k pulumi.StringInput) CheckOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) Check {
+		return vs[0].(map[string]Check)[vs[1].(string)]
+	}).(CheckOutput)
+}
+
+type ComparedMember struct {
+	// How many differed.
+	DifferenceCount int `pulumi:"differenceCount"`
+	// How many objects were equal.
+	Equal int `pulumi:"equal"`
+	// The verdict of this member.
+	Verdict Verdict `pulumi:"verdict"`
+}
+
+type ComparedMemberOutput struct{ *pulumi.OutputState }
+
+func (ComparedMemberOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*ComparedMember)(nil)).Elem()
+}
+
+func (o ComparedMemberOutput) ToComparedMemberOutput() ComparedMemberOutput {
+	return o
+}
+
+func (o ComparedMemberOutput) ToComparedMemberOutputWithContext(ctx context.Context) ComparedMemberOutput {
+	return o
+}
+
+// How many differed.
+func (o ComparedMemberOutput) DifferenceCount() pulumi.IntOutput {
+	return o.ApplyT(func(v ComparedMember) int { return v.DifferenceCount }).(pulumi.IntOutput)
+}
+
+// How many objects were equal.
+func (o ComparedMemberOutput) Equal() pulumi.IntOutput {
+	return o.ApplyT(func(v ComparedMember) int { return v.Equal }).(pulumi.IntOutput)
+}
+
+// The verdict of this member.
+func (o ComparedMemberOutput) Verdict() VerdictOutput {
+	return o.ApplyT(func(v ComparedMember) Verdict { return v.Verdict }).(VerdictOutput)
+}
+
+type ComparedMemberMapOutput struct{ *pulumi.OutputState }
+
+func (ComparedMemberMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]ComparedMember)(nil)).Elem()
+}
+
+func (o ComparedMemberMapOutput) ToComparedMemberMapOutput() ComparedMemberMapOutput {
+	return o
+}
+
+func (o ComparedMemberMapOutput) ToComparedMemberMapOutputWithContext(ctx context.Context) ComparedMemberMapOutput {
+	return o
+}
+
+func (o ComparedMemberMapOutput) MapIndex(k pulumi.StringInput) ComparedMemberOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) ComparedMember {
+		return vs[0].(map[string]ComparedMember)[vs[1].(string)]
+	}).(ComparedMemberOutput)
+}
+
 type ContainerMember struct {
 	// Folders of the host that are mounted into the containers (bind mounts) and belong into the snapshot. Volumes are captured without being named.
 	Files []string `pulumi:"files"`
@@ -1000,6 +1109,78 @@ func (o JumpPtrOutput) User() pulumi.StringPtrOutput {
 		}
 		return v.User
 	}).(pulumi.StringPtrOutput)
+}
+
+type LostWork struct {
+	// By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.
+	Changes map[string]float64 `pulumi:"changes"`
+	// How many objects, and answers to probes, are not as at the cut any more.
+	DifferenceCount int `pulumi:"differenceCount"`
+	// For people, one sentence.
+	Message string `pulumi:"message"`
+	// Whether it could be read; where it could not, nothing is known.
+	Read bool `pulumi:"read"`
+	// How long after the cut it was read, in milliseconds of wall-clock time.
+	SinceCutMs float64 `pulumi:"sinceCutMs"`
+}
+
+type LostWorkOutput struct{ *pulumi.OutputState }
+
+func (LostWorkOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*LostWork)(nil)).Elem()
+}
+
+func (o LostWorkOutput) ToLostWorkOutput() LostWorkOutput {
+	return o
+}
+
+func (o LostWorkOutput) ToLostWorkOutputWithContext(ctx context.Context) LostWorkOutput {
+	return o
+}
+
+// By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.
+func (o LostWorkOutput) Changes() pulumi.Float64MapOutput {
+	return o.ApplyT(func(v LostWork) map[string]float64 { return v.Changes }).(pulumi.Float64MapOutput)
+}
+
+// How many objects, and answers to probes, are not as at the cut any more.
+func (o LostWorkOutput) DifferenceCount() pulumi.IntOutput {
+	return o.ApplyT(func(v LostWork) int { return v.DifferenceCount }).(pulumi.IntOutput)
+}
+
+// For people, one sentence.
+func (o LostWorkOutput) Message() pulumi.StringOutput {
+	return o.ApplyT(func(v LostWork) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// Whether it could be read; where it could not, nothing is known.
+func (o LostWorkOutput) Read() pulumi.BoolOutput {
+	return o.ApplyT(func(v LostWork) bool { return v.Read }).(pulumi.BoolOutput)
+}
+
+// How long after the cut it was read, in milliseconds of wall-clock time.
+func (o LostWorkOutput) SinceCutMs() pulumi.Float64Output {
+	return o.ApplyT(func(v LostWork) float64 { return v.SinceCutMs }).(pulumi.Float64Output)
+}
+
+type LostWorkMapOutput struct{ *pulumi.OutputState }
+
+func (LostWorkMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]LostWork)(nil)).Elem()
+}
+
+func (o LostWorkMapOutput) ToLostWorkMapOutput() LostWorkMapOutput {
+	return o
+}
+
+func (o LostWorkMapOutput) ToLostWorkMapOutputWithContext(ctx context.Context) LostWorkMapOutput {
+	return o
+}
+
+func (o LostWorkMapOutput) MapIndex(k pulumi.StringInput) LostWorkOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) LostWork {
+		return vs[0].(map[string]LostWork)[vs[1].(string)]
+	}).(LostWorkOutput)
 }
 
 type MariadbMember struct {
@@ -2346,10 +2527,16 @@ func (o RedisMemberPtrOutput) Url() pulumi.StringPtrOutput {
 }
 
 type RestoreTo struct {
+	// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+	Egress *Egress `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry *Expiry `pulumi:"expiry"`
+	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	Fence *bool `pulumi:"fence"`
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members map[string]Member `pulumi:"members"`
+	// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+	Original map[string]Member `pulumi:"original"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite *bool `pulumi:"overwrite"`
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
@@ -2374,10 +2561,16 @@ type RestoreToInput interface {
 }
 
 type RestoreToArgs struct {
+	// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+	Egress EgressPtrInput `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry ExpiryPtrInput `pulumi:"expiry"`
+	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	Fence pulumi.BoolPtrInput `pulumi:"fence"`
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members MemberMapInput `pulumi:"members"`
+	// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+	Original MemberMapInput `pulumi:"original"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite pulumi.BoolPtrInput `pulumi:"overwrite"`
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
@@ -2467,14 +2660,29 @@ func (o RestoreToOutput) ToRestoreToPtrOutputWithContext(ctx context.Context) Re
 	}).(RestoreToPtrOutput)
 }
 
+// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+func (o RestoreToOutput) Egress() EgressPtrOutput {
+	return o.ApplyT(func(v RestoreTo) *Egress { return v.Egress }).(EgressPtrOutput)
+}
+
 // Expiry times as they were, or what was left of them at the cut. absolute unless said.
 func (o RestoreToOutput) Expiry() ExpiryPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *Expiry { return v.Expiry }).(ExpiryPtrOutput)
 }
 
+// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+func (o RestoreToOutput) Fence() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v RestoreTo) *bool { return v.Fence }).(pulumi.BoolPtrOutput)
+}
+
 // A target for every member of the snapshot, by the same name and with the same driver.
 func (o RestoreToOutput) Members() MemberMapOutput {
 	return o.ApplyT(func(v RestoreTo) map[string]Member { return v.Members }).(MemberMapOutput)
+}
+
+// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+func (o RestoreToOutput) Original() MemberMapOutput {
+	return o.ApplyT(func(v RestoreTo) map[string]Member { return v.Original }).(MemberMapOutput)
 }
 
 // Replace what a target holds; without it a target that is not empty is refused.
@@ -2526,6 +2734,16 @@ func (o RestoreToPtrOutput) Elem() RestoreToOutput {
 	}).(RestoreToOutput)
 }
 
+// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+func (o RestoreToPtrOutput) Egress() EgressPtrOutput {
+	return o.ApplyT(func(v *RestoreTo) *Egress {
+		if v == nil {
+			return nil
+		}
+		return v.Egress
+	}).(EgressPtrOutput)
+}
+
 // Expiry times as they were, or what was left of them at the cut. absolute unless said.
 func (o RestoreToPtrOutput) Expiry() ExpiryPtrOutput {
 	return o.ApplyT(func(v *RestoreTo) *Expiry {
@@ -2536,6 +2754,16 @@ func (o RestoreToPtrOutput) Expiry() ExpiryPtrOutput {
 	}).(ExpiryPtrOutput)
 }
 
+// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+func (o RestoreToPtrOutput) Fence() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *RestoreTo) *bool {
+		if v == nil {
+			return nil
+		}
+		return v.Fence
+	}).(pulumi.BoolPtrOutput)
+}
+
 // A target for every member of the snapshot, by the same name and with the same driver.
 func (o RestoreToPtrOutput) Members() MemberMapOutput {
 	return o.ApplyT(func(v *RestoreTo) map[string]Member {
@@ -2543,6 +2771,16 @@ func (o RestoreToPtrOutput) Members() MemberMapOutput {
 			return nil
 		}
 		return v.Members
+	}).(MemberMapOutput)
+}
+
+// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+func (o RestoreToPtrOutput) Original() MemberMapOutput {
+	return o.ApplyT(func(v *RestoreTo) map[string]Member {
+		if v == nil {
+			return nil
+		}
+		return v.Original
 	}).(MemberMapOutput)
 }
 
@@ -4490,6 +4728,10 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*VmMemberPtrInput)(nil)).Elem(), VmMemberArgs{})
 	pulumi.RegisterOutputType(CapturedMemberOutput{})
 	pulumi.RegisterOutputType(CapturedMemberMapOutput{})
+	pulumi.RegisterOutputType(CheckOutput{})
+	pulumi.RegisterOutputType(CheckMapOutput{})
+	pulumi.RegisterOutputType(ComparedMemberOutput{})
+	pulumi.RegisterOutputType(ComparedMemberMapOutput{})
 	pulumi.RegisterOutputType(ContainerMemberOutput{})
 	pulumi.RegisterOutputType(ContainerMemberPtrOutput{})
 	pulumi.RegisterOutputType(CoverageOutput{})
@@ -4504,6 +4746,8 @@ func init() {
 	pulumi.RegisterOutputType(HostMapOutput{})
 	pulumi.RegisterOutputType(JumpOutput{})
 	pulumi.RegisterOutputType(JumpPtrOutput{})
+	pulumi.RegisterOutputType(LostWorkOutput{})
+	pulumi.RegisterOutputType(LostWorkMapOutput{})
 	pulumi.RegisterOutputType(MariadbMemberOutput{})
 	pulumi.RegisterOutputType(MariadbMemberPtrOutput{})
 	pulumi.RegisterOutputType(MemberOutput{})

@@ -62,10 +62,20 @@ type Restore struct {
 
 	// What differs, up to 200 a member.
 	Differences DifferenceArrayOutput `pulumi:"differences"`
+	// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+	Egress EgressPtrOutput `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry ExpiryPtrOutput `pulumi:"expiry"`
+	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	Fence pulumi.BoolPtrOutput `pulumi:"fence"`
+	// What each original that was named has done since the cut, and a switch to its twin would lose or do twice. Empty with fence: nothing.
+	LostWork LostWorkMapOutput `pulumi:"lostWork"`
+	// The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+	LostWorkDifferences DifferenceArrayOutput `pulumi:"lostWorkDifferences"`
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members StoredMemberMapOutput `pulumi:"members"`
+	// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+	Original StoredMemberMapOutput `pulumi:"original"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite pulumi.BoolPtrOutput `pulumi:"overwrite"`
 	// What became of each probe of the snapshot, asked again before the release, by its name.
@@ -110,6 +120,9 @@ func NewRestore(ctx *pulumi.Context,
 	if args.Members != nil {
 		args.Members = pulumi.ToSecret(args.Members).(MemberMapInput)
 	}
+	if args.Original != nil {
+		args.Original = pulumi.ToSecret(args.Original).(MemberMapInput)
+	}
 	opts = internal.PkgResourceDefaultOpts(opts)
 	var resource Restore
 	err := ctx.RegisterResource("stasis:index:Restore", name, args, &resource, opts...)
@@ -143,10 +156,16 @@ func (RestoreState) ElementType() reflect.Type {
 }
 
 type restoreArgs struct {
+	// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+	Egress *Egress `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry *Expiry `pulumi:"expiry"`
+	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	Fence *bool `pulumi:"fence"`
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members map[string]Member `pulumi:"members"`
+	// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+	Original map[string]Member `pulumi:"original"`
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite *bool `pulumi:"overwrite"`
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
@@ -165,10 +184,16 @@ type restoreArgs struct {
 
 // The set of arguments for constructing a Restore resource.
 type RestoreArgs struct {
+	// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+	Egress EgressPtrInput
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry ExpiryPtrInput
+	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	Fence pulumi.BoolPtrInput
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members MemberMapInput
+	// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+	Original MemberMapInput
 	// Replace what a target holds; without it a target that is not empty is refused.
 	Overwrite pulumi.BoolPtrInput
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
@@ -277,14 +302,39 @@ func (o RestoreOutput) Differences() DifferenceArrayOutput {
 	return o.ApplyT(func(v *Restore) DifferenceArrayOutput { return v.Differences }).(DifferenceArrayOutput)
 }
 
+// Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+func (o RestoreOutput) Egress() EgressPtrOutput {
+	return o.ApplyT(func(v *Restore) EgressPtrOutput { return v.Egress }).(EgressPtrOutput)
+}
+
 // Expiry times as they were, or what was left of them at the cut. absolute unless said.
 func (o RestoreOutput) Expiry() ExpiryPtrOutput {
 	return o.ApplyT(func(v *Restore) ExpiryPtrOutput { return v.Expiry }).(ExpiryPtrOutput)
 }
 
+// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+func (o RestoreOutput) Fence() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *Restore) pulumi.BoolPtrOutput { return v.Fence }).(pulumi.BoolPtrOutput)
+}
+
+// What each original that was named has done since the cut, and a switch to its twin would lose or do twice. Empty with fence: nothing.
+func (o RestoreOutput) LostWork() LostWorkMapOutput {
+	return o.ApplyT(func(v *Restore) LostWorkMapOutput { return v.LostWork }).(LostWorkMapOutput)
+}
+
+// The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+func (o RestoreOutput) LostWorkDifferences() DifferenceArrayOutput {
+	return o.ApplyT(func(v *Restore) DifferenceArrayOutput { return v.LostWorkDifferences }).(DifferenceArrayOutput)
+}
+
 // A target for every member of the snapshot, by the same name and with the same driver.
 func (o RestoreOutput) Members() StoredMemberMapOutput {
 	return o.ApplyT(func(v *Restore) StoredMemberMapOutput { return v.Members }).(StoredMemberMapOutput)
+}
+
+// Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+func (o RestoreOutput) Original() StoredMemberMapOutput {
+	return o.ApplyT(func(v *Restore) StoredMemberMapOutput { return v.Original }).(StoredMemberMapOutput)
 }
 
 // Replace what a target holds; without it a target that is not empty is refused.

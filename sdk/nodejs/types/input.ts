@@ -274,13 +274,25 @@ export interface RedisMemberArgs {
 
 export interface RestoreToArgs {
     /**
+     * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+     */
+    egress?: pulumi.Input<enums.Egress>;
+    /**
      * Expiry times as they were, or what was left of them at the cut. absolute unless said.
      */
     expiry?: pulumi.Input<enums.Expiry>;
     /**
+     * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+     */
+    fence?: pulumi.Input<boolean>;
+    /**
      * A target for every member of the snapshot, by the same name and with the same driver.
      */
     members: pulumi.Input<{[key: string]: pulumi.Input<inputs.MemberArgs>}>;
+    /**
+     * Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+     */
+    original?: pulumi.Input<{[key: string]: pulumi.Input<inputs.MemberArgs>}>;
     /**
      * Replace what a target holds; without it a target that is not empty is refused.
      */

@@ -25,6 +25,32 @@ export interface CapturedMember {
     summary: string;
 }
 
+export interface Check {
+    /**
+     * One sentence for people, also where it has passed.
+     */
+    message: string;
+    /**
+     * Whether it is the same, as far as verify asks. A probe that was not asked has not passed.
+     */
+    passed: boolean;
+}
+
+export interface ComparedMember {
+    /**
+     * How many differed.
+     */
+    differenceCount: number;
+    /**
+     * How many objects were equal.
+     */
+    equal: number;
+    /**
+     * The verdict of this member.
+     */
+    verdict: enums.Verdict;
+}
+
 export interface Coverage {
     /**
      * Its layers in the snapshot: compute, runtime, data.
@@ -118,6 +144,29 @@ export interface Jump {
      * Who logs in. Default: the user who runs Stasis.
      */
     user?: string;
+}
+
+export interface LostWork {
+    /**
+     * By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.
+     */
+    changes: {[key: string]: number};
+    /**
+     * How many objects, and answers to probes, are not as at the cut any more.
+     */
+    differenceCount: number;
+    /**
+     * For people, one sentence.
+     */
+    message: string;
+    /**
+     * Whether it could be read; where it could not, nothing is known.
+     */
+    read: boolean;
+    /**
+     * How long after the cut it was read, in milliseconds of wall-clock time.
+     */
+    sinceCutMs: number;
 }
 
 export interface Probe {

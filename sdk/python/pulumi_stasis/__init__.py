@@ -8,6 +8,7 @@ import typing
 # Export this package's modules as members:
 from ._enums import *
 from .application import *
+from .comparison import *
 from .drill import *
 from .get_snapshot import *
 from .get_snapshots import *
@@ -33,6 +34,7 @@ _utilities.register(
   "fqn": "pulumi_stasis",
   "classes": {
    "stasis:index:Application": "Application",
+   "stasis:index:Comparison": "Comparison",
    "stasis:index:Drill": "Drill",
    "stasis:index:Restore": "Restore",
    "stasis:index:Snapshot": "Snapshot"

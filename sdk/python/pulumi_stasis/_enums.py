@@ -9,10 +9,12 @@ from enum import Enum
 __all__ = [
     'DeletionPolicy',
     'DifferenceKind',
+    'Egress',
     'Expiry',
     'ProbeOutcome',
     'RestoredProbeOutcome',
     'RowOrder',
+    'Sameness',
     'Verdict',
     'Verification',
 ]
@@ -27,6 +29,11 @@ class DifferenceKind(builtins.str, Enum):
     MISSING = "missing"
     EXTRA = "extra"
     CHANGED = "changed"
+
+
+class Egress(builtins.str, Enum):
+    OPEN = "open"
+    BLOCKED = "blocked"
 
 
 class Expiry(builtins.str, Enum):
@@ -51,6 +58,11 @@ class RestoredProbeOutcome(builtins.str, Enum):
 class RowOrder(builtins.str, Enum):
     ORDERED = "ordered"
     UNORDERED = "unordered"
+
+
+class Sameness(builtins.str, Enum):
+    IDENTICAL = "identical"
+    EQUIVALENT = "equivalent"
 
 
 class Verdict(builtins.str, Enum):

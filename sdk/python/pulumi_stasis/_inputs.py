@@ -1352,9 +1352,21 @@ if not MYPY:
         """
         A target for every member of the snapshot, by the same name and with the same driver.
         """
+        egress: NotRequired[pulumi.Input['Egress']]
+        """
+        Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+        """
         expiry: NotRequired[pulumi.Input['Expiry']]
         """
         Expiry times as they were, or what was left of them at the cut. absolute unless said.
+        """
+        fence: NotRequired[pulumi.Input[builtins.bool]]
+        """
+        Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        """
+        original: NotRequired[pulumi.Input[Mapping[str, pulumi.Input['MemberArgsDict']]]]
+        """
+        Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
         """
         overwrite: NotRequired[pulumi.Input[builtins.bool]]
         """
@@ -1383,7 +1395,10 @@ elif False:
 class RestoreToArgs:
     def __init__(__self__, *,
                  members: pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]],
+                 egress: Optional[pulumi.Input['Egress']] = None,
                  expiry: Optional[pulumi.Input['Expiry']] = None,
+                 fence: Optional[pulumi.Input[builtins.bool]] = None,
+                 original: Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
@@ -1391,7 +1406,10 @@ class RestoreToArgs:
                  verify: Optional[pulumi.Input['Verification']] = None):
         """
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
+        :param pulumi.Input['Egress'] egress: Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
         :param pulumi.Input['Expiry'] expiry: Expiry times as they were, or what was left of them at the cut. absolute unless said.
+        :param pulumi.Input[builtins.bool] fence: Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] original: Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
         :param pulumi.Input[builtins.bool] overwrite: Replace what a target holds; without it a target that is not empty is refused.
         :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
@@ -1399,8 +1417,14 @@ class RestoreToArgs:
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
         """
         pulumi.set(__self__, "members", members)
+        if egress is not None:
+            pulumi.set(__self__, "egress", egress)
         if expiry is not None:
             pulumi.set(__self__, "expiry", expiry)
+        if fence is not None:
+            pulumi.set(__self__, "fence", fence)
+        if original is not None:
+            pulumi.set(__self__, "original", original)
         if overwrite is not None:
             pulumi.set(__self__, "overwrite", overwrite)
         if report is not None:
@@ -1426,6 +1450,18 @@ class RestoreToArgs:
 
     @property
     @pulumi.getter
+    def egress(self) -> Optional[pulumi.Input['Egress']]:
+        """
+        Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+        """
+        return pulumi.get(self, "egress")
+
+    @egress.setter
+    def egress(self, value: Optional[pulumi.Input['Egress']]):
+        pulumi.set(self, "egress", value)
+
+    @property
+    @pulumi.getter
     def expiry(self) -> Optional[pulumi.Input['Expiry']]:
         """
         Expiry times as they were, or what was left of them at the cut. absolute unless said.
@@ -1435,6 +1471,30 @@ class RestoreToArgs:
     @expiry.setter
     def expiry(self, value: Optional[pulumi.Input['Expiry']]):
         pulumi.set(self, "expiry", value)
+
+    @property
+    @pulumi.getter
+    def fence(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        """
+        return pulumi.get(self, "fence")
+
+    @fence.setter
+    def fence(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "fence", value)
+
+    @property
+    @pulumi.getter
+    def original(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]]:
+        """
+        Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+        """
+        return pulumi.get(self, "original")
+
+    @original.setter
+    def original(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]]):
+        pulumi.set(self, "original", value)
 
     @property
     @pulumi.getter

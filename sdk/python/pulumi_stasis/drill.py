@@ -27,6 +27,7 @@ class DrillArgs:
                  sign: pulumi.Input['SigningArgs'],
                  snapshot: pulumi.Input[builtins.str],
                  max_age: Optional[pulumi.Input[builtins.str]] = None,
+                 original: Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]] = None,
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
@@ -37,6 +38,7 @@ class DrillArgs:
         :param pulumi.Input['SigningArgs'] sign: Who signs the certificate.
         :param pulumi.Input[builtins.str] snapshot: Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. Another one than was rehearsed is rehearsed too.
         :param pulumi.Input[builtins.str] max_age: How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the apply does it.
+        :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] original: Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
         :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one rehearses again.
@@ -47,6 +49,8 @@ class DrillArgs:
         pulumi.set(__self__, "snapshot", snapshot)
         if max_age is not None:
             pulumi.set(__self__, "max_age", max_age)
+        if original is not None:
+            pulumi.set(__self__, "original", original)
         if report is not None:
             pulumi.set(__self__, "report", report)
         if store is not None:
@@ -103,6 +107,18 @@ class DrillArgs:
     @max_age.setter
     def max_age(self, value: Optional[pulumi.Input[builtins.str]]):
         pulumi.set(self, "max_age", value)
+
+    @property
+    @pulumi.getter
+    def original(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]]:
+        """
+        Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+        """
+        return pulumi.get(self, "original")
+
+    @original.setter
+    def original(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]]):
+        pulumi.set(self, "original", value)
 
     @property
     @pulumi.getter
@@ -163,6 +179,7 @@ class Drill(pulumi.CustomResource):
                  opts: Optional[pulumi.ResourceOptions] = None,
                  max_age: Optional[pulumi.Input[builtins.str]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
+                 original: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  sign: Optional[pulumi.Input[Union['SigningArgs', 'SigningArgsDict']]] = None,
                  snapshot: Optional[pulumi.Input[builtins.str]] = None,
@@ -207,6 +224,7 @@ class Drill(pulumi.CustomResource):
         :param pulumi.ResourceOptions opts: Options for the resource.
         :param pulumi.Input[builtins.str] max_age: How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the apply does it.
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] members: A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
+        :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] original: Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
         :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input[Union['SigningArgs', 'SigningArgsDict']] sign: Who signs the certificate.
         :param pulumi.Input[builtins.str] snapshot: Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. Another one than was rehearsed is rehearsed too.
@@ -270,6 +288,7 @@ class Drill(pulumi.CustomResource):
                  opts: Optional[pulumi.ResourceOptions] = None,
                  max_age: Optional[pulumi.Input[builtins.str]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
+                 original: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  sign: Optional[pulumi.Input[Union['SigningArgs', 'SigningArgsDict']]] = None,
                  snapshot: Optional[pulumi.Input[builtins.str]] = None,
@@ -289,6 +308,7 @@ class Drill(pulumi.CustomResource):
             if members is None and not opts.urn:
                 raise TypeError("Missing required property 'members'")
             __props__.__dict__["members"] = None if members is None else pulumi.Output.secret(members)
+            __props__.__dict__["original"] = None if original is None else pulumi.Output.secret(original)
             __props__.__dict__["report"] = report
             if sign is None and not opts.urn:
                 raise TypeError("Missing required property 'sign'")
@@ -304,6 +324,8 @@ class Drill(pulumi.CustomResource):
             __props__.__dict__["differences"] = None
             __props__.__dict__["drilled_at"] = None
             __props__.__dict__["key_id"] = None
+            __props__.__dict__["lost_work"] = None
+            __props__.__dict__["lost_work_differences"] = None
             __props__.__dict__["passed"] = None
             __props__.__dict__["probe_results"] = None
             __props__.__dict__["reference"] = None
@@ -338,8 +360,11 @@ class Drill(pulumi.CustomResource):
         __props__.__dict__["differences"] = None
         __props__.__dict__["drilled_at"] = None
         __props__.__dict__["key_id"] = None
+        __props__.__dict__["lost_work"] = None
+        __props__.__dict__["lost_work_differences"] = None
         __props__.__dict__["max_age"] = None
         __props__.__dict__["members"] = None
+        __props__.__dict__["original"] = None
         __props__.__dict__["passed"] = None
         __props__.__dict__["probe_results"] = None
         __props__.__dict__["reference"] = None
@@ -396,6 +421,22 @@ class Drill(pulumi.CustomResource):
         return pulumi.get(self, "key_id")
 
     @property
+    @pulumi.getter(name="lostWork")
+    def lost_work(self) -> pulumi.Output[Mapping[str, 'outputs.LostWork']]:
+        """
+        What each original that was named had done since the cut when the drill ended: what a switch at that time would have lost or done twice.
+        """
+        return pulumi.get(self, "lost_work")
+
+    @property
+    @pulumi.getter(name="lostWorkDifferences")
+    def lost_work_differences(self) -> pulumi.Output[Sequence['outputs.Difference']]:
+        """
+        The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+        """
+        return pulumi.get(self, "lost_work_differences")
+
+    @property
     @pulumi.getter(name="maxAge")
     def max_age(self) -> pulumi.Output[Optional[builtins.str]]:
         """
@@ -410,6 +451,14 @@ class Drill(pulumi.CustomResource):
         A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
         """
         return pulumi.get(self, "members")
+
+    @property
+    @pulumi.getter
+    def original(self) -> pulumi.Output[Optional[Mapping[str, 'outputs.StoredMember']]]:
+        """
+        Where the members of the snapshot run, as the Snapshot names them. They are read when all is taken down again, and lostWork says what they have done since the cut: what a switch to what was rehearsed would lose. None of them is changed.
+        """
+        return pulumi.get(self, "original")
 
     @property
     @pulumi.getter

@@ -19,11 +19,14 @@ from ._enums import *
 
 __all__ = [
     'CapturedMember',
+    'Check',
+    'ComparedMember',
     'Coverage',
     'Difference',
     'Generation',
     'Host',
     'Jump',
+    'LostWork',
     'Probe',
     'ProbeResult',
     'RestoredMember',
@@ -90,6 +93,92 @@ class CapturedMember(dict):
         What was captured, for people.
         """
         return pulumi.get(self, "summary")
+
+
+@pulumi.output_type
+class Check(dict):
+    def __init__(__self__, *,
+                 message: builtins.str,
+                 passed: builtins.bool):
+        """
+        :param builtins.str message: One sentence for people, also where it has passed.
+        :param builtins.bool passed: Whether it is the same, as far as verify asks. A probe that was not asked has not passed.
+        """
+        pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "passed", passed)
+
+    @property
+    @pulumi.getter
+    def message(self) -> builtins.str:
+        """
+        One sentence for people, also where it has passed.
+        """
+        return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter
+    def passed(self) -> builtins.bool:
+        """
+        Whether it is the same, as far as verify asks. A probe that was not asked has not passed.
+        """
+        return pulumi.get(self, "passed")
+
+
+@pulumi.output_type
+class ComparedMember(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "differenceCount":
+            suggest = "difference_count"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in ComparedMember. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        ComparedMember.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        ComparedMember.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 difference_count: builtins.int,
+                 equal: builtins.int,
+                 verdict: 'Verdict'):
+        """
+        :param builtins.int difference_count: How many differed.
+        :param builtins.int equal: How many objects were equal.
+        :param 'Verdict' verdict: The verdict of this member.
+        """
+        pulumi.set(__self__, "difference_count", difference_count)
+        pulumi.set(__self__, "equal", equal)
+        pulumi.set(__self__, "verdict", verdict)
+
+    @property
+    @pulumi.getter(name="differenceCount")
+    def difference_count(self) -> builtins.int:
+        """
+        How many differed.
+        """
+        return pulumi.get(self, "difference_count")
+
+    @property
+    @pulumi.getter
+    def equal(self) -> builtins.int:
+        """
+        How many objects were equal.
+        """
+        return pulumi.get(self, "equal")
+
+    @property
+    @pulumi.getter
+    def verdict(self) -> 'Verdict':
+        """
+        The verdict of this member.
+        """
+        return pulumi.get(self, "verdict")
 
 
 @pulumi.output_type
@@ -352,6 +441,87 @@ class Jump(dict):
         Who logs in. Default: the user who runs Stasis.
         """
         return pulumi.get(self, "user")
+
+
+@pulumi.output_type
+class LostWork(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "differenceCount":
+            suggest = "difference_count"
+        elif key == "sinceCutMs":
+            suggest = "since_cut_ms"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in LostWork. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        LostWork.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        LostWork.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 changes: Mapping[str, builtins.float],
+                 difference_count: builtins.int,
+                 message: builtins.str,
+                 read: builtins.bool,
+                 since_cut_ms: builtins.float):
+        """
+        :param Mapping[str, builtins.float] changes: By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.
+        :param builtins.int difference_count: How many objects, and answers to probes, are not as at the cut any more.
+        :param builtins.str message: For people, one sentence.
+        :param builtins.bool read: Whether it could be read; where it could not, nothing is known.
+        :param builtins.float since_cut_ms: How long after the cut it was read, in milliseconds of wall-clock time.
+        """
+        pulumi.set(__self__, "changes", changes)
+        pulumi.set(__self__, "difference_count", difference_count)
+        pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "read", read)
+        pulumi.set(__self__, "since_cut_ms", since_cut_ms)
+
+    @property
+    @pulumi.getter
+    def changes(self) -> Mapping[str, builtins.float]:
+        """
+        By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.
+        """
+        return pulumi.get(self, "changes")
+
+    @property
+    @pulumi.getter(name="differenceCount")
+    def difference_count(self) -> builtins.int:
+        """
+        How many objects, and answers to probes, are not as at the cut any more.
+        """
+        return pulumi.get(self, "difference_count")
+
+    @property
+    @pulumi.getter
+    def message(self) -> builtins.str:
+        """
+        For people, one sentence.
+        """
+        return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter
+    def read(self) -> builtins.bool:
+        """
+        Whether it could be read; where it could not, nothing is known.
+        """
+        return pulumi.get(self, "read")
+
+    @property
+    @pulumi.getter(name="sinceCutMs")
+    def since_cut_ms(self) -> builtins.float:
+        """
+        How long after the cut it was read, in milliseconds of wall-clock time.
+        """
+        return pulumi.get(self, "since_cut_ms")
 
 
 @pulumi.output_type

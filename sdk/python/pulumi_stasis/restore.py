@@ -25,7 +25,10 @@ class RestoreArgs:
     def __init__(__self__, *,
                  members: pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]],
                  snapshot: pulumi.Input[builtins.str],
+                 egress: Optional[pulumi.Input['Egress']] = None,
                  expiry: Optional[pulumi.Input['Expiry']] = None,
+                 fence: Optional[pulumi.Input[builtins.bool]] = None,
+                 original: Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
@@ -36,7 +39,10 @@ class RestoreArgs:
         The set of arguments for constructing a Restore resource.
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
         :param pulumi.Input[builtins.str] snapshot: Which snapshot: name@sha256:… (a Snapshot's reference), name:generation, or name for the newest. It is restored once: another value alone restores nothing again, a change of triggers does.
+        :param pulumi.Input['Egress'] egress: Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
         :param pulumi.Input['Expiry'] expiry: Expiry times as they were, or what was left of them at the cut. absolute unless said.
+        :param pulumi.Input[builtins.bool] fence: Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] original: Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
         :param pulumi.Input[builtins.bool] overwrite: Replace what a target holds; without it a target that is not empty is refused.
         :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
@@ -46,8 +52,14 @@ class RestoreArgs:
         """
         pulumi.set(__self__, "members", members)
         pulumi.set(__self__, "snapshot", snapshot)
+        if egress is not None:
+            pulumi.set(__self__, "egress", egress)
         if expiry is not None:
             pulumi.set(__self__, "expiry", expiry)
+        if fence is not None:
+            pulumi.set(__self__, "fence", fence)
+        if original is not None:
+            pulumi.set(__self__, "original", original)
         if overwrite is not None:
             pulumi.set(__self__, "overwrite", overwrite)
         if report is not None:
@@ -87,6 +99,18 @@ class RestoreArgs:
 
     @property
     @pulumi.getter
+    def egress(self) -> Optional[pulumi.Input['Egress']]:
+        """
+        Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+        """
+        return pulumi.get(self, "egress")
+
+    @egress.setter
+    def egress(self, value: Optional[pulumi.Input['Egress']]):
+        pulumi.set(self, "egress", value)
+
+    @property
+    @pulumi.getter
     def expiry(self) -> Optional[pulumi.Input['Expiry']]:
         """
         Expiry times as they were, or what was left of them at the cut. absolute unless said.
@@ -96,6 +120,30 @@ class RestoreArgs:
     @expiry.setter
     def expiry(self, value: Optional[pulumi.Input['Expiry']]):
         pulumi.set(self, "expiry", value)
+
+    @property
+    @pulumi.getter
+    def fence(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        """
+        return pulumi.get(self, "fence")
+
+    @fence.setter
+    def fence(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "fence", value)
+
+    @property
+    @pulumi.getter
+    def original(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]]:
+        """
+        Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+        """
+        return pulumi.get(self, "original")
+
+    @original.setter
+    def original(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]]]):
+        pulumi.set(self, "original", value)
 
     @property
     @pulumi.getter
@@ -178,8 +226,11 @@ class Restore(pulumi.CustomResource):
     def __init__(__self__,
                  resource_name: str,
                  opts: Optional[pulumi.ResourceOptions] = None,
+                 egress: Optional[pulumi.Input['Egress']] = None,
                  expiry: Optional[pulumi.Input['Expiry']] = None,
+                 fence: Optional[pulumi.Input[builtins.bool]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
+                 original: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
@@ -222,8 +273,11 @@ class Restore(pulumi.CustomResource):
 
         :param str resource_name: The name of the resource.
         :param pulumi.ResourceOptions opts: Options for the resource.
+        :param pulumi.Input['Egress'] egress: Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
         :param pulumi.Input['Expiry'] expiry: Expiry times as they were, or what was left of them at the cut. absolute unless said.
+        :param pulumi.Input[builtins.bool] fence: Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] members: A target for every member of the snapshot, by the same name and with the same driver.
+        :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] original: Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
         :param pulumi.Input[builtins.bool] overwrite: Replace what a target holds; without it a target that is not empty is refused.
         :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
@@ -285,8 +339,11 @@ class Restore(pulumi.CustomResource):
     def _internal_init(__self__,
                  resource_name: str,
                  opts: Optional[pulumi.ResourceOptions] = None,
+                 egress: Optional[pulumi.Input['Egress']] = None,
                  expiry: Optional[pulumi.Input['Expiry']] = None,
+                 fence: Optional[pulumi.Input[builtins.bool]] = None,
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
+                 original: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  overwrite: Optional[pulumi.Input[builtins.bool]] = None,
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
@@ -303,10 +360,13 @@ class Restore(pulumi.CustomResource):
                 raise TypeError('__props__ is only valid when passed in combination with a valid opts.id to get an existing resource')
             __props__ = RestoreArgs.__new__(RestoreArgs)
 
+            __props__.__dict__["egress"] = egress
             __props__.__dict__["expiry"] = expiry
+            __props__.__dict__["fence"] = fence
             if members is None and not opts.urn:
                 raise TypeError("Missing required property 'members'")
             __props__.__dict__["members"] = None if members is None else pulumi.Output.secret(members)
+            __props__.__dict__["original"] = None if original is None else pulumi.Output.secret(original)
             __props__.__dict__["overwrite"] = overwrite
             __props__.__dict__["report"] = report
             __props__.__dict__["safety_snapshot"] = safety_snapshot
@@ -317,6 +377,8 @@ class Restore(pulumi.CustomResource):
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["verify"] = verify
             __props__.__dict__["differences"] = None
+            __props__.__dict__["lost_work"] = None
+            __props__.__dict__["lost_work_differences"] = None
             __props__.__dict__["probe_results"] = None
             __props__.__dict__["reference"] = None
             __props__.__dict__["restore_ms"] = None
@@ -346,8 +408,13 @@ class Restore(pulumi.CustomResource):
         __props__ = RestoreArgs.__new__(RestoreArgs)
 
         __props__.__dict__["differences"] = None
+        __props__.__dict__["egress"] = None
         __props__.__dict__["expiry"] = None
+        __props__.__dict__["fence"] = None
+        __props__.__dict__["lost_work"] = None
+        __props__.__dict__["lost_work_differences"] = None
         __props__.__dict__["members"] = None
+        __props__.__dict__["original"] = None
         __props__.__dict__["overwrite"] = None
         __props__.__dict__["probe_results"] = None
         __props__.__dict__["reference"] = None
@@ -373,6 +440,14 @@ class Restore(pulumi.CustomResource):
 
     @property
     @pulumi.getter
+    def egress(self) -> pulumi.Output[Optional['Egress']]:
+        """
+        Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
+        """
+        return pulumi.get(self, "egress")
+
+    @property
+    @pulumi.getter
     def expiry(self) -> pulumi.Output[Optional['Expiry']]:
         """
         Expiry times as they were, or what was left of them at the cut. absolute unless said.
@@ -381,11 +456,43 @@ class Restore(pulumi.CustomResource):
 
     @property
     @pulumi.getter
+    def fence(self) -> pulumi.Output[Optional[builtins.bool]]:
+        """
+        Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        """
+        return pulumi.get(self, "fence")
+
+    @property
+    @pulumi.getter(name="lostWork")
+    def lost_work(self) -> pulumi.Output[Mapping[str, 'outputs.LostWork']]:
+        """
+        What each original that was named has done since the cut, and a switch to its twin would lose or do twice. Empty with fence: nothing.
+        """
+        return pulumi.get(self, "lost_work")
+
+    @property
+    @pulumi.getter(name="lostWorkDifferences")
+    def lost_work_differences(self) -> pulumi.Output[Sequence['outputs.Difference']]:
+        """
+        The objects of lostWork by name, up to 200 a member; extra is what was made since the cut.
+        """
+        return pulumi.get(self, "lost_work_differences")
+
+    @property
+    @pulumi.getter
     def members(self) -> pulumi.Output[Optional[Mapping[str, 'outputs.StoredMember']]]:
         """
         A target for every member of the snapshot, by the same name and with the same driver.
         """
         return pulumi.get(self, "members")
+
+    @property
+    @pulumi.getter
+    def original(self) -> pulumi.Output[Optional[Mapping[str, 'outputs.StoredMember']]]:
+        """
+        Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
+        """
+        return pulumi.get(self, "original")
 
     @property
     @pulumi.getter

@@ -99,13 +99,18 @@ function testHold(driver: DriverAdapter['driver'], system: () => System): void {
     await goesOn(load);
   });
 
-  test('a lease thaws the member when we never do', async () => {
+  test('a lease thaws the member when we never do, and nothing of it stays', async () => {
     await using load = await system().load();
     const { signal } = new AbortController();
-    await using session = await driver.prepare(system().spec, host, testContext());
-    await session.hold!.settle?.(signal);
-    await session.hold!.freeze(300, signal);
-    await goesOn(load);
+    const session = await driver.prepare(system().spec, host, testContext());
+    try {
+      await session.hold!.settle?.(signal);
+      await session.hold!.freeze(300, signal);
+      await goesOn(load);
+    } finally {
+      await session[Symbol.asyncDispose]();
+    }
+    expect(await undisturbed(system(), load)).toEqual([]);
   });
 }
 

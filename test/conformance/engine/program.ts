@@ -17,7 +17,7 @@ export interface HostModel {
   };
 }
 
-export type ResourceModel = SnapshotModel | RestoreModel | DrillModel | DatabaseModel;
+export type ResourceModel = SnapshotModel | RestoreModel | DrillModel | ComparisonModel | DatabaseModel;
 
 /** A text as it stands, a secret of the user's by its name, or what another resource of the program gives out. */
 export type Text = string | { readonly secret: string } | { readonly from: readonly [string, string] };
@@ -66,6 +66,13 @@ export interface RestoreModel extends Named {
 export interface DrillModel extends Omit<RestoreModel, 'kind'> {
   readonly kind: 'Drill';
   readonly sign: { readonly keyFile: string };
+  readonly maxAge?: string;
+}
+
+export interface ComparisonModel extends Omit<RestoreModel, 'kind' | 'members'> {
+  readonly kind: 'Comparison';
+  readonly other?: Text;
+  readonly members?: Readonly<Record<string, MemberModel>>;
   readonly maxAge?: string;
 }
 

@@ -36,6 +36,7 @@ export const SCENARIOS = [
   'newest moved',
   'probes',
   'drill',
+  'comparison',
   'target not empty',
   'refresh after the snapshot is gone',
   'refresh after the snapshot is damaged',

@@ -33,12 +33,33 @@ export function leaseTests(test: ReturnType<typeof testUnless>, here: () => Host
       await eventually(async () => expect(await watchdogs(file)).toEqual([]));
     }));
 
+  test('disarmed by two at once, it answers both', () =>
+    inFolder(async (_folder, file) => {
+      const held = await lease(file, LONG_TTL_MS);
+      // One who is not answered waits for five seconds, and then takes it for disarmed by the other.
+      const soon = sleep(4_000).then(() => 'not answered');
+      const both = Promise.all([held.disarm(), held.disarm()]);
+      expect(await Promise.race([both, soon])).toEqual(['disarmed', 'disarmed']);
+      expect(await there(file)).toBe(false);
+    }));
+
   test('it fires at the deadline, and says so', () =>
     inFolder(async (_folder, file) => {
       const held = await lease(file, 500);
       await eventually(async () => expect(await there(file)).toBe(true));
       await eventually(async () => expect(held.state).toBe('fired'));
       await expect(held.renew()).rejects.toMatchObject({ code: 'host.lease-over' });
+      expect(await held.disarm()).toBe('fired');
+      await eventually(async () => expect(await watchdogs(file)).toEqual([]));
+    }));
+
+  test('it fires when it is told to, and its watchdog is gone', () =>
+    inFolder(async (_folder, file) => {
+      const held = await lease(file, LONG_TTL_MS);
+      await held.fire();
+      expect(await there(file)).toBe(true);
+      expect(held.state).toBe('fired');
+      await held.fire();
       expect(await held.disarm()).toBe('fired');
       await eventually(async () => expect(await watchdogs(file)).toEqual([]));
     }));

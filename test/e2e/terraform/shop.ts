@@ -77,7 +77,8 @@ resource "stasis_restore" "twin" {
     carts    = { redis = { url = var.twin_carts } }
     receipts = { files = { path = "{folder}/twin" } }
   }
-  report = "{folder}/twin.html"
+  original = { carts = { redis = { url = var.carts } } }
+  report   = "{folder}/twin.html"
 }
 `;
 }

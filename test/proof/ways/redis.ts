@@ -1,7 +1,6 @@
-import type { HoldEvidence } from '../../../provider/core/driver.ts';
 import type { Application } from '../application.ts';
 import type { Sabotage } from '../sabotaged.ts';
-import { type MemberName, next, SECOND_NS, shifted, type Way } from './way.ts';
+import { type MemberName, next, type Way } from './way.ts';
 
 const WITH_REDIS = ['a', 'b', 'redis'] as const;
 
@@ -109,41 +108,3 @@ async function waitForNoChild(redis: Application['redis']): Promise<void> {
   }
   throw new Error('a BGSAVE did not end');
 }
-
-const evidenceWay = (name: string, evidence: (evidence: HoldEvidence) => HoldEvidence): Way =>
-  redisWay(`redis: ${name}`, () => ({ evidence }));
-
-export const evidenceWays: Way[] = [
-  evidenceWay('both of its clock readings are shifted by a second', (evidence) => ({
-    ...evidence,
-    readings: evidence.readings.map((reading) => shifted(reading, SECOND_NS)),
-  })),
-  evidenceWay('its last reading says it was answered before it was asked for', (evidence) => ({
-    ...evidence,
-    readings: evidence.readings.map((reading, index) =>
-      index === 0 ? reading : { ...reading, acknowledgedNs: reading.sentNs - 1 },
-    ),
-  })),
-  evidenceWay('its first reading was acknowledged late, after the last was sent', (evidence) => ({
-    ...evidence,
-    readings: evidence.readings.map((reading, index) =>
-      index === 0 ? { ...reading, acknowledgedNs: reading.acknowledgedNs + SECOND_NS } : reading,
-    ),
-  })),
-  evidenceWay('its last reading is missing', (evidence) => ({
-    ...evidence,
-    readings: evidence.readings.slice(0, 1),
-  })),
-  evidenceWay('what was captured is of another state', (evidence) => ({
-    ...evidence,
-    captured: `${evidence.captured}x`,
-  })),
-  evidenceWay('a condition is not as it should be', (evidence) => ({
-    ...evidence,
-    conditions: [...evidence.conditions, { claim: 'forks within the lock', expected: '1', observed: '2' }],
-  })),
-  evidenceWay('its readings are out of order', (evidence) => ({
-    ...evidence,
-    readings: evidence.readings.toReversed(),
-  })),
-];

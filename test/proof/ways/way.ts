@@ -4,14 +4,14 @@ import type { Sabotage } from '../sabotaged.ts';
 export type MemberName = 'a' | 'b' | 'redis' | 'folder';
 
 /** One way to break a hold or mark for real while the coordinator believes in it. */
-export interface Way {
+export interface Way<App = Application, Name extends string = MemberName> {
   readonly name: string;
   /** The members of the application that is captured. */
-  readonly members: readonly MemberName[];
+  readonly members: readonly Name[];
   /** Who is sabotaged, and how; made anew for each capture. */
-  sabotage(application: Application): Promise<Partial<Record<MemberName, Sabotage>>>;
+  sabotage(application: App): Promise<Partial<Record<Name, Sabotage>>>;
   /** Undoes what would spoil the next way. */
-  cleanUp?(application: Application): Promise<void>;
+  cleanUp?(application: App): Promise<void>;
 }
 
 export const SECOND_NS = 1e9;

@@ -1,5 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { readBank } from './ledgers.ts';
+import { readBank, readBooks } from './ledgers.ts';
 import { connectMemory } from './memory-ledger.ts';
 import { openLedgers, runWorkers } from './workers.ts';
 
@@ -8,6 +8,7 @@ import { openLedgers, runWorkers } from './workers.ts';
  * BANK_STORES, of which `memory:` is this process's own memory. It answers on BANK_PORT of its loopback:
  *   /report  how far it is, as ServiceReport
  *   /books   what it has in memory, as StoreBooks
+ *   /books/N what the store of that place has, as StoreBooks
  *   /all     what all stores have, read one after another, as a list of StoreBooks
  *   /rest    the same as /report, once every worker has finished its move and none begins another
  * A worker whose store is gone ends for good: nothing is ever tried again, as that would hide what was lost.
@@ -59,6 +60,8 @@ createServer((request, response: ServerResponse) => {
 
 async function answer(path: string): Promise<unknown> {
   if (path === '/books') return connectMemory().read();
+  const [, store] = /^\/books\/(\d+)$/.exec(path) ?? [];
+  if (store !== undefined) return readBooks(urls[Number(store)]!);
   if (path === '/all') return readBank(urls);
   if (path === '/rest') {
     resting.abort();

@@ -89,8 +89,13 @@ export class ContainerApplication {
 
   /** Asked from within its network, by the host's own Node. */
   get(path: string): Promise<string> {
-    return on(this.host, GET, this.tokens, path);
+    return getIn(this.host, this.tokens, path);
   }
+}
+
+/** What the server at port 7070 of that container answers, asked from within its network. */
+export function getIn(host: Host, container: string, path: string): Promise<string> {
+  return on(host, GET, container, path);
 }
 
 const GET = `

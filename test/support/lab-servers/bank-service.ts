@@ -14,6 +14,8 @@ export interface BankService {
   report(): Promise<ServiceReport>;
   /** What it has in its memory. */
   books(): Promise<StoreBooks>;
+  /** What one store has, by its place among them, seen from the network that it lives in. */
+  booksOf(store: number): Promise<StoreBooks>;
   /** What all stores have, seen from the network that it lives in; whole only when it rests. */
   all(): Promise<StoreBooks[]>;
   /** Lets every worker finish its move; none begins another. */
@@ -68,6 +70,7 @@ export function bankServiceOf(host: Host, pidFile: string): BankService {
     pidFile,
     report: () => ask('/report'),
     books: () => ask('/books'),
+    booksOf: (store) => ask(`/books/${store}`),
     all: () => ask('/all'),
     rest: () => ask('/rest'),
   };

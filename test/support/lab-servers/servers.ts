@@ -58,7 +58,7 @@ const MAKE_FOLDER = `btrfs subvolume create "$1" > /dev/null && chown "$2:$2" "$
 const INIT_POSTGRES = `set -e
 cat > /run/pw; chmod 644 /run/pw
 setpriv --reuid postgres --regid postgres --init-groups /usr/lib/postgresql/18/bin/initdb -D "$1" \\
-  -A scram-sha-256 -U postgres --pwfile=/run/pw --no-instructions > /dev/null
+  --wal-segsize=1 -A scram-sha-256 -U postgres --pwfile=/run/pw --no-instructions > /dev/null
 rm /run/pw
 echo 'host all all all scram-sha-256' >> "$1/pg_hba.conf"
 `;
@@ -71,6 +71,8 @@ async function startPostgres(host: Host, options: StoreOptions): Promise<LabStor
     listen_addresses: '*',
     unix_socket_directories: '',
     shared_buffers: '48MB',
+    min_wal_size: '4MB',
+    max_wal_size: '16MB',
     io_method: 'sync',
     jit: 'off',
     synchronous_commit: options.relaxed ? 'off' : 'on',
@@ -111,9 +113,12 @@ async function startRedis(host: Host, options: StoreOptions): Promise<LabStore> 
   };
 }
 
+/** As little on disk as it makes do with: every capture of its folder has all of it. */
+const MARIADB_FILES = '--innodb-log-file-size=8M --innodb-undo-tablespaces=0 --innodb-buffer-pool-size=16M';
+
 const INIT_MARIADB = `set -e
 mariadb-install-db --no-defaults --user=mysql --datadir="$1" --auth-root-authentication-method=normal \\
-  --skip-test-db --skip-name-resolve --innodb-flush-log-at-trx-commit=0 > /dev/null
+  --skip-test-db --skip-name-resolve --innodb-flush-log-at-trx-commit=0 ${MARIADB_FILES} > /dev/null
 `;
 
 async function startMariadb(host: Host, options: StoreOptions): Promise<LabStore> {
@@ -128,7 +133,7 @@ async function startMariadb(host: Host, options: StoreOptions): Promise<LabStore
     'mariadb',
     'mysql',
     ...['mariadbd', '--no-defaults', `--datadir=${folder}`, `--socket=${socket}`, '--bind-address=0.0.0.0'],
-    ...['--log-bin', '--server-id=1', '--skip-name-resolve', '--innodb-buffer-pool-size=32M'],
+    ...['--log-bin', '--server-id=1', '--skip-name-resolve', ...MARIADB_FILES.split(' ')],
     `--innodb-flush-log-at-trx-commit=${options.relaxed ? 2 : 1}`,
     ...(options.capturable
       ? ['--innodb-use-native-aio=0', '--thread-handling=one-thread-per-connection']

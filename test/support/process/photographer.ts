@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { capture } from '../../../provider/coordinator/capture.ts';
 import type { Member } from '../../../provider/coordinator/member.ts';
 import { type RestoreResult, restore } from '../../../provider/coordinator/restore.ts';
+import type { RestoreRequest } from '../../../provider/coordinator/restore-plan.ts';
 import type { CapturePlan } from '../../../provider/core/driver.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import type { SealedSnapshot, Store } from '../../../provider/core/store.ts';
@@ -13,6 +14,7 @@ import { testContext } from '../context.ts';
 import type { Lab, LabHere } from '../lab.ts';
 import { labHost, on } from './rig.ts';
 
+type Overrides = Partial<Pick<RestoreRequest, 'overwrite' | 'egress' | 'restoreId'>>;
 const LIMITS = { maxPauseMs: 20_000, maxBlurMs: 0 };
 
 /** A restored tree, and how to look at it from within what it sees. */
@@ -81,11 +83,7 @@ export class Photographer implements AsyncDisposable {
     return capture({ ...request, members: [this.member(name, this.cloud, spec)] }, testContext());
   }
 
-  async bringBack(
-    sealed: SealedSnapshot,
-    host: Host,
-    overrides: { readonly overwrite?: boolean } = {},
-  ): Promise<Twin> {
+  async bringBack(sealed: SealedSnapshot, host: Host, overrides: Overrides = {}): Promise<Twin> {
     this.restores += 1;
     const pidFile = `/run/twin-${sealed.name}-${this.restores}.pid`;
     return this.bringBackTo(sealed, host, pidFile, overrides);
@@ -95,7 +93,7 @@ export class Photographer implements AsyncDisposable {
     sealed: SealedSnapshot,
     host: Host,
     pidFile: string,
-    overrides: { readonly overwrite?: boolean } = {},
+    overrides: Overrides = {},
   ): Promise<Twin> {
     this.restores += 1;
     const snapshot = await this.store.open(sealed.name, sealed.digest, testContext());

@@ -31,7 +31,7 @@ folder=$1 system=$2 format=$3 qmp=$4 filter=$5; shift 5
 name=\${folder##*/}
 mkdir -p "$folder" && cd "$folder" || exit 1
 [ -e "disk.$format" ] || qemu-img create -q -f "$format" "disk.$format" 64M || exit 1
-set -- qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg -m 128 -smp 1 -nodefaults \\
+set -- qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg,tb-size=32 -m 128 -smp 1 -nodefaults \\
   -no-user-config -display none -kernel "$system/vmlinuz" -initrd "$system/guest.cpio.gz" \\
   -append 'console=ttyS0 quiet panic=-1 tsc=reliable' -serial "file:$folder/serial" \\
   -drive "file=$folder/disk.$format,if=virtio,format=$format,id=disk0" \\

@@ -29,6 +29,13 @@ export interface EffectiveSetting {
   readonly meaning: string;
 }
 
+/** By which setting a fenced database shows that its `default_transaction_read_only` is the fence's, and not its own. */
+export const FENCE = 'stasis.fenced';
+
+/** Whether a setting `c` in a row `s` of pg_db_role_setting is a fence's. */
+export const OF_FENCE = `(c LIKE ${literal(`${FENCE}=%`)} OR c LIKE 'default\\_transaction\\_read\\_only=%' AND EXISTS (
+  SELECT FROM pg_catalog.unnest(s.setconfig) AS f WHERE f LIKE ${literal(`${FENCE}=%`)}))`;
+
 export function isMeaningful(setting: string): boolean {
   const name = setting.slice(0, setting.indexOf('=')).toLowerCase();
   return MEANINGFUL.some((each) => each.toLowerCase() === name);
@@ -46,7 +53,8 @@ const INSTANTS = [1996, 2006, 2016, 2026]
  */
 export async function effectiveSettings(rows: Rows, database: string): Promise<EffectiveSetting[]> {
   const found = await rows(`WITH own AS (
-      SELECT pg_catalog.split_part(c, '=', 1) AS name, pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) AS value
+      SELECT pg_catalog.split_part(c, '=', 1) AS name, CASE WHEN ${OF_FENCE} THEN 'off'
+        ELSE pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) END AS value
       FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase,
         LATERAL pg_catalog.unnest(s.setconfig) AS c
       WHERE s.setrole = 0 AND d.datname = ${literal(database)}

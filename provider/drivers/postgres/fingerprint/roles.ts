@@ -22,6 +22,10 @@ export interface Role {
 export interface Membership {
   readonly role: string;
   readonly admin: boolean;
+  /** Whether the member has the role's privileges without asking for them. Before 16 that was the member's attribute. */
+  readonly inherit: boolean;
+  /** Whether the member may SET ROLE to it; before 16 every member may. */
+  readonly set: boolean;
 }
 
 /** The superuser that every server is born with, and the predefined roles, are the server's, not the application's. */
@@ -63,6 +67,11 @@ export async function databaseOwners(rows: Rows, database: string): Promise<stri
   return found.map((row) => text(row, 'name'));
 }
 
+/** A column of pg_auth_members that came with 16, in a query that every version reads. One of several grants is enough. */
+function membershipOption(option: 'inherit' | 'set', before16: string): string {
+  return `COALESCE((pg_catalog.to_jsonb(m) ->> '${option}_option')::boolean, ${before16})`;
+}
+
 /** `verifiers` where the login is a superuser: pg_authid is for superusers only. */
 export async function readRoles(rows: Rows, names: readonly string[], verifiers: boolean): Promise<Role[]> {
   if (names.length === 0) return [];
@@ -78,9 +87,11 @@ export async function readRoles(rows: Rows, names: readonly string[], verifiers:
     ARRAY(SELECT c FROM pg_catalog.pg_db_role_setting s, LATERAL pg_catalog.unnest(s.setconfig) AS c
       WHERE s.setdatabase = 0 AND s.setrole = r.oid ORDER BY c COLLATE "C") AS settings,
     pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment,
-    ARRAY(SELECT DISTINCT (CASE WHEN m.admin_option THEN '+' ELSE '-' END || g.rolname::text) COLLATE "C" AS v
+    ARRAY(SELECT pg_catalog.format('%s%s%s%s', pg_catalog.bool_or(m.admin_option)::integer,
+        pg_catalog.bool_or(${membershipOption('inherit', 'r.rolinherit')})::integer,
+        pg_catalog.bool_or(${membershipOption('set', 'true')})::integer, g.rolname)
       FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
-      WHERE m.member = r.oid ORDER BY v) AS member_of
+      WHERE m.member = r.oid GROUP BY g.rolname ORDER BY g.rolname COLLATE "C") AS member_of
     FROM pg_catalog.pg_roles r ${verifiers ? 'JOIN pg_catalog.pg_authid a ON a.oid = r.oid' : ''}
     WHERE r.rolname IN (${names.map(literal).join(', ')}) ORDER BY r.rolname COLLATE "C"`);
   return found.map((row) => ({
@@ -92,10 +103,18 @@ export async function readRoles(rows: Rows, names: readonly string[], verifiers:
     settings: texts(row, 'settings'),
     comment: optionalText(row, 'comment'),
     memberOf: texts(row, 'member_of').map((granted) => ({
-      role: granted.slice(1),
-      admin: granted.startsWith('+'),
+      role: granted.slice(3),
+      admin: granted[0] === '1',
+      inherit: granted[1] === '1',
+      set: granted[2] === '1',
     })),
   }));
+}
+
+/** The role, with what is granted otherwise than a plain GRANT to a role that inherits would. */
+function membershipText({ role, admin, inherit, set }: Membership): string {
+  const options = [admin ? 'admin' : '', inherit ? '' : 'no inherit', set ? '' : 'no set'].filter(Boolean);
+  return options.length === 0 ? role : `${role} (${options.join(', ')})`;
 }
 
 /** Passwords are no part: their verifiers are salted anew wherever they are set. */
@@ -103,7 +122,7 @@ export function roleEntries(roles: readonly Role[]): FingerprintEntry[] {
   return roles.flatMap((role): FingerprintEntry[] => {
     const object = `role/${role.name.includes('/') ? JSON.stringify(role.name) : role.name}`;
     const attributes = role.attributes.filter((attribute) => !attribute.startsWith('NO')).join(' ');
-    const memberships = role.memberOf.map(({ role: of, admin }) => (admin ? `${of} (admin)` : of)).join(', ');
+    const memberships = role.memberOf.map(membershipText).join(', ');
     const entries: FingerprintEntry[] = [
       {
         object,

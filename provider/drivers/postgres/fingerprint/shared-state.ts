@@ -3,7 +3,13 @@ import { digestOf } from '../../../core/fingerprint-digest.ts';
 import type { Database } from '../connect/databases.ts';
 import { literal, optionalText, type Rows, text, texts } from '../connect/sql.ts';
 import { definition, grants, json } from './definitions.ts';
-import { type EffectiveSetting, effectiveSettings, isMeaningful, settingEntries } from './meaning.ts';
+import {
+  type EffectiveSetting,
+  effectiveSettings,
+  isMeaningful,
+  OF_FENCE,
+  settingEntries,
+} from './meaning.ts';
 import { entriesOf } from './schema.ts';
 
 /**
@@ -13,6 +19,8 @@ import { entriesOf } from './schema.ts';
 
 /** By which setting of a database the target remembers the restore that filled it. No fingerprint shows it. */
 export const MARKER = 'stasis.restore_id';
+/** Whether a setting `c` in a row `s` of pg_db_role_setting is ours and not the user's. */
+const OURS = `(c LIKE ${literal(`${MARKER}=%`)} OR ${OF_FENCE})`;
 
 /** What stands for the setting at the end of a database's comment, where the login may not make up settings. */
 export function commentMark(restoreId: string): string {
@@ -63,7 +71,7 @@ export interface DatabaseSettings {
 
 export async function databaseSettings(rows: Rows, database: string): Promise<DatabaseSettings[]> {
   const found = await rows(`SELECT r.rolname::text AS role,
-      ARRAY(SELECT c FROM pg_catalog.unnest(s.setconfig) AS c WHERE c NOT LIKE ${literal(`${MARKER}=%`)}
+      ARRAY(SELECT c FROM pg_catalog.unnest(s.setconfig) AS c WHERE NOT ${OURS}
         ORDER BY c COLLATE "C") AS settings
     FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
       LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole

@@ -1,6 +1,6 @@
 import type { ServerFacts } from '../connect/server.ts';
 import { identifier, literal } from '../connect/sql.ts';
-import type { Role } from '../fingerprint/roles.ts';
+import type { Membership, Role } from '../fingerprint/roles.ts';
 
 /** Attributes that only a superuser may give. */
 const SUPERUSER_ONLY = ['SUPERUSER', 'REPLICATION', 'BYPASSRLS'];
@@ -27,10 +27,7 @@ export function statementsForRoles(
   const memberships = records.flatMap(({ name, memberOf }) =>
     memberOf
       .filter(({ role }) => known(role) && (created.has(name) || created.has(role)))
-      .map(
-        ({ role, admin }) =>
-          `GRANT ${identifier(role)} TO ${identifier(name)}${admin ? ' WITH ADMIN OPTION' : ''}`,
-      ),
+      .map((membership) => grantOf(name, membership, server)),
   );
   return {
     created: [...created],
@@ -40,6 +37,16 @@ export function statementsForRoles(
       ...(comment === undefined ? [] : [`COMMENT ON ROLE ${identifier(name)} IS ${literal(comment)}`]),
     ]),
   };
+}
+
+/** Before 16 a member inherits by its own attribute, and ADMIN is all that a grant can say. */
+function grantOf(member: string, { role, admin, inherit, set }: Membership, server: ServerFacts): string {
+  const grant = `GRANT ${identifier(role)} TO ${identifier(member)}`;
+  if (server.major < 16) return admin ? `${grant} WITH ADMIN OPTION` : grant;
+  const options = Object.entries({ admin, inherit, set }).map(
+    ([option, on]) => `${option.toUpperCase()} ${on}`,
+  );
+  return `${grant} WITH ${options.join(', ')}`;
 }
 
 function createRole(role: Role, server: ServerFacts): string {

@@ -93,8 +93,13 @@ export class DiskCut implements AsyncDisposable {
   async export(signal: AbortSignal): Promise<void> {
     const { monitor, names, folder, disks } = this.parts;
     const addr = { type: 'unix', data: { path: names.socket(folder) } };
-    await monitor.execute('nbd-server-start', { addr }, signal);
+    // Said before: what is cancelled on its way to QEMU is done all the same.
     this.step = 'exported';
+    await monitor.execute('nbd-server-start', { addr }, signal).catch((error: unknown) => {
+      // There is one already, which is somebody else's to stop.
+      if (error instanceof StasisError && error.code === 'vm.refused') this.step = 'cut';
+      throw error;
+    });
     for (const [index, disk] of disks.entries()) {
       const place = this.written.indexOf(disk);
       const from = names.recordingOf(disk);

@@ -10,7 +10,8 @@ const POLL_MS = 10;
 const SAVE_MS = 3_600_000;
 
 const CANCEL_MS = 10_000;
-const UNDER_WAY = ['setup', 'active', 'cancelling', 'device', 'pre-switchover'];
+/** What `query-migrate` says of a saving that is not over (MigrationStatus of QEMU's qapi/migration.json). */
+export const UNDER_WAY: readonly string[] = ['setup', 'active', 'cancelling', 'device', 'pre-switchover'];
 
 interface Migration {
   readonly status?: string;

@@ -38,13 +38,18 @@ export class Monitor implements AsyncDisposable {
   }
 
   /** @throws StasisError `vm.unreachable`, `vm.monitor-busy` */
-  static async open(host: Host, relay: readonly string[], signal: AbortSignal): Promise<Monitor> {
+  static async open(
+    host: Host,
+    relay: readonly string[],
+    signal: AbortSignal,
+    greetingMs = GREETING_MS,
+  ): Promise<Monitor> {
     const words = new WordQueue();
     // A thaw must not depend on anybody's signal: the relay ends with its input.
     const spawned = await host.spawn(relay, { signal: new AbortController().signal, stdin: words });
     const monitor = new Monitor(spawned, words);
     try {
-      await within(GREETING_MS, 'the greeting of QEMU', signal, () => monitor.greeting.promise);
+      await within(greetingMs, 'the greeting of QEMU', signal, () => monitor.greeting.promise);
       await monitor.execute('qmp_capabilities');
       return monitor;
     } catch (error) {
@@ -93,7 +98,8 @@ export class Monitor implements AsyncDisposable {
         for (const line of lines) if (line.trim() !== '') this.take(line);
       }
     } catch {
-      // The connection to the host is gone: so is the conversation.
+      // The connection to the host is gone, or it is no QEMU that speaks: the conversation is over.
+      this.spawned.kill();
     }
     this.over = true;
     const { stderr } = await this.spawned.ended.catch(() => ({ stderr: '' }));

@@ -17,6 +17,13 @@ export const DifferenceKind = {
 
 export type DifferenceKind = (typeof DifferenceKind)[keyof typeof DifferenceKind];
 
+export const Egress = {
+    Open: "open",
+    Blocked: "blocked",
+} as const;
+
+export type Egress = (typeof Egress)[keyof typeof Egress];
+
 export const Expiry = {
     Absolute: "absolute",
     Remaining: "remaining",
@@ -48,6 +55,13 @@ export const RowOrder = {
 } as const;
 
 export type RowOrder = (typeof RowOrder)[keyof typeof RowOrder];
+
+export const Sameness = {
+    Identical: "identical",
+    Equivalent: "equivalent",
+} as const;
+
+export type Sameness = (typeof Sameness)[keyof typeof Sameness];
 
 export const Verdict = {
     Identical: "identical",

@@ -7,7 +7,7 @@ import { sleep } from '../../../../provider/core/wait.ts';
 import { checkCertificates } from '../../../../provider/resources/drill-certificates.ts';
 import { testContext } from '../../../support/context.ts';
 import { SITE_FILES } from '../desk.ts';
-import type { DrillModel } from '../program.ts';
+import type { ComparisonModel, DrillModel } from '../program.ts';
 import type { Scenario } from '../suite.ts';
 import { type ScenarioName, whyImpossible } from '../table.ts';
 
@@ -173,6 +173,55 @@ export const LIFE = {
     });
     await desk.ok('apply');
     expect(await checkCertificates(store, digest!, publicKey)).toHaveLength(2);
+  },
+
+  async comparison(desk) {
+    const place = await desk.fresh();
+    const members = { site: { files: { path: place.path('site') } } };
+    const probes = { pages: { member: 'site', command: ['sh', '-c', 'ls | wc -l'] } };
+    const comparison = (more: Partial<ComparisonModel> = {}): ComparisonModel => ({
+      ...{ kind: 'Comparison', id: 'same', snapshot: { from: ['shop', 'reference'] }, store: place.store },
+      ...{ members, ...more },
+    });
+    await desk.apply({ resources: [place.snapshot({ probes }), comparison()] });
+    expect(await desk.project.remembered('same')).toMatchObject({
+      ...{ verdict: 'identical', differences: [] },
+      results: { site: { verdict: 'identical' } },
+      probeResults: { pages: { member: 'site', outcome: 'equal' } },
+    });
+    if (!remembers(desk.way)) return;
+    const shop = await desk.project.remembered('shop');
+    expect(await desk.project.remembered('same')).toMatchObject({
+      ...{ reference: shop?.reference, comparedWith: 'running', passed: true, differenceCount: 0 },
+      checks: { site: { passed: true }, 'probe/pages': { passed: true } },
+    });
+    await desk.project.write({ resources: [place.snapshot({ probes }), comparison()] });
+    expect((await desk.ok('plan')).actions).toEqual({});
+
+    await writeFile(place.path('site/new.txt'), 'written since\n');
+    try {
+      await desk.apply({ resources: [place.snapshot({ probes }), comparison({ triggers: { look: '2' } })] });
+    } finally {
+      await rm(place.path('site/new.txt'));
+    }
+    const drifted = (await desk.project.remembered('same')) ?? {};
+    expect(drifted).toMatchObject({
+      ...{ verdict: 'drifted', passed: false },
+      checks: { site: { passed: false }, 'probe/pages': { passed: false } },
+    });
+    expect(drifted.differences).toContainEqual(
+      expect.objectContaining({ member: 'site', object: 'file/new.txt', kind: 'extra' }),
+    );
+    expect(drifted.summary).toContain('probe/pages');
+
+    // Of two sides one is needed, and not both.
+    const both = comparison({ other: 'shop:1' });
+    await desk.project.write({ resources: [place.snapshot({ probes }), both] });
+    const refused = await desk.run('plan');
+    expect(refused.succeeded).toBe(false);
+    expect(refused.problems).toContainEqual(
+      expect.objectContaining({ severity: 'error', code: 'compare.two-sides', at: 'other' }),
+    );
   },
 
   async 'delete with retain'(desk) {

@@ -20,7 +20,10 @@ export const COMMAND_LINE: Way = {
   },
 };
 
-const COMMANDS = { Snapshot: 'capture', Restore: 'restore', Drill: 'drill', Database: 'none' } as const;
+const COMMANDS = {
+  ...{ Snapshot: 'capture', Restore: 'restore', Drill: 'drill', Comparison: 'compare' },
+  Database: 'none',
+} as const;
 
 /** What a user notes of what was printed, by the resources' names. */
 type Noted = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -121,7 +124,7 @@ class CommandLineProject implements Project {
 
 /** The resource whose output this one needs. */
 function dependencyOf(resource: ResourceModel): string | undefined {
-  if (resource.kind !== 'Restore' && resource.kind !== 'Drill') return undefined;
+  if (resource.kind === 'Snapshot' || resource.kind === 'Database') return undefined;
   if (typeof resource.snapshot === 'string') return undefined;
   return 'from' in resource.snapshot ? resource.snapshot.from[0] : undefined;
 }

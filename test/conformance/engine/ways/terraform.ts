@@ -26,6 +26,7 @@ export const TYPES: Readonly<Record<ResourceModel['kind'], string>> = {
   Snapshot: 'stasis_snapshot',
   Restore: 'stasis_restore',
   Drill: 'stasis_drill',
+  Comparison: 'stasis_comparison',
   Database: 'terraform_data',
 };
 

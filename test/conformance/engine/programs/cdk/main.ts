@@ -3,6 +3,7 @@
 import { App, DataResource, TerraformStack, TerraformVariable } from '{library}';
 import { readFileSync } from 'node:fs';
 import {
+  Comparison,
   Drill,
   Member,
   Restore,
@@ -11,7 +12,15 @@ import {
   StasisProvider,
 } from '@stasis-iac/constructs/{library}';
 import type { Construct } from 'constructs';
-import type { DrillModel, MemberModel, Program, RestoreModel, SnapshotModel, Text } from './program.ts';
+import type {
+  ComparisonModel,
+  DrillModel,
+  MemberModel,
+  Program,
+  RestoreModel,
+  SnapshotModel,
+  Text,
+} from './program.ts';
 
 const [outdir, createDatabase] = process.argv.slice(2) as [string, string];
 
@@ -27,6 +36,7 @@ class Stack extends TerraformStack {
       if (model.kind === 'Database') this.database(model.id, model.wanted.secret);
       else if (model.kind === 'Snapshot') this.snapshot(model);
       else if (model.kind === 'Drill') this.drill(model);
+      else if (model.kind === 'Comparison') this.comparison(model);
       else this.restore(model);
   }
 
@@ -63,6 +73,15 @@ class Stack extends TerraformStack {
       ...{ store, triggers, sign, maxAge },
       snapshot: this.text(snapshot),
       members: this.members(members),
+    });
+  }
+
+  private comparison({ id, snapshot, other, members, store, triggers, maxAge }: ComparisonModel): void {
+    new Comparison(this, id, {
+      ...{ store, triggers, maxAge },
+      snapshot: this.text(snapshot),
+      ...(other !== undefined && { other: this.text(other) }),
+      ...(members && { members: this.members(members) }),
     });
   }
 

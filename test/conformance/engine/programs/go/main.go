@@ -57,6 +57,7 @@ type Model struct {
 	Name     string            `json:"name"`
 	Wanted   Text              `json:"wanted"`
 	Snapshot Text              `json:"snapshot"`
+	Other    *Text             `json:"other"`
 	Members  map[string]Member `json:"members"`
 	Store    struct {
 		Path string `json:"path"`
@@ -186,6 +187,21 @@ func (p *program) add(model Model) (err error) {
 			Triggers: triggers,
 		}
 		_, err = stasis.NewDrill(p.ctx, model.Id, args, options(model)...)
+		return err
+	case "Comparison":
+		args := &stasis.ComparisonArgs{
+			Snapshot: p.text(model.Snapshot),
+			Store:    store,
+			MaxAge:   pulumi.StringPtrFromPtr(model.MaxAge),
+			Triggers: triggers,
+		}
+		if model.Other != nil {
+			args.Other = p.text(*model.Other).ToStringOutput().ToStringPtrOutput()
+		}
+		if model.Members != nil {
+			args.Members = p.members(model.Members)
+		}
+		_, err = stasis.NewComparison(p.ctx, model.Id, args, options(model)...)
 		return err
 	default:
 		return fmt.Errorf("there is no resource %q", model.Kind)

@@ -58,7 +58,7 @@ for model in program["resources"]:
     if model["kind"] == "Database":
         databases[name] = Database(name, text_of(model["wanted"]))
         continue
-    members = {key: member_of(member) for key, member in model["members"].items()}
+    members = {key: member_of(member) for key, member in model.get("members", {}).items()}
     store = stasis.StoreArgs(path=model["store"]["path"])
     if model["kind"] == "Snapshot":
         snapshots[name] = stasis.Snapshot(
@@ -82,6 +82,17 @@ for model in program["resources"]:
             members=members,
             store=store,
             sign=stasis.SigningArgs(key_file=model["sign"]["keyFile"]),
+            max_age=model.get("maxAge"),
+            triggers=model.get("triggers"),
+            opts=options_of(model),
+        )
+    elif model["kind"] == "Comparison":
+        stasis.Comparison(
+            name,
+            snapshot=text_of(model["snapshot"]),
+            other=text_of(model["other"]) if "other" in model else None,
+            members=members or None,
+            store=store,
             max_age=model.get("maxAge"),
             triggers=model.get("triggers"),
             opts=options_of(model),

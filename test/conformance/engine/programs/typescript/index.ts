@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import * as pulumi from '@pulumi/pulumi';
 import * as stasis from '@stasis-iac/stasis';
 import type {
+  ComparisonModel,
   DrillModel,
   MemberModel,
   Program,
@@ -88,10 +89,22 @@ function drillOf(model: DrillModel): void {
   new stasis.Drill(id, args, optionsOf(model));
 }
 
+function comparisonOf(model: ComparisonModel): void {
+  const { id, store, triggers, maxAge, other, members } = model;
+  const args: stasis.ComparisonArgs = {
+    ...{ store, triggers, maxAge },
+    snapshot: textOf(model.snapshot),
+    ...(other !== undefined && { other: textOf(other) }),
+    ...(members && { members: membersOf(members) }),
+  };
+  new stasis.Comparison(id, args, optionsOf(model));
+}
+
 const { resources } = JSON.parse(readFileSync('model.json', 'utf8')) as Program;
 for (const model of resources)
   if (model.kind === 'Database')
     databases.set(model.id, new Database(model.id, { wanted: textOf(model.wanted) }));
   else if (model.kind === 'Snapshot') snapshotOf(model);
   else if (model.kind === 'Drill') drillOf(model);
+  else if (model.kind === 'Comparison') comparisonOf(model);
   else restoreOf(model);

@@ -1,0 +1,218 @@
+import type { Context } from '../core/context.ts';
+import { StasisError } from '../core/errors.ts';
+import { compareFingerprints } from '../core/fingerprint.ts';
+import type { SealedSnapshot } from '../core/store.ts';
+import { within } from '../core/wait.ts';
+import { capture } from './capture.ts';
+import { memberVerdict, type OpenSnapshot, storedFingerprint } from './compare.ts';
+import { allSettledOrThrow } from './concurrently.ts';
+import { Journal, sweepJournals } from './journal.ts';
+import { originalProblems } from './lost-work.ts';
+import { atMember, type Member } from './member.ts';
+import { throwFirstError } from './plan.ts';
+import { lockTargets, type RestoreResult, restore } from './restore.ts';
+import { planRestore, type RestoreRequest } from './restore-plan.ts';
+
+/** What stands under the name `final-…`, and whose generation was restored. */
+export interface FencedResult extends RestoreResult {
+  readonly final: { readonly name: string; readonly digest: `sha256:${string}` };
+}
+
+const RAISE_MS = 60_000;
+const LIFT_MS = 60_000;
+/** Nobody writes any more, so that the cut is found at once. */
+const FINAL_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 0 };
+
+/** What keeps originals from being fenced: reads only. Placed under `original`. */
+export async function planFence(
+  request: Pick<RestoreRequest, 'members' | 'snapshot'>,
+  originals: readonly Member[],
+  context: Context,
+): Promise<StasisError[]> {
+  const captured = Object.keys(request.snapshot.manifest.members);
+  const problems = captured
+    .filter((name) => !originals.some((original) => original.name === name))
+    .map((name) => refused(`The snapshot's member "${name}" has no original.`, []));
+  problems.push(...originalProblems(request.snapshot, originals));
+  const targets = new Set(request.members.map(({ driver, spec }) => driver.endpoint(spec)));
+  const found = await Promise.all(
+    originals.map(async (original): Promise<readonly StasisError[]> => {
+      const { driver, spec, host, name } = original;
+      if (targets.has(driver.endpoint(spec)))
+        return [refused(`The original of "${name}" is a target as well.`, [name, driver.name])];
+      if (driver.fence === undefined)
+        return [refused(`What is captured by ${driver.name} cannot be fenced.`, [name, driver.name])];
+      try {
+        const obstacles = await driver.fence.obstacles(spec, host, context);
+        return obstacles.map((problem) => atOriginal(original, problem));
+      } catch (error) {
+        return [atOriginal(original, error)];
+      }
+    }),
+  );
+  return [...problems, ...found.flat()];
+}
+
+function refused(message: string, at: readonly string[]): StasisError {
+  return new StasisError('fence.refused', message, {
+    hint: 'A fence stops the whole application: name the original of every member, of kinds that can be fenced, or stop the application yourself and leave fence out.',
+    at: ['original', ...at],
+  });
+}
+
+/** An error of a member that is named under `original`, placed there. */
+export function underOriginal(error: StasisError): StasisError {
+  return error.at[0] === 'members' ? error.placedAt(['original', ...error.at.slice(1)]) : error;
+}
+
+function atOriginal(member: Member, thrown: unknown): StasisError {
+  return underOriginal(atMember(member, thrown));
+}
+
+/**
+ * A restore that loses nothing and does nothing twice: first the originals are kept from taking writes; then the final
+ * photograph is taken, and that is what is restored; and before anything of it is released, the originals are compared
+ * with it once more. Whatever fails until then lifts the fence. From the release on it stays up for good, as there must
+ * not be two that take writes.
+ */
+export async function fencedRestore(
+  request: RestoreRequest,
+  originals: readonly Member[],
+  context: Context,
+): Promise<FencedResult> {
+  await using _locks = await lockTargets({ store: request.store, members: originals }, context);
+  await sweepJournals(request.store, originals, context);
+  throwFirstError(await planFence(request, originals, context));
+  const planned = await planRestore(request, context);
+  throwFirstError(planned.problems);
+  const begun = [...planned.members.values()].some(({ restoredBy }) => restoredBy === request.restoreId);
+  if (begun) return goOn(request, context);
+
+  const journal = new Journal(request.store, `fence-${request.restoreId}`);
+  const raised: (readonly [Member, unknown])[] = [];
+  let stays = false;
+  try {
+    context.progress({ step: 'fence' });
+    await raiseAll(originals, journal, raised, context);
+    const sealed = await photograph(request, originals, context);
+    const snapshot = await request.store.open(sealed.name, sealed.digest, context);
+    const result = await restore({ ...request, snapshot }, context, async () => {
+      await insistOnStillness(originals, snapshot, context);
+      // Forgotten before the release: a fence must not be lifted by whoever sweeps once the twin takes writes.
+      await journal.close();
+      stays = true;
+    });
+    return { ...result, final: { name: sealed.name, digest: sealed.digest } };
+  } catch (error) {
+    if (!stays) await liftAll(raised, journal, context);
+    throw error;
+  }
+}
+
+/** Some targets run already, so the fence has been up since: what was photographed then is what the others get. */
+async function goOn(request: RestoreRequest, context: Context): Promise<FencedResult> {
+  const name = finalName(request);
+  const record = await request.store.name(name);
+  const [newest] = (record?.generations ?? []).toSorted((a, b) => b.generation - a.generation);
+  if (newest === undefined)
+    throw new StasisError('fence.no-photograph', 'The final photograph of this restore is gone.', {
+      hint: 'Change triggers to restore from another snapshot.',
+    });
+  const snapshot = await request.store.open(name, newest.digest, context);
+  const result = await restore({ ...request, snapshot }, context);
+  return { ...result, final: { name, digest: newest.digest } };
+}
+
+/** By it the restore whose final photograph it is can be told. */
+export const FINAL_NAME = /^final-(.+)$/;
+
+function finalName({ restoreId }: RestoreRequest): string {
+  return `final-${restoreId}`;
+}
+
+function photograph(
+  request: RestoreRequest,
+  originals: readonly Member[],
+  context: Context,
+): Promise<SealedSnapshot> {
+  const { store, restoreId, createdBy } = request;
+  return capture(
+    {
+      ...{ name: finalName(request), owner: `restore:${restoreId}`, members: originals, store },
+      ...{ limits: FINAL_LIMITS, createdBy },
+    },
+    context,
+  );
+}
+
+async function raiseAll(
+  originals: readonly Member[],
+  journal: Journal,
+  raised: (readonly [Member, unknown])[],
+  context: Context,
+): Promise<void> {
+  await allSettledOrThrow(originals, context.signal, async (original, outer) => {
+    const { driver, spec, host, name } = original;
+    try {
+      await within(RAISE_MS, `fencing ${name}`, outer, (signal) =>
+        driver.fence!.raise(
+          spec,
+          host,
+          async (entry) => {
+            await journal.note(original, entry);
+            raised.push([original, entry]);
+          },
+          { ...context, signal },
+        ),
+      );
+    } catch (error) {
+      throw atOriginal(original, error);
+    }
+  });
+}
+
+/** The journal stays where lifting fails: the next apply lifts it. */
+async function liftAll(
+  raised: readonly (readonly [Member, unknown])[],
+  journal: Journal,
+  context: Context,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    raised.map(([{ driver, spec, host, name }, entry]) =>
+      within(LIFT_MS, `lifting the fence of ${name}`, undefined, (signal) =>
+        driver.undo(spec, host, entry, { ...context, signal }),
+      ),
+    ),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed === undefined) return journal.close();
+  const reason = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
+  context.logger.log('error', 'an original could not be let go on; the next apply will', { reason });
+}
+
+/** A fence keeps out all who do not get around it on purpose; this shows that nobody has. */
+async function insistOnStillness(
+  originals: readonly Member[],
+  snapshot: OpenSnapshot,
+  context: Context,
+): Promise<void> {
+  context.progress({ step: 'compare', message: 'comparing the originals with the final photograph' });
+  await allSettledOrThrow(originals, context.signal, async (original, signal) => {
+    const { driver, spec, host, name } = original;
+    const from = snapshot.manifest.members[name]!;
+    await using held = await driver.observe(spec, host, { ...context, signal });
+    const stored = storedFingerprint(from, snapshot.blobs(name));
+    const compared = await compareFingerprints(stored, held.fingerprint(), context.clock.wallMs());
+    const { verdict, differences } = memberVerdict(name, compared, from.fidelity);
+    if (verdict !== 'drifted') return;
+    const [first] = differences;
+    throw new StasisError(
+      'fence.breached',
+      `Somebody wrote to the original of "${name}" in spite of the fence: ${first?.object ?? 'it'} ${first?.message ?? 'differs'}.`,
+      {
+        hint: 'Nothing was released, and the fence is lifted. Stop whoever sets default_transaction_read_only off, or undoes the fence, and apply again.',
+        at: ['original', name, driver.name],
+      },
+    );
+  });
+}

@@ -1,0 +1,78 @@
+import { describe, expect, test } from '@jest/globals';
+import { SimulatedSystem, simulatedDriver } from '../../test/support/simulated/driver.ts';
+import { context, simulatedResources } from '../../test/support/simulated/resources.ts';
+import type { Driver } from '../core/driver.ts';
+import { localHost } from '../hosts/local/host.ts';
+import type { OpenSnapshot } from './compare.ts';
+import { lostWork, originalProblems } from './lost-work.ts';
+import type { Member } from './member.ts';
+
+const rig = simulatedResources();
+const system = new SimulatedSystem();
+const driver = simulatedDriver({ system, mark: true, watch: true });
+
+function original(name = 'a', by: Driver = driver): Member {
+  return { name, driver: by, spec: { place: 'here' }, host: localHost() };
+}
+
+async function photographedAt(state: number): Promise<OpenSnapshot> {
+  rig.system.state = state;
+  const photo = await rig.created();
+  const store = await rig.store();
+  return store.open('shop', photo.outputs.digest as never, context);
+}
+
+describe('lost work', () => {
+  test('is what an original has done since the cut, by name', async () => {
+    const snapshot = await photographedAt(7);
+    system.state = 9;
+    const wallMs = (): number => Date.parse(snapshot.manifest.cutAt) + 31_000;
+    const later = { ...context, clock: { ...context.clock, wallMs } };
+    const { a } = await lostWork(snapshot, [original()], later);
+    expect(a).toMatchObject({ read: true, sinceCutMs: 31_000, differenceCount: 1, changes: {} });
+    expect(a!.differences).toMatchObject([{ member: 'a', object: 'state', kind: 'changed' }]);
+    expect(a!.message).toMatch(/^1 object changed in the 31 s since the cut: state \(/);
+  });
+
+  test('is none of an original that stood still', async () => {
+    const snapshot = await photographedAt(7);
+    system.state = 7;
+    const { a } = await lostWork(snapshot, [original()], context);
+    expect(a).toMatchObject({ read: true, differenceCount: 0, differences: [] });
+    expect(a!.message).toMatch(/^Nothing was changed/);
+  });
+
+  test('is not known of an original that is out of reach, of one that runs in memory, and when interrupted', async () => {
+    const snapshot = await photographedAt(7);
+    const lost = { ...driver, observe: () => Promise.reject(new Error('no route to it')) };
+    const found = await lostWork(snapshot, [original('a', lost)], context);
+    expect(found.a).toMatchObject({ read: false, message: 'It could not be read: no route to it' });
+    const inMemory = { ...driver, traits: { ...driver.traits, layers: ['runtime' as const] } };
+    expect((await lostWork(snapshot, [original('a', inMemory)], context)).a).toMatchObject({
+      read: false,
+      message: expect.stringMatching(/^It is not stopped to be looked at/),
+    });
+    const never = { ...driver, observe: () => new Promise<never>(() => {}) };
+    const ended = await lostWork(snapshot, [original('a', never)], {
+      ...context,
+      signal: AbortSignal.timeout(50),
+    });
+    expect(ended.a).toMatchObject({
+      read: false,
+      message: expect.stringMatching(/^It could not be read: /),
+    });
+  });
+
+  test('of a member that the snapshot has not, or has of another driver, is refused at that original', async () => {
+    const snapshot = await photographedAt(7);
+    const problems = originalProblems(snapshot, [
+      original(),
+      original('b'),
+      { ...original('a', { ...driver, name: 'other' }) },
+    ]);
+    expect(problems.map(({ code, at }) => [code, at])).toEqual([
+      ['original.unknown', ['original', 'b']],
+      ['original.other-driver', ['original', 'a', 'other']],
+    ]);
+  });
+});

@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { capture } from '../../provider/coordinator/capture.ts';
+import type { Member } from '../../provider/coordinator/member.ts';
+import type { RestoreRequest } from '../../provider/coordinator/restore-plan.ts';
+import type { Probe } from '../../provider/core/probe.ts';
+import { sleep } from '../../provider/core/wait.ts';
+import { DRIVERS } from '../../provider/drivers/registry.ts';
+import { localHost } from '../../provider/hosts/local/host.ts';
+import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { Customers } from '../support/bank/customers.ts';
+import { connectLedger } from '../support/bank/ledgers.ts';
+import { testContext } from '../support/context.ts';
+import { startPostgres } from '../support/postgres-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+
+const LIMITS = { maxPauseMs: 3_000, maxBlurMs: 0 };
+const KINDS = ['postgres', 'redis'] as const;
+/** Moves before a switch-over, and after it. */
+const BUSY_MOVES = 300;
+const WAIT_MS = 60_000;
+
+/** A bank under load that has been photographed, and servers that it can move to. */
+export interface MovingBank {
+  readonly here: readonly string[];
+  readonly there: readonly string[];
+  readonly customers: Customers;
+  readonly request: RestoreRequest;
+  /** Of where the bank runs. */
+  readonly originals: readonly Member[];
+}
+
+/** All that is started ends with `resources`. */
+export async function movingBank(
+  resources: AsyncDisposableStack,
+  signal: AbortSignal,
+  probes: readonly Probe[] = [],
+): Promise<MovingBank> {
+  const urls = async (): Promise<string[]> => {
+    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+    resources.defer(async () => {
+      await Promise.all([postgres.stop(), redis.stop()]);
+    });
+    return [postgres.url(), redis.url];
+  };
+  const [here, there] = await Promise.all([urls(), urls()]);
+  const folder = await mkdtemp(join(tmpdir(), 'stasis-moving-'));
+  resources.defer(() => rm(folder, { recursive: true, force: true }));
+  const context = testContext({ signal });
+  const store = await STORE_TYPES[0]!.open({ path: join(folder, 'store') }, context);
+  for (const url of here) {
+    await using ledger = await connectLedger(url);
+    await ledger.open();
+  }
+  const customers = new Customers(here);
+  resources.defer(async () => {
+    // Whoever waits to be told where to go on would wait for ever.
+    customers.moveTo(here);
+    await customers.stop().catch(() => undefined);
+  });
+  await moreMoves(customers);
+  const [originals, createdBy] = [membersOf(here), 'proof'];
+  const asked = {
+    name: 'bank',
+    owner: 'proof',
+    members: originals,
+    store,
+    limits: LIMITS,
+    createdBy,
+    probes,
+  };
+  const sealed = await capture(asked, context);
+  const request: RestoreRequest = {
+    ...{ restoreId: 'move', store, members: membersOf(there), verify: 'equivalent', overwrite: true },
+    ...{ safetySnapshot: false, expiry: 'absolute', createdBy },
+    snapshot: await store.open(sealed.name, sealed.digest, context),
+  };
+  return { here, there, customers, request, originals };
+}
+
+export function memberOf(store: number): string {
+  return `store${store}`;
+}
+
+function membersOf(urls: readonly string[]): Member[] {
+  return urls.map((url, store) => {
+    const driver = DRIVERS.find(({ name }) => name === KINDS[store])!;
+    return { name: memberOf(store), driver, spec: driver.spec.parse({ url }), host: localHost() };
+  });
+}
+
+/** Until the customers have done some more. */
+export async function moreMoves(customers: Customers): Promise<void> {
+  const wanted = customers.moves + BUSY_MOVES;
+  const untilMs = performance.now() + WAIT_MS;
+  while (customers.moves <= wanted) {
+    if (performance.now() > untilMs) throw new Error('the customers do not get on');
+    await sleep(10);
+  }
+}
