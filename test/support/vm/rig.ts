@@ -36,6 +36,8 @@ set -- qemu-system-x86_64 -name "$name,debug-threads=on" -machine q35 -accel tcg
   -append 'console=ttyS0 quiet panic=-1 tsc=reliable' -serial "file:$folder/serial" \\
   -drive "file=$folder/disk.$format,if=virtio,format=$format,id=disk0" \\
   -qmp "unix:$qmp,server=on,wait=off" -pidfile "$folder/pid" "$@"
+# Whoever waits for words of the new guest is not to find those of the last one.
+: > "$folder/serial" || exit 1
 [ -n "$filter" ] || exec setsid "$@" -daemonize
 setsid setpriv --seccomp-filter "$filter" "$@" < /dev/null > /dev/null 2>&1 &
 `;
