@@ -34,7 +34,9 @@ function drawReadings(hold: Extract<ReportTie, { tie: 'hold' }>, zeroNs: number)
     ({ sentNs, acknowledgedNs, value }) =>
       html`<tr><td>${fromCut(sentNs, zeroNs)}</td><td>${fromCut(acknowledgedNs, zeroNs)}</td><td>${duration(acknowledgedNs - sentNs)}</td><td><code>${value}</code></td></tr>`,
   );
-  return html`<div class="scroll"><table><caption>${count(hold.readings.length, 'reading')}</caption><thead><tr><th scope="col">asked</th><th scope="col">answered</th><th scope="col">took</th><th scope="col">value</th></tr></thead>
+  const what = count(hold.readings.length, 'reading');
+  // What may have to be scrolled sideways can be reached without a mouse.
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="${what}"><table><caption>${what}</caption><thead><tr><th scope="col">asked</th><th scope="col">answered</th><th scope="col">took</th><th scope="col">value</th></tr></thead>
 <tbody>${rows}<tr class="captured"><td colspan="3">what was captured carries</td><td><code>${hold.captured}</code></td></tr></tbody></table></div>`;
 }
 
