@@ -23,6 +23,8 @@ export interface RestoreRequest {
   readonly expiry: 'absolute' | 'remaining';
   /** Whether what is restored may speak to the outside once it is released. `open` unless said. */
   readonly egress?: Egress;
+  /** Bring back what lay in caches before the release, where memory itself is not restored. Not unless said. */
+  readonly warm?: boolean;
   readonly createdBy: string;
 }
 

@@ -19,14 +19,18 @@ import { setEgress } from './egress.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { atMember, type Member } from './member.ts';
 import { throwFirstError } from './plan.ts';
+import { releaseAll } from './release.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from './restore-plan.ts';
 import { askRestored, type RestoredProbes, unaskedProbes, withProbes } from './restored-probes.ts';
+import { type MemberWarmth, warmAll } from './warm.ts';
 
 export interface MemberRestore extends MemberVerdict {
   readonly restoreMs: number;
   /** Filled by this very restore before, and running since: it is not compared, as it changes all the time. */
   readonly running?: true;
   readonly probes: RestoredProbes;
+  /** Where it was asked for, and the member has caches of its own that do not come back by themselves. */
+  readonly warmth?: MemberWarmth;
 }
 
 export interface RestoreResult extends ComparisonResult {
@@ -148,10 +152,12 @@ async function fill(
     const loaded = await loadAll(request, done, journal, held, context);
     members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
     insistOnSameness(members, request.verify);
+    const released = loaded.filter(({ member }) => !done.includes(member));
+    if (request.warm === true) members = { ...members, ...(await warmAll(released, context)) };
     throwIfAborted(context.signal);
     await beforeRelease?.();
     context.progress({ step: 'release' });
-    await releaseAll(loaded.filter(({ member }) => !done.includes(member)));
+    await releaseAll(released);
   } catch (error) {
     await rollBack(held, journal, context);
     throw error;
@@ -276,36 +282,6 @@ function insistOnSameness(members: Readonly<Record<string, MemberRestore>>, veri
       hint: 'Set verify to "report" to keep a restore that differs.',
       at: ['verify'],
       details: { differences, result },
-    },
-  );
-}
-
-/** The code of the one error after which some targets run and others do not. */
-export const RELEASE_FAILED = 'restore.release-failed';
-
-/** All together. A release that fails cannot take the others back, so all are tried and the error names those that failed. */
-async function releaseAll(loaded: readonly Loaded[]): Promise<void> {
-  const failed: string[] = [];
-  let first: unknown;
-  await Promise.all(
-    loaded.map(async ({ member, held }) => {
-      try {
-        await held.release();
-      } catch (error) {
-        failed.push(member.name);
-        first ??= atMember(member, error);
-      }
-    }),
-  );
-  if (failed.length === 0) return;
-  if (failed.length === loaded.length) throw first;
-  throw new StasisError(
-    RELEASE_FAILED,
-    `Of the restored members, ${failed.join(', ')} could not be released; the others run.`,
-    {
-      hint: 'Apply again: what is restored already is kept, and the rest is tried again.',
-      at: ['members', failed[0]!],
-      cause: first,
     },
   );
 }

@@ -8,6 +8,7 @@ import type { Capture, Layer, MemberCapture, OutsideItem } from './manifest.ts';
 import type { Answers, Questions } from './probe.ts';
 import type { BlobReader, Blobs } from './store.ts';
 import type { Fidelity } from './verdict.ts';
+import type { Warmth } from './warmth.ts';
 
 /**
  * A driver knows how to capture and restore one kind of system. It never imports another driver, a store or the
@@ -167,6 +168,11 @@ export interface Held extends AsyncDisposable {
   fingerprint(): Fingerprint;
   /** Answers of the state that is held. Absent where nobody can be asked before the release. */
   readonly answers?: Answers;
+  /**
+   * Brings back what lay in its caches at the cut, as far as the snapshot knows; bounded in time. Absent where memory
+   * itself is restored, or all data is memory. Whatever it throws, the member can still be released.
+   */
+  warm?(): Promise<Warmth>;
   /** Lets it run: the restored data takes the target's place. After it, disposal changes nothing more on the member. */
   release(): Promise<void>;
 }

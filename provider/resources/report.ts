@@ -51,6 +51,7 @@ const OUTCOME = RESTORE_OUTPUTS.partial({
   reference: true,
   restoreMs: true,
   probeResults: true,
+  warmth: true,
   lostWork: true,
   lostWorkDifferences: true,
   safetyReference: true,

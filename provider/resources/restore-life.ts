@@ -64,6 +64,7 @@ export async function importRestore(
       restoreMs: 0,
       probeResults: {},
       results: {},
+      warmth: {},
       ...lostWorkOutputs({}),
       safetyReference: '',
     };

@@ -59,6 +59,16 @@ const lost = z
   })
   .meta({ typeName: 'LostWork' });
 
+const warmth = z
+  .object({
+    known: z.boolean().describe('Whether the snapshot knows what was hot.'),
+    hotBytes: z.number().describe('What lay in its caches at the cut, in bytes; 0 where it is not known.'),
+    warmedBytes: z.number().describe('What was read back before the release, in bytes.'),
+    warmMs: z.number().describe('How long that took, in milliseconds.'),
+    message: z.string().describe('Why it is less than all that was hot, for people; empty where it is all.'),
+  })
+  .meta({ typeName: 'Warmth' });
+
 export const RESTORE_OUTPUTS = z.object({
   reference: z.string().describe('Exactly the snapshot that was restored: name@sha256:….'),
   verdict: verdict.describe(
@@ -70,6 +80,9 @@ export const RESTORE_OUTPUTS = z.object({
   probeResults: z
     .record(z.string(), probe)
     .describe('What became of each probe of the snapshot, asked again before the release, by its name.'),
+  warmth: z
+    .record(z.string(), warmth)
+    .describe('With warm, what was brought back into the caches of each member that has some.'),
   lostWork: z
     .record(z.string(), lost)
     .describe(
@@ -91,9 +104,26 @@ export function restoreOutputs(
     ...comparedOutputs(result),
     restoreMs: roundMs(result.restoreMs),
     probeResults: probesOf(result),
+    warmth: warmthOf(result),
     ...lostWorkOutputs(lostWork),
     safetyReference: result.safetyReference ?? '',
   };
+}
+
+function warmthOf({ members }: RestoreResult): Values {
+  const warmed = Object.entries(members).flatMap(([name, { warmth: one }]) =>
+    one === undefined ? [] : [[name, one] as const],
+  );
+  return Object.fromEntries(
+    warmed.map(([name, { hotBytes, warmedBytes, warmMs, reason }]) => [
+      name,
+      {
+        known: hotBytes !== undefined,
+        hotBytes: hotBytes ?? 0,
+        ...{ warmedBytes, warmMs: roundMs(warmMs), message: reason ?? '' },
+      },
+    ]),
+  );
 }
 
 export function lostWorkOutputs(lostWork: Readonly<Record<string, LostWork>>): Values {

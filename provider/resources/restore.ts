@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RELEASE_FAILED } from '../coordinator/restore.ts';
+import { RELEASE_FAILED } from '../coordinator/release.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from '../coordinator/restore-plan.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
@@ -68,6 +68,12 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
       .optional()
       .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.')
       .meta({ typeName: 'Expiry' }),
+    warm: z
+      .boolean()
+      .optional()
+      .describe(
+        "Before the release, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.",
+      ),
     egress: EGRESS_INPUT,
     fence: FENCE_INPUT,
     original: originalInput(services.drivers, ORIGINAL_SUMMARY),
@@ -197,6 +203,7 @@ async function requestOf(
       safetySnapshot: inputs.safetySnapshot !== false,
       expiry: (inputs.expiry as RestoreRequest['expiry'] | undefined) ?? 'absolute',
       egress: egressOf(inputs),
+      warm: inputs.warm === true,
       createdBy: `stasis ${services.version}`,
     },
   };

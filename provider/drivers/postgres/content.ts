@@ -33,6 +33,8 @@ const database = z.object({
   largeObjects: blob.optional(),
   /** JSON of DatabaseIndex. */
   index: blob,
+  /** JSON of HotRelation[]; absent where nobody could tell. */
+  hot: blob.extend({ hotBytes: z.number() }).optional(),
 });
 
 const content = z.object({

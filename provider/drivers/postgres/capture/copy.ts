@@ -13,6 +13,7 @@ import {
 } from '../content.ts';
 import { databaseOwners, neededRoles, readRoles } from '../fingerprint/roles.ts';
 import { databaseShared } from '../fingerprint/shared-state.ts';
+import { readHot } from '../warmth/hot.ts';
 import { databaseLosses, serverLosses } from './coverage.ts';
 import { dumpLargeObjects } from './schema-dump.ts';
 import type { CaptureSession, MarkedPart } from './session.ts';
@@ -68,6 +69,8 @@ interface CopiedDatabase {
 
 async function copyDatabase(part: MarkedPart, blobs: Blobs, context: Context): Promise<CopiedDatabase> {
   const { session, state, database, prefix } = part;
+  // Before our own reading changes what lies in the buffers.
+  const { hot, outside } = await readHot(session.dumpSource.place, database.name, context.signal);
   const schema = await putBytes(blobs, state.archive!);
   const largeObjects = await copyLargeObjects(part, blobs);
   const tables = await copyTables(part, blobs, context);
@@ -86,6 +89,7 @@ async function copyDatabase(part: MarkedPart, blobs: Blobs, context: Context): P
       ...{ ctype: database.ctype, provider: database.provider, locale: database.locale },
       ...{ icuRules: database.icuRules, collationVersion: database.collationVersion },
       ...{ sizeBytes: database.sizeBytes, schema, largeObjects, index: described },
+      ...(hot && { hot: { ...(await putJson(blobs, hot.relations)), hotBytes: hot.sizeBytes } }),
       extensions: extensions.map((row) => ({
         name: text(row, 'name'),
         version: text(row, 'version'),
@@ -94,7 +98,7 @@ async function copyDatabase(part: MarkedPart, blobs: Blobs, context: Context): P
     },
     index,
     owners: await databaseOwners(session.rows, database.name),
-    outside: await databaseLosses(session.rows, prefix),
+    outside: [...(await databaseLosses(session.rows, prefix)), ...outside],
     sizeBytes: [schema, largeObjects, described, ...tables.map(({ rows }) => rows)].reduce(
       (sum, blob) => sum + (blob?.sizeBytes ?? 0),
       0,

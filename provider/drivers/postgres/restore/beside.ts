@@ -2,6 +2,7 @@ import type { Held } from '../../../core/driver.ts';
 import { throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
+import type { Warmth } from '../../../core/warmth.ts';
 import { CaptureSession } from '../capture/session.ts';
 import { Connection } from '../connect/connection.ts';
 import { HostFolder } from '../connect/host-folder.ts';
@@ -9,6 +10,8 @@ import { identifier, literal, type Rows } from '../connect/sql.ts';
 import type { CapturedDatabase } from '../content.ts';
 import { askDatabase } from '../probe.ts';
 import { jobsOf } from '../spec.ts';
+import { readStoredHot } from '../warmth/hot.ts';
+import { warmDatabases } from '../warmth/warm.ts';
 import type { JournalEntry } from './journal-entry.ts';
 import { type ExtensionVersion, loadDatabase, meaningStatements, sharedStatements } from './load.ts';
 import { statementsForRoles } from './make-roles.ts';
@@ -159,6 +162,24 @@ class BesideHeld implements Held {
     yield* session.fingerprint();
   }
 
+  /** Before anybody else uses them; what warms makes nothing that stays. */
+  async warm(): Promise<Warmth> {
+    const { restoring, admin } = this;
+    const { content, blobs, place, context } = restoring;
+    const { signal } = context;
+    const hots = await Promise.all(content.databases.map((captured) => readStoredHot(blobs, captured)));
+    const server: Rows = (sql) => admin.rows(sql, signal);
+    return warmDatabases(hots, server, async (index, work) => {
+      const database = this.entry!.databases[index]!.staging;
+      await using session = await Connection.open(place, { database, signal });
+      const rows: Rows = (sql) => session.rows(sql, signal);
+      await rows('BEGIN');
+      const done = await work({ rows, attempt: (statement) => attempt(rows, statement) });
+      await rows('ROLLBACK');
+      return done;
+    });
+  }
+
   async release(): Promise<void> {
     if (this.released) return;
     const { place, target, context } = this.restoring;
@@ -174,6 +195,19 @@ class BesideHeld implements Held {
     if (entry === undefined || this.released) return;
     const { place, host, context } = this.restoring;
     await undoEntry(place, host, entry, context.logger);
+  }
+}
+
+async function attempt(rows: Rows, statement: string): Promise<boolean> {
+  await rows('SAVEPOINT attempt');
+  try {
+    await rows(statement);
+    await rows('RELEASE SAVEPOINT attempt');
+    return true;
+  } catch {
+    // A session that has ended says so here.
+    await rows('ROLLBACK TO SAVEPOINT attempt');
+    return false;
   }
 }
 

@@ -1,11 +1,14 @@
 import { hashedAgain } from '../../../core/blobs.ts';
 import type { Held } from '../../../core/driver.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
+import type { Warmth } from '../../../core/warmth.ts';
 import { copyIn, listSequences, listTables, type SequencePosition, tableName } from '../capture/tables.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { identifier, type Rows, text } from '../connect/sql.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { schemaEntries } from '../fingerprint/schema.ts';
+import { readStoredHot } from '../warmth/hot.ts';
+import { warmDatabases } from '../warmth/warm.ts';
 import { type LoadInto, scriptOf, withoutTransactions } from './archive.ts';
 import { meaningStatements, positionStatements, sharedStatements } from './load.ts';
 import { statementsForRoles } from './make-roles.ts';
@@ -115,6 +118,21 @@ class InsideHeld implements Held {
       eachShare: (work: (session: PsqlSession, all: typeof tables) => Promise<void>) => work(session, tables),
     };
     yield* fingerprintOf([part], restoring.content.roleNames);
+  }
+
+  /** By the session that loaded, as nobody else may read it yet; its one transaction goes on, whatever becomes of this. */
+  async warm(): Promise<Warmth> {
+    const { session, restoring } = this;
+    const rows: Rows = (sql) => session.rows(sql);
+    const hot = await readStoredHot(restoring.blobs, restoring.content.databases[0]!);
+    return warmDatabases([hot], rows, async (_index, work) => {
+      await session.run('SAVEPOINT warming');
+      try {
+        return await work({ rows, attempt: async (statement) => (await this.tryAll([statement])) === 0 });
+      } finally {
+        await session.run('ROLLBACK TO SAVEPOINT warming');
+      }
+    });
   }
 
   async release(): Promise<void> {

@@ -1,0 +1,8 @@
+/** What a driver has brought back into a member's caches before its release. */
+export interface Warmth {
+  /** What lay in its caches at the cut, in bytes; undefined where the snapshot does not know. */
+  readonly hotBytes: number | undefined;
+  readonly warmedBytes: number;
+  /** Why it is less than all that was hot, for people: a sentence. */
+  readonly reason?: string;
+}
