@@ -1,3 +1,5 @@
+import { formatBytes } from './units.ts';
+
 /** What a driver has brought back into a member's caches before its release. */
 export interface Warmth {
   /** What lay in its caches at the cut, in bytes; undefined where the snapshot does not know. */
@@ -5,4 +7,13 @@ export interface Warmth {
   readonly warmedBytes: number;
   /** Why it is less than all that was hot, for people: a sentence. */
   readonly reason?: string;
+}
+
+/** For people. */
+export function warmthSentence({ hotBytes, warmedBytes, reason }: Warmth): string {
+  const back =
+    hotBytes === undefined
+      ? []
+      : [`${formatBytes(hotBytes)} were hot at the cut, ${formatBytes(warmedBytes)} were read back.`];
+  return [...back, ...(reason === undefined ? [] : [reason])].join(' ');
 }

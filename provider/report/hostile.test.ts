@@ -60,6 +60,12 @@ function reportOfNames(name: string): Report {
         safetyReference: name,
         members: [{ name, verdict: 'drifted', equal: 1, differenceCount: 1, restoreMs: null }],
         differences: [{ member: name, object: name.replaceAll('/', ''), kind: 'changed', message: name }],
+        warmth: [
+          {
+            ...{ member: name, known: true, hotBytes: 2, warmedBytes: 1, warmMs: 1 },
+            message: name,
+          },
+        ],
         lostWork: [
           {
             ...{ member: name, read: true, sinceCutMs: 1, differenceCount: 1, message: name },

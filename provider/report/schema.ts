@@ -103,6 +103,18 @@ const outcome = z
         }),
       )
       .describe('By name as far as they were kept; `differenceCount` counts all.'),
+    warmth: z
+      .array(
+        z.object({
+          member: z.string(),
+          known: z.boolean().describe('Whether the snapshot knows what was hot.'),
+          hotBytes: z.number().describe('What lay in its caches at the cut; 0 where it is not known.'),
+          warmedBytes: z.number().describe('What was read back into them before the release.'),
+          warmMs: z.number().describe('How long that took.'),
+          message: z.string(),
+        }),
+      )
+      .describe('Of each member whose caches a restore was asked to warm.'),
     lostWork: z
       .array(
         z.object({
@@ -177,6 +189,7 @@ export type ReportMember = Report['members'][number];
 export type ReportTie = ReportMember['ties'][number];
 export type ReportOutcome = NonNullable<Report['outcome']>;
 export type ReportDifference = ReportOutcome['differences'][number];
+export type ReportWarmth = ReportOutcome['warmth'][number];
 export type ReportLostWork = ReportOutcome['lostWork'][number];
 export type ReportProbe = Report['probes'][number];
 export type RestoredProbes = Readonly<Record<string, NonNullable<ReportProbe['restored']>>>;

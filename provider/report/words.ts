@@ -187,6 +187,8 @@ export function outcomeSentence({
   return `${VERDICTS[verdict]}${against}${took}${kept}`;
 }
 
+export const WARMTH_TITLE = 'What lay in caches at the cut';
+
 export const LOST_WORK_TITLE = 'What the originals have done since the cut';
 
 /** `+12` or `−3`. */

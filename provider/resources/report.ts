@@ -74,7 +74,7 @@ export function outcomeOf(outputs: Values, reference: string): ReportOutcome {
       hint: 'Save what "stasis restore --json" or "stasis compare --json" prints.',
     });
   const { verdict, results, differences, restoreMs, safetyReference, left, right } = parsed.data;
-  const { lostWork = {} } = parsed.data;
+  const { warmth = {}, lostWork = {} } = parsed.data;
   if (of !== reference && right !== reference)
     throw new StasisError('report.other-snapshot', `It is an outcome of ${of}, not of ${reference}.`, {
       hint: `Report on ${of}, or hand over what was found of this snapshot.`,
@@ -91,6 +91,7 @@ export function outcomeOf(outputs: Values, reference: string): ReportOutcome {
       restoreMs: tookMs ?? null,
     })),
     differences,
+    warmth: Object.entries(warmth).map(([member, one]) => ({ member, ...one })),
     lostWork: Object.entries(lostWork).map(([member, { changes, ...one }]) => ({
       ...{ member, ...one },
       changes: Object.entries(changes).map(([probe, change]) => ({ probe, change })),

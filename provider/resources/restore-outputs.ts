@@ -3,6 +3,7 @@ import type { ComparisonResult, MemberVerdict } from '../coordinator/compare.ts'
 import type { LostWork } from '../coordinator/lost-work.ts';
 import type { MemberRestore, RestoreResult } from '../coordinator/restore.ts';
 import type { Values } from '../core/resource.ts';
+import { warmthSentence } from '../core/warmth.ts';
 import { roundMs } from './snapshot-outputs.ts';
 
 const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']).meta({ typeName: 'Verdict' });
@@ -65,7 +66,7 @@ const warmth = z
     hotBytes: z.number().describe('What lay in its caches at the cut, in bytes; 0 where it is not known.'),
     warmedBytes: z.number().describe('What was read back before the release, in bytes.'),
     warmMs: z.number().describe('How long that took, in milliseconds.'),
-    message: z.string().describe('Why it is less than all that was hot, for people; empty where it is all.'),
+    message: z.string().describe('For people, also why it is less than all that was hot.'),
   })
   .meta({ typeName: 'Warmth' });
 
@@ -115,12 +116,14 @@ function warmthOf({ members }: RestoreResult): Values {
     one === undefined ? [] : [[name, one] as const],
   );
   return Object.fromEntries(
-    warmed.map(([name, { hotBytes, warmedBytes, warmMs, reason }]) => [
+    warmed.map(([name, one]) => [
       name,
       {
-        known: hotBytes !== undefined,
-        hotBytes: hotBytes ?? 0,
-        ...{ warmedBytes, warmMs: roundMs(warmMs), message: reason ?? '' },
+        known: one.hotBytes !== undefined,
+        hotBytes: one.hotBytes ?? 0,
+        warmedBytes: one.warmedBytes,
+        warmMs: roundMs(one.warmMs),
+        message: warmthSentence(one),
       },
     ]),
   );

@@ -37,6 +37,7 @@ export async function writeDemoReport(
     safetyReference: null,
     members: [],
     differences: [],
+    warmth: [],
     lostWork: [],
   });
   await writeReport(path, renderReport(report, formatOf(path) ?? 'html'));

@@ -85,6 +85,17 @@ export const drifted: ReportOutcome = {
       message: 'not in the snapshot (rows=3)',
     },
   ],
+  warmth: [
+    {
+      member: 'orders',
+      known: true,
+      hotBytes: 6_710_886,
+      warmedBytes: 6_291_456,
+      warmMs: 84,
+      message:
+        "6.4 MB were hot at the cut, 6.0 MB were read back. The target's shared_buffers are too small for all that was hot.",
+    },
+  ],
   lostWork: [
     {
       member: 'orders',

@@ -66,6 +66,24 @@ describe('a verdict', () => {
     ]);
   });
 
+  test('says of each member whose caches were warmed how much of what was hot is back', () => {
+    const warmth = {
+      orders: {
+        known: true,
+        warmMs: 840,
+        message: '64.0 MB were hot at the cut, 62.1 MB were read back.',
+      },
+      receipts: { known: false, warmMs: 3, message: 'The snapshot does not know.' },
+    };
+    const lines = renderVerdict('shop:4', { ...view, warmth }, PLAIN).split('\n');
+    expect(lines.slice(-4)).toEqual([
+      '  what lay in caches at the cut',
+      '    orders: 64.0 MB were hot at the cut, 62.1 MB were read back. (840 ms)',
+      '    receipts: The snapshot does not know. (3.0 ms)',
+      '  restored in 1.4 s',
+    ]);
+  });
+
   test('names the first differences and counts the rest', () => {
     const differences = Array.from(
       { length: 200 },

@@ -38,6 +38,13 @@ export interface LostWorkView {
   readonly changes: Readonly<Record<string, number>>;
 }
 
+/** What was brought back into a member's caches. */
+export interface WarmthView {
+  readonly known: boolean;
+  readonly warmMs: number;
+  readonly message: string;
+}
+
 /** What a Restore and a comparison give, as their outputs name it. */
 export interface VerdictView {
   readonly verdict: Verdict;
@@ -47,6 +54,7 @@ export interface VerdictView {
   /** Where what was overwritten is kept; empty when nothing was. */
   readonly safetyReference?: string;
   readonly probeResults?: Readonly<Record<string, ProbeView>>;
+  readonly warmth?: Readonly<Record<string, WarmthView>>;
   readonly lostWork?: Readonly<Record<string, LostWorkView>>;
 }
 
@@ -76,6 +84,7 @@ export function renderVerdict(title: string, view: VerdictView, options: RenderO
     ...memberLines(view, width, ascii),
     ...differenceLines(view, width, ascii),
     ...probeLines(view.probeResults, { width, ascii }),
+    ...warmthLines(view, width, ascii),
     ...lostWorkLines(view, width, ascii),
     ...flow(facts(view), width, INDENT),
   ];
@@ -125,6 +134,23 @@ function namedDifferences(shown: readonly DifferenceView[], width: number, ascii
     line,
     ...paragraph(messages[index]!.map(({ text }) => text).join(''), width, '      ', 'faint'),
   ]);
+}
+
+/** What lay in caches at the cut and is there again; by member that has some. */
+function warmthLines({ warmth = {} }: VerdictView, width: number, ascii?: boolean): Line[] {
+  const all = Object.entries(warmth);
+  if (all.length === 0) return [];
+  return [
+    [piece(`${INDENT}what lay in caches at the cut`)],
+    ...all.flatMap(([name, { known, message, warmMs }]) =>
+      paragraph(
+        printable(`${name}: ${message} (${formatMs(warmMs)})`, ascii),
+        width,
+        '    ',
+        known ? undefined : 'caution',
+      ),
+    ),
+  ];
 }
 
 /** What a switch to the restored would lose, or do a second time; by member that was named as an original. */

@@ -1,6 +1,6 @@
 import { count } from '../../core/printable.ts';
 import { formatMs } from '../../core/units.ts';
-import type { ReportDifference, ReportLostWork, ReportOutcome } from '../schema.ts';
+import type { ReportDifference, ReportLostWork, ReportOutcome, ReportWarmth } from '../schema.ts';
 import { type DifferenceNode, differenceTree } from '../tree.ts';
 import {
   comparedWords,
@@ -9,6 +9,7 @@ import {
   outcomeSentence,
   outcomeTitle,
   signedCount,
+  WARMTH_TITLE,
 } from '../words.ts';
 import { html, type Markup, percent } from './markup.ts';
 
@@ -22,7 +23,7 @@ export function drawOutcome(outcome: ReportOutcome): Markup {
 <p class="verdict ${isGood ? 'good' : 'bad'}">${outcome.verdict}</p>
 <p class="because">${outcomeSentence(outcome)}</p>
 <ul class="compared">${outcome.members.map(drawMember)}</ul>
-${drawDifferences(outcome)}${drawLostWork(outcome)}</section>`;
+${drawDifferences(outcome)}${drawWarmth(outcome)}${drawLostWork(outcome)}</section>`;
 }
 
 function drawMember(member: ReportOutcome['members'][number]): Markup {
@@ -45,6 +46,19 @@ function drawDifferences({ differences, members }: ReportOutcome): Markup | unde
   return html`<h3>${count(total, 'difference')}</h3>
 <ul class="tree">${differenceTree(differences).map((node) => drawNode(node, isOpen))}</ul>
 ${hidden > 0 ? html`<p class="fine-print">And ${hidden.toLocaleString('en-US')} more, which were counted and not kept by name.</p>` : undefined}`;
+}
+
+/** How much of what was hot is back before anybody asks for it. */
+function drawWarmth({ warmth }: ReportOutcome): Markup | undefined {
+  if (warmth.length === 0) return undefined;
+  return html`<h3>${WARMTH_TITLE}</h3>
+<ul class="warmth">${warmth.map(drawWarm)}</ul>`;
+}
+
+function drawWarm({ member, known, hotBytes, warmedBytes, warmMs, message }: ReportWarmth): Markup {
+  const share = hotBytes === 0 ? 0 : Math.min(1, warmedBytes / hotBytes);
+  const gauge = html`<svg class="gauge" width="100%" height="6" aria-hidden="true" focusable="false"><rect class="gauge-ground" width="100%" height="6"/><rect class="gauge-same" width="${percent(share)}" height="6"/></svg>`;
+  return html`<li><b>${member}</b> ${known ? gauge : undefined}<span class="${known ? 'how' : 'unverified'}">${message}</span> <span>in ${formatMs(warmMs)}</span></li>`;
 }
 
 /** What a switch to the restored would lose, or do a second time. */

@@ -100,7 +100,7 @@ section > h3 { margin: 1.8rem 0 .6rem; }
 .compared span { color: var(--faint); }
 .compared .drifted { color: var(--bad); }
 .compared .identical, .compared .equivalent { color: var(--good); }
-.lost-work li { padding: .15rem 0; }
+.warmth li, .lost-work li { padding: .15rem 0; }
 .lost-work .change { margin-left: .6rem; color: var(--faint); white-space: nowrap; }
 .tree ul { margin-left: .45rem; padding-left: 1.1rem; border-left: 1px solid var(--rule); }
 .tree li { padding: .15rem 0; }

@@ -1,5 +1,5 @@
 import { count, formatWallClock, printable } from '../../core/printable.ts';
-import { formatBytes } from '../../core/units.ts';
+import { formatBytes, formatMs } from '../../core/units.ts';
 import type { Report, ReportMember, ReportOutcome } from '../schema.ts';
 import {
   because,
@@ -13,6 +13,7 @@ import {
   pausing,
   signedCount,
   systemWords,
+  WARMTH_TITLE,
 } from '../words.ts';
 import { drawText } from './picture.ts';
 import { code, sentence } from './text.ts';
@@ -70,10 +71,19 @@ function outcomePart(outcome: ReportOutcome): string {
       members.map((one) => [code(one.name), one.verdict, comparedWords(one.equal, one.differenceCount)]),
     ),
     list([...named, ...more]),
+    warmthPart(outcome),
     lostWorkPart(outcome),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
+}
+
+function warmthPart({ warmth }: ReportOutcome): string {
+  if (warmth.length === 0) return '';
+  const lines = warmth.map(
+    ({ member, message, warmMs }) => `${code(member)}: ${sentence(message)} (${formatMs(warmMs)})`,
+  );
+  return `**${WARMTH_TITLE}**\n\n${list(lines)}`;
 }
 
 function lostWorkPart({ lostWork }: ReportOutcome): string {
