@@ -10,6 +10,7 @@ import { benchRedisRestore } from './bench/redis-restore.ts';
 import { benchStart } from './bench/start.ts';
 import { benchStore } from './bench/store.ts';
 import { benchVm } from './bench/vm.ts';
+import { benchWarm } from './bench/warm.ts';
 
 /** `npm run bench [-- NAME] [--json]`: ratios against named peers, each pair measured in the same run. */
 const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   imports: benchImports,
   engines: benchEngines,
   vm: benchVm,
+  warm: benchWarm,
 };
 
 const { values, positionals } = parseArgs({
