@@ -1063,6 +1063,32 @@ export class RestoredProbeReference extends ComplexObject {
 }
 
 /**
+ * With warm, what was brought back into the caches of each member that has some. As it is known once applied.
+ */
+export class WarmthReference extends ComplexObject {
+  /** Whether the snapshot knows what was hot. */
+  get known(): IResolvable {
+    return this.getBooleanAttribute('known');
+  }
+  /** What lay in its caches at the cut, in bytes; 0 where it is not known. */
+  get hotBytes(): number {
+    return this.getNumberAttribute('hot_bytes');
+  }
+  /** What was read back before the release, in bytes. */
+  get warmedBytes(): number {
+    return this.getNumberAttribute('warmed_bytes');
+  }
+  /** How long that took, in milliseconds. */
+  get warmMs(): number {
+    return this.getNumberAttribute('warm_ms');
+  }
+  /** For people, also why it is less than all that was hot. */
+  get message(): string {
+    return this.getStringAttribute('message');
+  }
+}
+
+/**
  * What each original that was named has done since the cut, and a switch to its twin would lose or do twice.
  * Empty with fence: nothing. As it is known once applied.
  */
@@ -1526,6 +1552,11 @@ export interface StasisRestoreConfig extends TerraformMetaArguments {
    */
   readonly expiry?: Expiry | IResolvable;
   /**
+   * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
+   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   */
+  readonly warm?: boolean | IResolvable;
+  /**
    * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it
    * from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place,
    * and restores nothing again. open unless said. One of `open`, `blocked`.
@@ -1561,6 +1592,7 @@ const STASIS_RESTORE_INPUTS: Attributes = {
   overwrite: { key: 'overwrite' },
   safetySnapshot: { key: 'safety_snapshot' },
   expiry: { key: 'expiry' },
+  warm: { key: 'warm' },
   egress: { key: 'egress' },
   fence: { key: 'fence' },
   original: { key: 'original', inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
@@ -1637,6 +1669,13 @@ export class StasisRestore extends BoundResource {
     return this.getStringAttribute('expiry');
   }
   /**
+   * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
+   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   */
+  get warm(): IResolvable {
+    return this.getBooleanAttribute('warm');
+  }
+  /**
    * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it
    * from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place,
    * and restores nothing again. open unless said. One of `open`, `blocked`.
@@ -1699,6 +1738,10 @@ export class StasisRestore extends BoundResource {
   get probeResults(): ReferenceMap<RestoredProbeReference> {
     return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
   }
+  /** With warm, what was brought back into the caches of each member that has some. */
+  get warmth(): ReferenceMap<WarmthReference> {
+    return new ReferenceMap(this, 'warmth', WarmthReference);
+  }
   /**
    * What each original that was named has done since the cut, and a switch to its twin would lose or do
    * twice. Empty with fence: nothing.
@@ -1735,6 +1778,9 @@ export class StasisRestore extends BoundResource {
   get expiryInput(): Expiry | IResolvable | undefined {
     return this.inputs.get('expiry') as Expiry | IResolvable | undefined;
   }
+  get warmInput(): boolean | IResolvable | undefined {
+    return this.inputs.get('warm') as boolean | IResolvable | undefined;
+  }
   get egressInput(): Egress | IResolvable | undefined {
     return this.inputs.get('egress') as Egress | IResolvable | undefined;
   }
@@ -1770,6 +1816,9 @@ export class StasisRestore extends BoundResource {
   }
   set expiry(value: Expiry | IResolvable | undefined) {
     this.inputs.set('expiry', value);
+  }
+  set warm(value: boolean | IResolvable | undefined) {
+    this.inputs.set('warm', value);
   }
   set egress(value: Egress | IResolvable | undefined) {
     this.inputs.set('egress', value);
@@ -1816,6 +1865,11 @@ export interface StasisDrillConfig extends TerraformMetaArguments {
    */
   readonly verify?: Verification | IResolvable;
   /**
+   * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
+   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   */
+  readonly warm?: boolean | IResolvable;
+  /**
    * How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the
    * apply does it.
    */
@@ -1837,6 +1891,7 @@ const STASIS_DRILL_INPUTS: Attributes = {
   store: { key: 'store', inner: { nesting: 'single', attributes: STORE } },
   sign: { key: 'sign', required: true, inner: { nesting: 'single', attributes: SIGNING } },
   verify: { key: 'verify' },
+  warm: { key: 'warm' },
   maxAge: { key: 'max_age' },
   report: { key: 'report' },
   triggers: { key: 'triggers' },
@@ -1912,6 +1967,13 @@ export class StasisDrill extends BoundResource {
     return this.getStringAttribute('verify');
   }
   /**
+   * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
+   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   */
+  get warm(): IResolvable {
+    return this.getBooleanAttribute('warm');
+  }
+  /**
    * How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the
    * apply does it.
    */
@@ -1971,6 +2033,10 @@ export class StasisDrill extends BoundResource {
   get probeResults(): ReferenceMap<RestoredProbeReference> {
     return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
   }
+  /** With warm, what was brought back into the caches of each member that has some. */
+  get warmth(): ReferenceMap<WarmthReference> {
+    return new ReferenceMap(this, 'warmth', WarmthReference);
+  }
   /**
    * What each original that was named had done since the cut when the drill ended: what a switch at that time
    * would have lost or done twice.
@@ -2012,6 +2078,9 @@ export class StasisDrill extends BoundResource {
   get verifyInput(): Verification | IResolvable | undefined {
     return this.inputs.get('verify') as Verification | IResolvable | undefined;
   }
+  get warmInput(): boolean | IResolvable | undefined {
+    return this.inputs.get('warm') as boolean | IResolvable | undefined;
+  }
   get maxAgeInput(): string | undefined {
     return this.inputs.get('maxAge') as string | undefined;
   }
@@ -2038,6 +2107,9 @@ export class StasisDrill extends BoundResource {
   }
   set verify(value: Verification | IResolvable | undefined) {
     this.inputs.set('verify', value);
+  }
+  set warm(value: boolean | IResolvable | undefined) {
+    this.inputs.set('warm', value);
   }
   set maxAge(value: string | undefined) {
     this.inputs.set('maxAge', value);

@@ -7,6 +7,7 @@ import { Journal, sweepJournals } from './journal.ts';
 import { throwFirstError } from './plan.ts';
 import { insistOnWholeness, loadAll, lockTargets, type RestoreResult, ROLL_BACK_MS } from './restore.ts';
 import { planRestore, type RestoreRequest } from './restore-plan.ts';
+import { warmAll } from './warm.ts';
 
 export interface DrillResult extends RestoreResult {
   /** How long it took to remove what was loaded. */
@@ -34,6 +35,7 @@ export async function drill(request: RestoreRequest, context: Context): Promise<
   try {
     const loaded = await loadAll(request, [], journal, held, context);
     members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
+    if (request.warm === true) members = { ...members, ...(await warmAll(loaded, context)) };
   } catch (error) {
     await tearDown(held, journal, context).catch((left: StasisError) => {
       context.logger.log('error', left.message, { hint: left.hint });

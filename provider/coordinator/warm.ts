@@ -23,6 +23,15 @@ export async function warmAll(
   return Object.fromEntries(warmed);
 }
 
+/** Of those members that were warmed. */
+export function warmthsOf(
+  members: Readonly<Record<string, Pick<MemberRestore, 'warmth'>>>,
+): Record<string, MemberWarmth> {
+  return Object.fromEntries(
+    Object.entries(members).flatMap(([name, { warmth }]) => (warmth === undefined ? [] : [[name, warmth]])),
+  );
+}
+
 async function warmOne({ member, held, verdict }: Loaded, context: Context): Promise<MemberRestore> {
   if (held.warm === undefined) return verdict;
   context.progress({ step: 'warm', member: member.name });

@@ -21,6 +21,16 @@ const member = z.object({
   restoreMs: ms.describe('From the start of its restore until it was loaded.'),
 });
 
+const warmth = z.object({
+  hotBytes: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe('What lay in its caches at the cut; absent if unknown.'),
+  warmedBytes: z.number().nonnegative().describe('What was read back into them.'),
+  warmMs: ms,
+});
+
 const lostWork = z.object({
   read: z.boolean().describe('Whether the original could be read.'),
   sinceCutMs: ms.describe('How long after the cut, by the wall clock.'),
@@ -45,6 +55,10 @@ export const DRILL_SCHEMA = z.object({
   differenceCount: z.number().int().nonnegative(),
   members: z.record(z.string(), member),
   probes: z.record(z.string(), z.enum(['equal', 'different', 'failed', 'unasked'])),
+  warmth: z
+    .record(z.string(), warmth)
+    .default({})
+    .describe('How the caches of its members were warmed, where that was asked for.'),
   lostWork: z
     .record(z.string(), lostWork)
     .default({})

@@ -7,6 +7,7 @@ import { formatReference, parseReference } from '../core/reference.ts';
 import type { ResourceState, Values } from '../core/resource.ts';
 import { type Certificate, certificatesOf } from './drill-certificates.ts';
 import { openAt } from './lookup.ts';
+import { warmthOutputs } from './restore-warmth.ts';
 import type { Services } from './services.ts';
 import { parseId } from './stores.ts';
 
@@ -54,7 +55,7 @@ export async function importDrill(services: Services, id: string, context: Conte
 
 /** As far as a certificate tells: it counts differences and does not name them. */
 function outputsOf(reference: string, { digest, text, facts }: Certificate): Values {
-  const { verdict, passed, finishedAt, restoreMs, teardownMs, members, lostWork } = facts;
+  const { verdict, passed, finishedAt, restoreMs, teardownMs, members, warmth, lostWork } = facts;
   const results = Object.entries(members).map(([name, { driver: _driver, ...one }]) => [name, one]);
   return {
     ...{ reference, verdict, passed, restoreMs, teardownMs },
@@ -62,6 +63,7 @@ function outputsOf(reference: string, { digest, text, facts }: Certificate): Val
     differences: [],
     results: Object.fromEntries(results),
     probeResults: {},
+    ...warmthOutputs(warmth),
     lostWork: Object.fromEntries(
       Object.entries(lostWork).map(([name, one]) => [name, { ...one, message: messageOf(one) }]),
     ),

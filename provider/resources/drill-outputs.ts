@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import type { DrillResult } from '../coordinator/drill.ts';
 import type { LostWork } from '../coordinator/lost-work.ts';
+import { warmthsOf } from '../coordinator/warm.ts';
 import type { Digest } from '../core/digest.ts';
 import type { DrillFacts } from '../core/drill-certificate.ts';
 import type { Values } from '../core/resource.ts';
 import { comparedOutputs, lostWorkOutputs, probesOf, RESTORE_OUTPUTS } from './restore-outputs.ts';
+import { WARMTH_OUTPUT, warmthOutputs } from './restore-warmth.ts';
 import { roundMs } from './snapshot-outputs.ts';
 
 export const DRILL_OUTPUTS = z.object({
@@ -21,6 +23,7 @@ export const DRILL_OUTPUTS = z.object({
   differences: RESTORE_OUTPUTS.shape.differences,
   results: RESTORE_OUTPUTS.shape.results,
   probeResults: RESTORE_OUTPUTS.shape.probeResults,
+  warmth: WARMTH_OUTPUT,
   lostWork: RESTORE_OUTPUTS.shape.lostWork.describe(
     'What each original that was named had done since the cut when the drill ended: what a switch at that time would have lost or done twice.',
   ),
@@ -46,6 +49,7 @@ export function drillOutputs(
     restoreMs: roundMs(facts.restoreMs),
     teardownMs: roundMs(facts.teardownMs),
     probeResults: probesOf(result),
+    ...warmthOutputs(warmthsOf(result.members)),
     ...lostWorkOutputs(lostWork),
     certificate: left.text,
     certificateDigest: left.digest,

@@ -4,6 +4,7 @@ import { type DrillResult, drill } from '../coordinator/drill.ts';
 import { type LostWork, lostWork, originalProblems } from '../coordinator/lost-work.ts';
 import { throwFirstError } from '../coordinator/plan.ts';
 import { planRestore, type RestoreRequest } from '../coordinator/restore-plan.ts';
+import { warmthsOf } from '../coordinator/warm.ts';
 import type { Context } from '../core/context.ts';
 import type { DrillFacts } from '../core/drill-certificate.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
@@ -29,6 +30,7 @@ import { actsAgain, inputProblems, membersSchema, resolveMembers } from './membe
 import { originalInput, originalsOf, storedInputs } from './originals.ts';
 import { dueProblem, planRepeated } from './repeated.ts';
 import { REPORT_INPUT, reportProblems, reportRestore } from './restore-report.ts';
+import { WARM_INPUT } from './restore-warmth.ts';
 import type { Defaults, Services } from './services.ts';
 import { SIGN_INPUT, signingProblems } from './signing.ts';
 import { openStore, parseId, storeSchema } from './stores.ts';
@@ -58,6 +60,7 @@ export function drillDefinition(services: Services, defaults: Defaults): Resourc
         'The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.',
       )
       .meta({ typeName: 'Verification' }),
+    warm: WARM_INPUT,
     maxAge: AGE.optional().describe(
       'How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the apply does it.',
     ),
@@ -170,6 +173,7 @@ async function requestOf(scope: Scope, inputs: Values, context: Context): Promis
     overwrite: false,
     safetySnapshot: false,
     expiry: 'absolute',
+    warm: inputs.warm === true,
     createdBy: `stasis ${services.version}`,
   };
 }
@@ -252,6 +256,12 @@ function factsOf(
     differenceCount: members.reduce((sum, [, one]) => sum + one.differenceCount, 0),
     members: Object.fromEntries(members),
     probes: Object.fromEntries(probes.map(([probe, { outcome }]) => [probe, outcome])),
+    warmth: Object.fromEntries(
+      Object.entries(warmthsOf(result.members)).map(([member, { hotBytes, warmedBytes, warmMs }]) => [
+        member,
+        { hotBytes, warmedBytes, warmMs },
+      ]),
+    ),
     // Names of objects stay out of it.
     lostWork: Object.fromEntries(
       Object.entries(lost).map(([member, { read, sinceCutMs, differenceCount, changes }]) => [

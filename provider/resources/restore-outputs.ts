@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { ComparisonResult, MemberVerdict } from '../coordinator/compare.ts';
 import type { LostWork } from '../coordinator/lost-work.ts';
 import type { MemberRestore, RestoreResult } from '../coordinator/restore.ts';
+import { warmthsOf } from '../coordinator/warm.ts';
 import type { Values } from '../core/resource.ts';
-import { warmthSentence } from '../core/warmth.ts';
+import { WARMTH_OUTPUT, warmthOutputs } from './restore-warmth.ts';
 import { roundMs } from './snapshot-outputs.ts';
 
 const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']).meta({ typeName: 'Verdict' });
@@ -60,16 +61,6 @@ const lost = z
   })
   .meta({ typeName: 'LostWork' });
 
-const warmth = z
-  .object({
-    known: z.boolean().describe('Whether the snapshot knows what was hot.'),
-    hotBytes: z.number().describe('What lay in its caches at the cut, in bytes; 0 where it is not known.'),
-    warmedBytes: z.number().describe('What was read back before the release, in bytes.'),
-    warmMs: z.number().describe('How long that took, in milliseconds.'),
-    message: z.string().describe('For people, also why it is less than all that was hot.'),
-  })
-  .meta({ typeName: 'Warmth' });
-
 export const RESTORE_OUTPUTS = z.object({
   reference: z.string().describe('Exactly the snapshot that was restored: name@sha256:….'),
   verdict: verdict.describe(
@@ -81,9 +72,7 @@ export const RESTORE_OUTPUTS = z.object({
   probeResults: z
     .record(z.string(), probe)
     .describe('What became of each probe of the snapshot, asked again before the release, by its name.'),
-  warmth: z
-    .record(z.string(), warmth)
-    .describe('With warm, what was brought back into the caches of each member that has some.'),
+  warmth: WARMTH_OUTPUT,
   lostWork: z
     .record(z.string(), lost)
     .describe(
@@ -105,28 +94,10 @@ export function restoreOutputs(
     ...comparedOutputs(result),
     restoreMs: roundMs(result.restoreMs),
     probeResults: probesOf(result),
-    warmth: warmthOf(result),
+    ...warmthOutputs(warmthsOf(result.members)),
     ...lostWorkOutputs(lostWork),
     safetyReference: result.safetyReference ?? '',
   };
-}
-
-function warmthOf({ members }: RestoreResult): Values {
-  const warmed = Object.entries(members).flatMap(([name, { warmth: one }]) =>
-    one === undefined ? [] : [[name, one] as const],
-  );
-  return Object.fromEntries(
-    warmed.map(([name, one]) => [
-      name,
-      {
-        known: one.hotBytes !== undefined,
-        hotBytes: one.hotBytes ?? 0,
-        warmedBytes: one.warmedBytes,
-        warmMs: roundMs(one.warmMs),
-        message: warmthSentence(one),
-      },
-    ]),
-  );
 }
 
 export function lostWorkOutputs(lostWork: Readonly<Record<string, LostWork>>): Values {

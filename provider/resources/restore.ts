@@ -32,6 +32,7 @@ import {
 import { importRestore, pinOf, readRestore, removeRestore, restoreIdOf } from './restore-life.ts';
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
 import { REPORT_INPUT, reportProblems, reportRestore, rolledBackOutputs } from './restore-report.ts';
+import { WARM_INPUT } from './restore-warmth.ts';
 import type { Defaults, Services } from './services.ts';
 import { openStore, storeSchema } from './stores.ts';
 
@@ -68,12 +69,7 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
       .optional()
       .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.')
       .meta({ typeName: 'Expiry' }),
-    warm: z
-      .boolean()
-      .optional()
-      .describe(
-        "Before the release, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.",
-      ),
+    warm: WARM_INPUT,
     egress: EGRESS_INPUT,
     fence: FENCE_INPUT,
     original: originalInput(services.drivers, ORIGINAL_SUMMARY),

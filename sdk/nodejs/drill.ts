@@ -159,6 +159,14 @@ export class Drill extends pulumi.CustomResource {
      * The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
      */
     public readonly verify!: pulumi.Output<enums.Verification | undefined>;
+    /**
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     */
+    public readonly warm!: pulumi.Output<boolean | undefined>;
+    /**
+     * With warm, what was brought back into the caches of each member that has some.
+     */
+    public /*out*/ readonly warmth!: pulumi.Output<{[key: string]: outputs.Warmth}>;
 
     /**
      * Create a Drill resource with the given unique name, arguments, and options.
@@ -189,6 +197,7 @@ export class Drill extends pulumi.CustomResource {
             resourceInputs["store"] = args ? args.store : undefined;
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["verify"] = args ? args.verify : undefined;
+            resourceInputs["warm"] = args ? args.warm : undefined;
             resourceInputs["certificate"] = undefined /*out*/;
             resourceInputs["certificateDigest"] = undefined /*out*/;
             resourceInputs["differences"] = undefined /*out*/;
@@ -203,6 +212,7 @@ export class Drill extends pulumi.CustomResource {
             resourceInputs["results"] = undefined /*out*/;
             resourceInputs["teardownMs"] = undefined /*out*/;
             resourceInputs["verdict"] = undefined /*out*/;
+            resourceInputs["warmth"] = undefined /*out*/;
         } else {
             resourceInputs["certificate"] = undefined /*out*/;
             resourceInputs["certificateDigest"] = undefined /*out*/;
@@ -227,6 +237,8 @@ export class Drill extends pulumi.CustomResource {
             resourceInputs["triggers"] = undefined /*out*/;
             resourceInputs["verdict"] = undefined /*out*/;
             resourceInputs["verify"] = undefined /*out*/;
+            resourceInputs["warm"] = undefined /*out*/;
+            resourceInputs["warmth"] = undefined /*out*/;
         }
         opts = pulumi.mergeOptions(utilities.resourceOptsDefaults(), opts);
         super(Drill.__pulumiType, name, resourceInputs, opts);
@@ -273,4 +285,8 @@ export interface DrillArgs {
      * The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
      */
     verify?: pulumi.Input<enums.Verification>;
+    /**
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     */
+    warm?: pulumi.Input<boolean>;
 }

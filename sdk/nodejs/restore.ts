@@ -150,6 +150,14 @@ export class Restore extends pulumi.CustomResource {
      * The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
      */
     public readonly verify!: pulumi.Output<enums.Verification | undefined>;
+    /**
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     */
+    public readonly warm!: pulumi.Output<boolean | undefined>;
+    /**
+     * With warm, what was brought back into the caches of each member that has some.
+     */
+    public /*out*/ readonly warmth!: pulumi.Output<{[key: string]: outputs.Warmth}>;
 
     /**
      * Create a Restore resource with the given unique name, arguments, and options.
@@ -180,6 +188,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["store"] = args ? args.store : undefined;
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["verify"] = args ? args.verify : undefined;
+            resourceInputs["warm"] = args ? args.warm : undefined;
             resourceInputs["differences"] = undefined /*out*/;
             resourceInputs["lostWork"] = undefined /*out*/;
             resourceInputs["lostWorkDifferences"] = undefined /*out*/;
@@ -189,6 +198,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["results"] = undefined /*out*/;
             resourceInputs["safetyReference"] = undefined /*out*/;
             resourceInputs["verdict"] = undefined /*out*/;
+            resourceInputs["warmth"] = undefined /*out*/;
         } else {
             resourceInputs["differences"] = undefined /*out*/;
             resourceInputs["egress"] = undefined /*out*/;
@@ -211,6 +221,8 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["triggers"] = undefined /*out*/;
             resourceInputs["verdict"] = undefined /*out*/;
             resourceInputs["verify"] = undefined /*out*/;
+            resourceInputs["warm"] = undefined /*out*/;
+            resourceInputs["warmth"] = undefined /*out*/;
         }
         opts = pulumi.mergeOptions(utilities.resourceOptsDefaults(), opts);
         super(Restore.__pulumiType, name, resourceInputs, opts);
@@ -269,4 +281,8 @@ export interface RestoreArgs {
      * The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
      */
     verify?: pulumi.Input<enums.Verification>;
+    /**
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     */
+    warm?: pulumi.Input<boolean>;
 }

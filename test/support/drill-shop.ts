@@ -37,6 +37,7 @@ export function drillShop() {
     for (const name of ['ec', 'ed'])
       await run('openssl', ['pkey', '-in', path(`${name}.pem`), '-pubout', '-out', path(`${name}.pub`)]);
     await postgres[0]!.query('CREATE DATABASE shop');
+    await postgres[0]!.query('CREATE EXTENSION pg_buffercache');
     await postgres[0]!.query(
       `CREATE ROLE clerk; CREATE TABLE orders (id bigserial PRIMARY KEY, what text); ALTER TABLE orders OWNER TO clerk;
        INSERT INTO orders (what) SELECT 'order ' || n FROM generate_series(1, 500) n`,

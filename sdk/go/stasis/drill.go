@@ -107,6 +107,10 @@ type Drill struct {
 	Verdict VerdictOutput `pulumi:"verdict"`
 	// The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrOutput `pulumi:"verify"`
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm pulumi.BoolPtrOutput `pulumi:"warm"`
+	// With warm, what was brought back into the caches of each member that has some.
+	Warmth WarmthMapOutput `pulumi:"warmth"`
 }
 
 // NewDrill registers a new resource with the given unique name, arguments, and options.
@@ -182,6 +186,8 @@ type drillArgs struct {
 	Triggers map[string]string `pulumi:"triggers"`
 	// The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
 	Verify *Verification `pulumi:"verify"`
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm *bool `pulumi:"warm"`
 }
 
 // The set of arguments for constructing a Drill resource.
@@ -204,6 +210,8 @@ type DrillArgs struct {
 	Triggers pulumi.StringMapInput
 	// The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrInput
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm pulumi.BoolPtrInput
 }
 
 func (DrillArgs) ElementType() reflect.Type {
@@ -406,6 +414,16 @@ func (o DrillOutput) Verdict() VerdictOutput {
 // The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
 func (o DrillOutput) Verify() VerificationPtrOutput {
 	return o.ApplyT(func(v *Drill) VerificationPtrOutput { return v.Verify }).(VerificationPtrOutput)
+}
+
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+func (o DrillOutput) Warm() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *Drill) pulumi.BoolPtrOutput { return v.Warm }).(pulumi.BoolPtrOutput)
+}
+
+// With warm, what was brought back into the caches of each member that has some.
+func (o DrillOutput) Warmth() WarmthMapOutput {
+	return o.ApplyT(func(v *Drill) WarmthMapOutput { return v.Warmth }).(WarmthMapOutput)
 }
 
 type DrillArrayOutput struct{ *pulumi.OutputState }

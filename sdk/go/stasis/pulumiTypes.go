@@ -2547,6 +2547,8 @@ type RestoreTo struct {
 	Triggers map[string]string `pulumi:"triggers"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify *Verification `pulumi:"verify"`
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm *bool `pulumi:"warm"`
 }
 
 // RestoreToInput is an input type that accepts RestoreToArgs and RestoreToOutput values.
@@ -2581,6 +2583,8 @@ type RestoreToArgs struct {
 	Triggers pulumi.StringMapInput `pulumi:"triggers"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrInput `pulumi:"verify"`
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm pulumi.BoolPtrInput `pulumi:"warm"`
 }
 
 func (RestoreToArgs) ElementType() reflect.Type {
@@ -2710,6 +2714,11 @@ func (o RestoreToOutput) Verify() VerificationPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *Verification { return v.Verify }).(VerificationPtrOutput)
 }
 
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+func (o RestoreToOutput) Warm() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v RestoreTo) *bool { return v.Warm }).(pulumi.BoolPtrOutput)
+}
+
 type RestoreToPtrOutput struct{ *pulumi.OutputState }
 
 func (RestoreToPtrOutput) ElementType() reflect.Type {
@@ -2832,6 +2841,16 @@ func (o RestoreToPtrOutput) Verify() VerificationPtrOutput {
 		}
 		return v.Verify
 	}).(VerificationPtrOutput)
+}
+
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+func (o RestoreToPtrOutput) Warm() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *RestoreTo) *bool {
+		if v == nil {
+			return nil
+		}
+		return v.Warm
+	}).(pulumi.BoolPtrOutput)
 }
 
 type RestoredMember struct {
@@ -4697,6 +4716,78 @@ func (o VmMemberPtrOutput) Uri() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
+type Warmth struct {
+	// What lay in its caches at the cut, in bytes; 0 where it is not known.
+	HotBytes float64 `pulumi:"hotBytes"`
+	// Whether the snapshot knows what was hot.
+	Known bool `pulumi:"known"`
+	// For people, also why it is less than all that was hot.
+	Message string `pulumi:"message"`
+	// How long that took, in milliseconds.
+	WarmMs float64 `pulumi:"warmMs"`
+	// What was read back before the release, in bytes.
+	WarmedBytes float64 `pulumi:"warmedBytes"`
+}
+
+type WarmthOutput struct{ *pulumi.OutputState }
+
+func (WarmthOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Warmth)(nil)).Elem()
+}
+
+func (o WarmthOutput) ToWarmthOutput() WarmthOutput {
+	return o
+}
+
+func (o WarmthOutput) ToWarmthOutputWithContext(ctx context.Context) WarmthOutput {
+	return o
+}
+
+// What lay in its caches at the cut, in bytes; 0 where it is not known.
+func (o WarmthOutput) HotBytes() pulumi.Float64Output {
+	return o.ApplyT(func(v Warmth) float64 { return v.HotBytes }).(pulumi.Float64Output)
+}
+
+// Whether the snapshot knows what was hot.
+func (o WarmthOutput) Known() pulumi.BoolOutput {
+	return o.ApplyT(func(v Warmth) bool { return v.Known }).(pulumi.BoolOutput)
+}
+
+// For people, also why it is less than all that was hot.
+func (o WarmthOutput) Message() pulumi.StringOutput {
+	return o.ApplyT(func(v Warmth) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// How long that took, in milliseconds.
+func (o WarmthOutput) WarmMs() pulumi.Float64Output {
+	return o.ApplyT(func(v Warmth) float64 { return v.WarmMs }).(pulumi.Float64Output)
+}
+
+// What was read back before the release, in bytes.
+func (o WarmthOutput) WarmedBytes() pulumi.Float64Output {
+	return o.ApplyT(func(v Warmth) float64 { return v.WarmedBytes }).(pulumi.Float64Output)
+}
+
+type WarmthMapOutput struct{ *pulumi.OutputState }
+
+func (WarmthMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Warmth)(nil)).Elem()
+}
+
+func (o WarmthMapOutput) ToWarmthMapOutput() WarmthMapOutput {
+	return o
+}
+
+func (o WarmthMapOutput) ToWarmthMapOutputWithContext(ctx context.Context) WarmthMapOutput {
+	return o
+}
+
+func (o WarmthMapOutput) MapIndex(k pulumi.StringInput) WarmthOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) Warmth {
+		return vs[0].(map[string]Warmth)[vs[1].(string)]
+	}).(WarmthOutput)
+}
+
 func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*ContainerMemberInput)(nil)).Elem(), ContainerMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*ContainerMemberPtrInput)(nil)).Elem(), ContainerMemberArgs{})
@@ -4791,4 +4882,6 @@ func init() {
 	pulumi.RegisterOutputType(StoredVmMemberPtrOutput{})
 	pulumi.RegisterOutputType(VmMemberOutput{})
 	pulumi.RegisterOutputType(VmMemberPtrOutput{})
+	pulumi.RegisterOutputType(WarmthOutput{})
+	pulumi.RegisterOutputType(WarmthMapOutput{})
 }

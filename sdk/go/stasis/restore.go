@@ -102,6 +102,10 @@ type Restore struct {
 	Verdict VerdictOutput `pulumi:"verdict"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrOutput `pulumi:"verify"`
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm pulumi.BoolPtrOutput `pulumi:"warm"`
+	// With warm, what was brought back into the caches of each member that has some.
+	Warmth WarmthMapOutput `pulumi:"warmth"`
 }
 
 // NewRestore registers a new resource with the given unique name, arguments, and options.
@@ -180,6 +184,8 @@ type restoreArgs struct {
 	Triggers map[string]string `pulumi:"triggers"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify *Verification `pulumi:"verify"`
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm *bool `pulumi:"warm"`
 }
 
 // The set of arguments for constructing a Restore resource.
@@ -208,6 +214,8 @@ type RestoreArgs struct {
 	Triggers pulumi.StringMapInput
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrInput
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	Warm pulumi.BoolPtrInput
 }
 
 func (RestoreArgs) ElementType() reflect.Type {
@@ -400,6 +408,16 @@ func (o RestoreOutput) Verdict() VerdictOutput {
 // The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 func (o RestoreOutput) Verify() VerificationPtrOutput {
 	return o.ApplyT(func(v *Restore) VerificationPtrOutput { return v.Verify }).(VerificationPtrOutput)
+}
+
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+func (o RestoreOutput) Warm() pulumi.BoolPtrOutput {
+	return o.ApplyT(func(v *Restore) pulumi.BoolPtrOutput { return v.Warm }).(pulumi.BoolPtrOutput)
+}
+
+// With warm, what was brought back into the caches of each member that has some.
+func (o RestoreOutput) Warmth() WarmthMapOutput {
+	return o.ApplyT(func(v *Restore) WarmthMapOutput { return v.Warmth }).(WarmthMapOutput)
 }
 
 type RestoreArrayOutput struct{ *pulumi.OutputState }

@@ -313,6 +313,10 @@ export interface RestoreToArgs {
      * The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
      */
     verify?: pulumi.Input<enums.Verification>;
+    /**
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     */
+    warm?: pulumi.Input<boolean>;
 }
 
 export interface SigningArgs {
@@ -413,3 +417,4 @@ export interface VmMemberArgs {
      */
     uri?: pulumi.Input<string>;
 }
+

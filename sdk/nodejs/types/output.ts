@@ -550,3 +550,26 @@ export interface StoredVmMember {
     uri?: string;
 }
 
+export interface Warmth {
+    /**
+     * What lay in its caches at the cut, in bytes; 0 where it is not known.
+     */
+    hotBytes: number;
+    /**
+     * Whether the snapshot knows what was hot.
+     */
+    known: boolean;
+    /**
+     * For people, also why it is less than all that was hot.
+     */
+    message: string;
+    /**
+     * How long that took, in milliseconds.
+     */
+    warmMs: number;
+    /**
+     * What was read back before the release, in bytes.
+     */
+    warmedBytes: number;
+}
+

@@ -1388,6 +1388,10 @@ if not MYPY:
         """
         The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
         """
+        warm: NotRequired[pulumi.Input[builtins.bool]]
+        """
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        """
 elif False:
     RestoreToArgsDict: TypeAlias = Mapping[str, Any]
 
@@ -1403,7 +1407,8 @@ class RestoreToArgs:
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
-                 verify: Optional[pulumi.Input['Verification']] = None):
+                 verify: Optional[pulumi.Input['Verification']] = None,
+                 warm: Optional[pulumi.Input[builtins.bool]] = None):
         """
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
         :param pulumi.Input['Egress'] egress: Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
@@ -1415,6 +1420,7 @@ class RestoreToArgs:
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
         """
         pulumi.set(__self__, "members", members)
         if egress is not None:
@@ -1435,6 +1441,8 @@ class RestoreToArgs:
             pulumi.set(__self__, "triggers", triggers)
         if verify is not None:
             pulumi.set(__self__, "verify", verify)
+        if warm is not None:
+            pulumi.set(__self__, "warm", warm)
 
     @property
     @pulumi.getter
@@ -1555,6 +1563,18 @@ class RestoreToArgs:
     @verify.setter
     def verify(self, value: Optional[pulumi.Input['Verification']]):
         pulumi.set(self, "verify", value)
+
+    @property
+    @pulumi.getter
+    def warm(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        """
+        return pulumi.get(self, "warm")
+
+    @warm.setter
+    def warm(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "warm", value)
 
 
 if not MYPY:

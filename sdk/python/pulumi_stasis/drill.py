@@ -31,7 +31,8 @@ class DrillArgs:
                  report: Optional[pulumi.Input[builtins.str]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
-                 verify: Optional[pulumi.Input['Verification']] = None):
+                 verify: Optional[pulumi.Input['Verification']] = None,
+                 warm: Optional[pulumi.Input[builtins.bool]] = None):
         """
         The set of arguments for constructing a Drill resource.
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
@@ -43,6 +44,7 @@ class DrillArgs:
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one rehearses again.
         :param pulumi.Input['Verification'] verify: The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
         """
         pulumi.set(__self__, "members", members)
         pulumi.set(__self__, "sign", sign)
@@ -59,6 +61,8 @@ class DrillArgs:
             pulumi.set(__self__, "triggers", triggers)
         if verify is not None:
             pulumi.set(__self__, "verify", verify)
+        if warm is not None:
+            pulumi.set(__self__, "warm", warm)
 
     @property
     @pulumi.getter
@@ -168,6 +172,18 @@ class DrillArgs:
     def verify(self, value: Optional[pulumi.Input['Verification']]):
         pulumi.set(self, "verify", value)
 
+    @property
+    @pulumi.getter
+    def warm(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        """
+        return pulumi.get(self, "warm")
+
+    @warm.setter
+    def warm(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "warm", value)
+
 
 class Drill(pulumi.CustomResource):
 
@@ -186,6 +202,7 @@ class Drill(pulumi.CustomResource):
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
+                 warm: Optional[pulumi.Input[builtins.bool]] = None,
                  __props__=None):
         """
         Rehearses the restore of a snapshot into scratch targets: loads, asks, compares and measures everything, takes it down again, and leaves a signed certificate beside the snapshot. Removing it removes no certificate.
@@ -231,6 +248,7 @@ class Drill(pulumi.CustomResource):
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one rehearses again.
         :param pulumi.Input['Verification'] verify: The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
         """
         ...
     @overload
@@ -295,6 +313,7 @@ class Drill(pulumi.CustomResource):
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
+                 warm: Optional[pulumi.Input[builtins.bool]] = None,
                  __props__=None):
         opts = pulumi.ResourceOptions.merge(_utilities.get_resource_opts_defaults(), opts)
         if not isinstance(opts, pulumi.ResourceOptions):
@@ -319,6 +338,7 @@ class Drill(pulumi.CustomResource):
             __props__.__dict__["store"] = store
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["verify"] = verify
+            __props__.__dict__["warm"] = warm
             __props__.__dict__["certificate"] = None
             __props__.__dict__["certificate_digest"] = None
             __props__.__dict__["differences"] = None
@@ -333,6 +353,7 @@ class Drill(pulumi.CustomResource):
             __props__.__dict__["results"] = None
             __props__.__dict__["teardown_ms"] = None
             __props__.__dict__["verdict"] = None
+            __props__.__dict__["warmth"] = None
         super(Drill, __self__).__init__(
             'stasis:index:Drill',
             resource_name,
@@ -378,6 +399,8 @@ class Drill(pulumi.CustomResource):
         __props__.__dict__["triggers"] = None
         __props__.__dict__["verdict"] = None
         __props__.__dict__["verify"] = None
+        __props__.__dict__["warm"] = None
+        __props__.__dict__["warmth"] = None
         return Drill(resource_name, opts=opts, __props__=__props__)
 
     @property
@@ -563,4 +586,20 @@ class Drill(pulumi.CustomResource):
         The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
         """
         return pulumi.get(self, "verify")
+
+    @property
+    @pulumi.getter
+    def warm(self) -> pulumi.Output[Optional[builtins.bool]]:
+        """
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        """
+        return pulumi.get(self, "warm")
+
+    @property
+    @pulumi.getter
+    def warmth(self) -> pulumi.Output[Mapping[str, 'outputs.Warmth']]:
+        """
+        With warm, what was brought back into the caches of each member that has some.
+        """
+        return pulumi.get(self, "warmth")
 

@@ -42,6 +42,7 @@ __all__ = [
     'StoredProcessMember',
     'StoredRedisMember',
     'StoredVmMember',
+    'Warmth',
 ]
 
 @pulumi.output_type
@@ -1748,5 +1749,88 @@ class StoredVmMember(dict):
         With `domain`: which libvirt of the host. qemu:///system if not set.
         """
         return pulumi.get(self, "uri")
+
+
+@pulumi.output_type
+class Warmth(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "hotBytes":
+            suggest = "hot_bytes"
+        elif key == "warmMs":
+            suggest = "warm_ms"
+        elif key == "warmedBytes":
+            suggest = "warmed_bytes"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in Warmth. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        Warmth.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        Warmth.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 hot_bytes: builtins.float,
+                 known: builtins.bool,
+                 message: builtins.str,
+                 warm_ms: builtins.float,
+                 warmed_bytes: builtins.float):
+        """
+        :param builtins.float hot_bytes: What lay in its caches at the cut, in bytes; 0 where it is not known.
+        :param builtins.bool known: Whether the snapshot knows what was hot.
+        :param builtins.str message: For people, also why it is less than all that was hot.
+        :param builtins.float warm_ms: How long that took, in milliseconds.
+        :param builtins.float warmed_bytes: What was read back before the release, in bytes.
+        """
+        pulumi.set(__self__, "hot_bytes", hot_bytes)
+        pulumi.set(__self__, "known", known)
+        pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "warm_ms", warm_ms)
+        pulumi.set(__self__, "warmed_bytes", warmed_bytes)
+
+    @property
+    @pulumi.getter(name="hotBytes")
+    def hot_bytes(self) -> builtins.float:
+        """
+        What lay in its caches at the cut, in bytes; 0 where it is not known.
+        """
+        return pulumi.get(self, "hot_bytes")
+
+    @property
+    @pulumi.getter
+    def known(self) -> builtins.bool:
+        """
+        Whether the snapshot knows what was hot.
+        """
+        return pulumi.get(self, "known")
+
+    @property
+    @pulumi.getter
+    def message(self) -> builtins.str:
+        """
+        For people, also why it is less than all that was hot.
+        """
+        return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter(name="warmMs")
+    def warm_ms(self) -> builtins.float:
+        """
+        How long that took, in milliseconds.
+        """
+        return pulumi.get(self, "warm_ms")
+
+    @property
+    @pulumi.getter(name="warmedBytes")
+    def warmed_bytes(self) -> builtins.float:
+        """
+        What was read back before the release, in bytes.
+        """
+        return pulumi.get(self, "warmed_bytes")
 
 

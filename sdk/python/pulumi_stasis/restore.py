@@ -34,7 +34,8 @@ class RestoreArgs:
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
-                 verify: Optional[pulumi.Input['Verification']] = None):
+                 verify: Optional[pulumi.Input['Verification']] = None,
+                 warm: Optional[pulumi.Input[builtins.bool]] = None):
         """
         The set of arguments for constructing a Restore resource.
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
@@ -49,6 +50,7 @@ class RestoreArgs:
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
         """
         pulumi.set(__self__, "members", members)
         pulumi.set(__self__, "snapshot", snapshot)
@@ -72,6 +74,8 @@ class RestoreArgs:
             pulumi.set(__self__, "triggers", triggers)
         if verify is not None:
             pulumi.set(__self__, "verify", verify)
+        if warm is not None:
+            pulumi.set(__self__, "warm", warm)
 
     @property
     @pulumi.getter
@@ -217,6 +221,18 @@ class RestoreArgs:
     def verify(self, value: Optional[pulumi.Input['Verification']]):
         pulumi.set(self, "verify", value)
 
+    @property
+    @pulumi.getter
+    def warm(self) -> Optional[pulumi.Input[builtins.bool]]:
+        """
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        """
+        return pulumi.get(self, "warm")
+
+    @warm.setter
+    def warm(self, value: Optional[pulumi.Input[builtins.bool]]):
+        pulumi.set(self, "warm", value)
+
 
 class Restore(pulumi.CustomResource):
 
@@ -238,6 +254,7 @@ class Restore(pulumi.CustomResource):
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
+                 warm: Optional[pulumi.Input[builtins.bool]] = None,
                  __props__=None):
         """
         Brings a snapshot back to life, once, in the same place or another, and says with evidence whether it is the same. Removing it never touches the target's data.
@@ -285,6 +302,7 @@ class Restore(pulumi.CustomResource):
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
         """
         ...
     @overload
@@ -351,6 +369,7 @@ class Restore(pulumi.CustomResource):
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
+                 warm: Optional[pulumi.Input[builtins.bool]] = None,
                  __props__=None):
         opts = pulumi.ResourceOptions.merge(_utilities.get_resource_opts_defaults(), opts)
         if not isinstance(opts, pulumi.ResourceOptions):
@@ -376,6 +395,7 @@ class Restore(pulumi.CustomResource):
             __props__.__dict__["store"] = store
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["verify"] = verify
+            __props__.__dict__["warm"] = warm
             __props__.__dict__["differences"] = None
             __props__.__dict__["lost_work"] = None
             __props__.__dict__["lost_work_differences"] = None
@@ -385,6 +405,7 @@ class Restore(pulumi.CustomResource):
             __props__.__dict__["results"] = None
             __props__.__dict__["safety_reference"] = None
             __props__.__dict__["verdict"] = None
+            __props__.__dict__["warmth"] = None
         super(Restore, __self__).__init__(
             'stasis:index:Restore',
             resource_name,
@@ -428,6 +449,8 @@ class Restore(pulumi.CustomResource):
         __props__.__dict__["triggers"] = None
         __props__.__dict__["verdict"] = None
         __props__.__dict__["verify"] = None
+        __props__.__dict__["warm"] = None
+        __props__.__dict__["warmth"] = None
         return Restore(resource_name, opts=opts, __props__=__props__)
 
     @property
@@ -597,4 +620,20 @@ class Restore(pulumi.CustomResource):
         The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
         """
         return pulumi.get(self, "verify")
+
+    @property
+    @pulumi.getter
+    def warm(self) -> pulumi.Output[Optional[builtins.bool]]:
+        """
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        """
+        return pulumi.get(self, "warm")
+
+    @property
+    @pulumi.getter
+    def warmth(self) -> pulumi.Output[Mapping[str, 'outputs.Warmth']]:
+        """
+        With warm, what was brought back into the caches of each member that has some.
+        """
+        return pulumi.get(self, "warmth")
 
