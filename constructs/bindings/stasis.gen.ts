@@ -2012,7 +2012,8 @@ export class StasisDrill extends BoundResource {
     return this.getStringAttribute('drilled_at');
   }
   /**
-   * How long a restore of it takes, in milliseconds: until all was loaded and compared, without the release.
+   * How long a restore of it takes, in milliseconds: until all was loaded, compared and, if asked for,
+   * warmed, without the release.
    */
   get restoreMs(): number {
     return this.getNumberAttribute('restore_ms');

@@ -17,7 +17,7 @@ export const DRILL_OUTPUTS = z.object({
   restoreMs: z
     .number()
     .describe(
-      'How long a restore of it takes, in milliseconds: until all was loaded and compared, without the release.',
+      'How long a restore of it takes, in milliseconds: until all was loaded, compared and, if asked for, warmed, without the release.',
     ),
   teardownMs: z.number().describe('How long it took to take everything down again, in milliseconds.'),
   differences: RESTORE_OUTPUTS.shape.differences,

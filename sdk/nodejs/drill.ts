@@ -124,7 +124,7 @@ export class Drill extends pulumi.CustomResource {
      */
     public readonly report!: pulumi.Output<string | undefined>;
     /**
-     * How long a restore of it takes, in milliseconds: until all was loaded and compared, without the release.
+     * How long a restore of it takes, in milliseconds: until all was loaded, compared and, if asked for, warmed, without the release.
      */
     public /*out*/ readonly restoreMs!: pulumi.Output<number>;
     /**

@@ -89,7 +89,7 @@ type Drill struct {
 	Reference pulumi.StringOutput `pulumi:"reference"`
 	// A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
 	Report pulumi.StringPtrOutput `pulumi:"report"`
-	// How long a restore of it takes, in milliseconds: until all was loaded and compared, without the release.
+	// How long a restore of it takes, in milliseconds: until all was loaded, compared and, if asked for, warmed, without the release.
 	RestoreMs pulumi.Float64Output `pulumi:"restoreMs"`
 	// The verdict by member.
 	Results RestoredMemberMapOutput `pulumi:"results"`
@@ -371,7 +371,7 @@ func (o DrillOutput) Report() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *Drill) pulumi.StringPtrOutput { return v.Report }).(pulumi.StringPtrOutput)
 }
 
-// How long a restore of it takes, in milliseconds: until all was loaded and compared, without the release.
+// How long a restore of it takes, in milliseconds: until all was loaded, compared and, if asked for, warmed, without the release.
 func (o DrillOutput) RestoreMs() pulumi.Float64Output {
 	return o.ApplyT(func(v *Drill) pulumi.Float64Output { return v.RestoreMs }).(pulumi.Float64Output)
 }

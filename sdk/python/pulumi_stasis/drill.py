@@ -519,7 +519,7 @@ class Drill(pulumi.CustomResource):
     @pulumi.getter(name="restoreMs")
     def restore_ms(self) -> pulumi.Output[builtins.float]:
         """
-        How long a restore of it takes, in milliseconds: until all was loaded and compared, without the release.
+        How long a restore of it takes, in milliseconds: until all was loaded, compared and, if asked for, warmed, without the release.
         """
         return pulumi.get(self, "restore_ms")
 
