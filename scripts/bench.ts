@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchCompare } from './bench/compare.ts';
 import { benchEngines } from './bench/engines.ts';
 import { type Figure, figureTable } from './bench/figure.ts';
 import { benchImports } from './bench/imports.ts';
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   engines: benchEngines,
   vm: benchVm,
   warm: benchWarm,
+  compare: benchCompare,
 };
 
 const { values, positionals } = parseArgs({

@@ -5,13 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { capture } from '../../provider/coordinator/capture.ts';
-import { startClock } from '../../provider/core/clock.ts';
-import type { Context } from '../../provider/core/context.ts';
 import { DRIVERS } from '../../provider/drivers/registry.ts';
 import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { type PostgresServer, startPostgres } from '../../test/support/postgres-server.ts';
 import { type RedisServer, startRedis } from '../../test/support/redis-server.ts';
+import { quietContext } from './context.ts';
 import { type Figure, median, shareOf } from './figure.ts';
 
 const CAPTURES = 9;
@@ -123,12 +122,7 @@ async function startTraffic(
 }
 
 async function pauseOfCapture(postgres: PostgresServer, redis: RedisServer, root: string): Promise<number> {
-  const context: Context = {
-    signal: AbortSignal.timeout(300_000),
-    clock: startClock(),
-    logger: { log: () => {} },
-    progress: () => {},
-  };
+  const context = quietContext(300_000);
   const store = await STORE_TYPES[0]!.open({ path: join(root, 'store') }, context);
   const specs = {
     orders: ['postgres', { url: postgres.url() }],

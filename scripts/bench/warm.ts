@@ -8,14 +8,13 @@ import { promisify } from 'node:util';
 import { capture } from '../../provider/coordinator/capture.ts';
 import type { Member } from '../../provider/coordinator/member.ts';
 import { restore } from '../../provider/coordinator/restore.ts';
-import { startClock } from '../../provider/core/clock.ts';
-import type { Context } from '../../provider/core/context.ts';
 import type { Store } from '../../provider/core/store.ts';
 import { DRIVERS } from '../../provider/drivers/registry.ts';
 import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { type PostgresServer, startPostgres } from '../../test/support/postgres-server.ts';
 import { type RedisServer, startRedis } from '../../test/support/redis-server.ts';
+import { quietContext } from './context.ts';
 import { type Figure, median, shareOf } from './figure.ts';
 import { slowDisk } from './slow-disk.ts';
 import { WINDOW_MS, type Window } from './warm-load.ts';
@@ -52,13 +51,13 @@ export async function benchWarm(): Promise<readonly Figure[]> {
   await load.run(source, BEFORE_MS);
   const before = await load.run(source, BEFORE_MS);
   const steady = { p99Ms: median(before.map(({ p99Ms }) => p99Ms)), hitRate: 1 };
-  const store = await STORE_TYPES[0]!.open({ path: join(root, 'store') }, quiet());
+  const store = await STORE_TYPES[0]!.open({ path: join(root, 'store') }, quietContext());
   await capture(
     {
       ...{ name: 'shop', owner: 'bench', members: membersOf(source), store },
       ...{ limits: { maxPauseMs: 5_000, maxBlurMs: 0 }, createdBy: 'bench' },
     },
-    quiet(),
+    quietContext(),
   );
   const times = { warm: [] as Times[], cold: [] as Times[] };
   for (let round = 0; round < ROUNDS; round += 1)
@@ -133,14 +132,14 @@ async function restored(store: Store, way: 'warm' | 'cold', restoreId: string): 
   await using resources = new AsyncDisposableStack();
   const shop = await openShop(resources);
   const record = await store.name('shop');
-  const snapshot = await store.open('shop', record!.generations.at(-1)!.digest, quiet());
+  const snapshot = await store.open('shop', record!.generations.at(-1)!.digest, quietContext());
   await restore(
     {
       ...{ restoreId, snapshot, store, members: membersOf(shop), verify: 'equivalent' },
       ...{ overwrite: false, safetySnapshot: false, expiry: 'absolute', createdBy: 'bench' },
       warm: way === 'warm',
     },
-    quiet(),
+    quietContext(),
     () => dropPageCache(shop.postgres),
   );
   if (way === 'cold') await shop.redis.cli('FLUSHALL');
@@ -207,14 +206,5 @@ function startLoad(): { run(shop: Shop, forMs: number): Promise<readonly Window[
       child.stdin.end();
       await ended;
     },
-  };
-}
-
-function quiet(): Context {
-  return {
-    signal: AbortSignal.timeout(1_800_000),
-    clock: startClock(),
-    logger: { log: () => {} },
-    progress: () => {},
   };
 }

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { capture } from '../../provider/coordinator/capture.ts';
+import { comparableMembers, comparableSnapshot, compare } from '../../provider/coordinator/compare.ts';
+import type { Member } from '../../provider/coordinator/member.ts';
+import { DRIVERS } from '../../provider/drivers/registry.ts';
+import { localHost } from '../../provider/hosts/local/host.ts';
+import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { startPostgres } from '../../test/support/postgres-server.ts';
+import { quietContext } from './context.ts';
+import { type Figure, median, shareOf } from './figure.ts';
+
+const ROWS = 1_000_000;
+const ROUNDS = 3;
+
+/**
+ * What it takes to find one changed row among a million in a running Postgres: comparing it with a snapshot against
+ * dumping and hashing it, by time and by what comes over the network.
+ */
+export async function benchCompare(): Promise<readonly Figure[]> {
+  await using resources = new AsyncDisposableStack();
+  const root = await mkdtemp(join(tmpdir(), 'stasis-bench-'));
+  resources.defer(() => rm(root, { recursive: true, force: true }));
+  const server = await startPostgres();
+  resources.defer(() => server.stop());
+  await server.query(`CREATE TABLE orders (id bigint PRIMARY KEY, customer int, state text, note text);
+    INSERT INTO orders SELECT n, n % 5000, 'paid', md5(n::text) FROM generate_series(1, ${ROWS}) n`);
+  const line = resources.use(await countingLine(server.port));
+  const url = new URL(server.url());
+  url.port = String(line.port);
+  const driver = DRIVERS.find(({ name }) => name === 'postgres')!;
+  const members: Member[] = [
+    { name: 'orders', driver, spec: driver.spec.parse({ url: url.href }), host: localHost() },
+  ];
+  const store = await STORE_TYPES[0]!.open({ path: join(root, 'store') }, quietContext());
+  const sealed = await capture(
+    {
+      ...{ name: 'shop', owner: 'bench', members, store, createdBy: 'bench' },
+      limits: { maxPauseMs: 5_000, maxBlurMs: 0 },
+    },
+    quietContext(),
+  );
+  const snapshot = await store.open('shop', sealed.digest, quietContext());
+  await server.query('UPDATE orders SET customer = customer + 1 WHERE id = 424242');
+  const ours: Cost[] = [];
+  const peer: Cost[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    ours.push(
+      await line.cost(async () => {
+        const context = quietContext();
+        const found = await compare(
+          comparableSnapshot(snapshot),
+          comparableMembers(members, context),
+          context,
+        );
+        const named = found.members.orders!.differences.map(({ object }) => object);
+        if (named.join() !== 'table/public.orders') throw new Error(`it names ${named.join() || 'nothing'}`);
+      }),
+    );
+    peer.push(await line.cost(() => dumpAndHash(url.href)));
+  }
+  const figure = (name: string, unit: string, what: keyof Cost, target?: number): Figure =>
+    shareOf(
+      {
+        ...{ name, unit, peerName: 'pg_dump | sha256sum' },
+        ...{ ours: median(ours.map((one) => one[what])), peer: median(peer.map((one) => one[what])) },
+      },
+      target,
+    );
+  return [
+    figure('find 1 changed of 1,000,000 rows, over the network', 'bytes', 'readBytes', 0.01),
+    figure('find 1 changed of 1,000,000 rows', 'ms', 'tookMs'),
+  ];
+}
+
+interface Cost {
+  readonly tookMs: number;
+  /** What the server sent. */
+  readonly readBytes: number;
+}
+
+/** A way to a server of this machine that counts what comes back. */
+async function countingLine(
+  to: number,
+): Promise<{ readonly port: number; cost(work: () => Promise<void>): Promise<Cost> } & AsyncDisposable> {
+  let readBytes = 0;
+  const listener = createServer((client) => {
+    const server = connect(to, '127.0.0.1');
+    server.on('data', (chunk) => {
+      readBytes += chunk.length;
+    });
+    client.pipe(server).pipe(client);
+    client.on('error', () => server.destroy());
+    server.on('error', () => client.destroy());
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  return {
+    port: (listener.address() as AddressInfo).port,
+    async cost(work) {
+      const [before, startNs] = [readBytes, process.hrtime.bigint()];
+      await work();
+      return { tookMs: Number(process.hrtime.bigint() - startNs) / 1e6, readBytes: readBytes - before };
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+    },
+  };
+}
+
+async function dumpAndHash(url: string): Promise<void> {
+  const child = spawn('sh', ['-c', 'pg_dump -d "$1" | sha256sum > /dev/null', 'sh', url], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  if (code !== 0) throw new Error('pg_dump | sha256sum failed');
+}
