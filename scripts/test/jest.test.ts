@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, test } from '@jest/globals';
 import { tallyOf, unsteady, without } from './jest.ts';
 
@@ -42,4 +45,24 @@ describe('the tally of a run', () => {
     expect(unsteady(first, reportOf(file('a', 'passed', 'passed')))).toEqual(['a: test 1']);
     expect(unsteady(first, reportOf(file('a', 'passed', 'failed')))).toEqual([]);
   });
+});
+
+test('whoever ends the run ends what it has started', async () => {
+  const program = `import { spawn } from 'node:child_process';
+    import { endOf } from ${JSON.stringify(join(import.meta.dirname, 'jest.ts'))};
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const ending = endOf(child);
+    console.log(child.pid);
+    await ending;
+    console.log('ended');`;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const run = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const said = createInterface({ input: run.stdout })[Symbol.asyncIterator]();
+    const pid = Number((await said.next()).value);
+    run.kill(signal);
+    expect((await said.next()).value).toBe('ended');
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  }
 });

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -118,6 +118,20 @@ function together(a: Tally, b: Tally): Omit<Tally, 'durations'> {
   };
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Whoever ends us means jest as well, which would go on by itself otherwise. */
+export async function endOf(child: ChildProcess): Promise<unknown> {
+  const passOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, passOn);
+  try {
+    const [status] = await once(child, 'close');
+    return status;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, passOn);
+  }
+}
+
 async function runOnce(args: readonly string[]): Promise<Run | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'stasis-test-'));
   const file = join(folder, 'report.json');
@@ -130,7 +144,7 @@ async function runOnce(args: readonly string[]): Promise<Run | undefined> {
       ],
       { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] },
     );
-    const [status] = await once(child, 'close');
+    const status = await endOf(child);
     const text = await readFile(file, 'utf8').catch(() => undefined);
     return text === undefined ? undefined : { report: JSON.parse(text), status };
   } finally {
