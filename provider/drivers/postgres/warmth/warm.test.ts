@@ -172,6 +172,28 @@ describe('what was hot', () => {
   );
 
   test(
+    'is read back past an event trigger of the application that forbids to make anything',
+    async () => {
+      await using strict = await startPostgres();
+      await strict.query('CREATE EXTENSION pg_buffercache');
+      await strict.query('CREATE DATABASE shop');
+      await strict.query(
+        `CREATE TABLE orders AS SELECT n AS id FROM generate_series(1, 1000) n;
+         CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not here'; END $$;
+         CREATE EVENT TRIGGER forbid ON ddl_command_start EXECUTE FUNCTION forbid()`,
+        { database: 'shop' },
+      );
+      const other = await capture({ url: strict.url('shop') });
+      await using held = await restore({ url: strict.url('twin') }, other);
+      const { hotBytes, warmedBytes, reason } = await held.warm!();
+      expect(reason).toBeUndefined();
+      expect(hotBytes).toBeGreaterThan(0);
+      expect(warmedBytes).toBe(hotBytes);
+    },
+    2 * MINUTES,
+  );
+
+  test(
     'is not known without the extension: the coverage says so, and so does a restore',
     async () => {
       await using plain = await small();
