@@ -3,6 +3,7 @@ import { benchCompare } from './bench/compare.ts';
 import { benchEngines } from './bench/engines.ts';
 import { type Figure, figureTable } from './bench/figure.ts';
 import { benchImports } from './bench/imports.ts';
+import { benchMembers } from './bench/members.ts';
 import { benchPause } from './bench/pause.ts';
 import { benchPlan } from './bench/plan.ts';
 import { benchProcessPause } from './bench/process-pause.ts';
@@ -24,6 +25,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   pulumi: benchPulumi,
   imports: benchImports,
   engines: benchEngines,
+  members: benchMembers,
   vm: benchVm,
   warm: benchWarm,
   compare: benchCompare,

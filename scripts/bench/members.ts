@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { capture } from '../../provider/coordinator/capture.ts';
+import type { Member } from '../../provider/coordinator/member.ts';
+import { processDriver } from '../../provider/drivers/process/driver.ts';
+import { ociLayout } from '../../provider/stores/oci-layout/type.ts';
+import { labOrReason } from '../../test/support/lab.ts';
+import { labHost } from '../../test/support/process/rig.ts';
+import { startService } from '../../test/support/process/servers.ts';
+import { quietContext } from './context.ts';
+import { type Figure, median, shareOf } from './figure.ts';
+
+const COUNTS = [1, 2, 4, 8, 16, 32];
+const ROUNDS = 5;
+/** 0 is a pause that does not grow with the members, 1 one that grows as they do. */
+const TARGET = 0.3;
+
+/** How the pause grows with the number of members: processes of a megabyte each, on two hosts of the lab in turn. */
+export async function benchMembers(): Promise<readonly Figure[]> {
+  const here = await labOrReason();
+  if (here.reason !== undefined) {
+    console.error(`not measured: the pause over the number of members, as ${here.reason}`);
+    return [];
+  }
+  await using resources = new AsyncDisposableStack();
+  const lab = resources.use(await here.start());
+  const hosts = [resources.use(labHost(lab, 'cloud')), resources.use(labHost(lab, 'sovereign'))];
+  const folder = await mkdtemp(join(tmpdir(), 'stasis-bench-'));
+  resources.defer(() => rm(folder, { recursive: true, force: true }));
+  const store = await ociLayout.open({ path: join(folder, 'store') }, quietContext());
+  const members: Member[] = [];
+  for (let index = 0; index < Math.max(...COUNTS); index += 1) {
+    const host = hosts[index % hosts.length]!;
+    const name = `member-${index}`;
+    await startService(host, name, 'root', 'sleep', '100000');
+    members.push({
+      name,
+      driver: processDriver,
+      spec: processDriver.spec.parse({ pidFile: `/run/${name}.pid` }),
+      host,
+    });
+  }
+  const pausesMs: number[] = [];
+  for (const count of COUNTS) {
+    const taken: number[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const sealed = await capture(
+        {
+          ...{ name: `group-${count}`, owner: 'bench', createdBy: 'bench', store },
+          ...{ limits: { maxPauseMs: 60_000, maxBlurMs: 0 }, members: members.slice(0, count) },
+        },
+        quietContext(),
+      );
+      taken.push(sealed.manifest.pauseMs);
+    }
+    pausesMs.push(median(taken));
+  }
+  return [
+    ...COUNTS.slice(1).map((count, index) =>
+      shareOf({
+        name: `pause of ${count} members`,
+        unit: 'ms',
+        ...{ ours: pausesMs[index + 1]!, peer: pausesMs[0]!, peerName: 'the pause of 1 member' },
+      }),
+    ),
+    shareOf(
+      {
+        name: 'growth of the pause from 1 to 32 members',
+        unit: 'exponent',
+        ...{ ours: slopeOf(COUNTS, pausesMs), peer: 1, peerName: 'one member after another' },
+      },
+      TARGET,
+    ),
+  ];
+}
+
+/** Of the line of least squares through the logarithms. */
+function slopeOf(xs: readonly number[], ys: readonly number[]): number {
+  const points = xs.map((x, index) => [Math.log(x), Math.log(ys[index]!)] as const);
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [meanX, meanY] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
+  const above = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  const below = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  return above / below;
+}
