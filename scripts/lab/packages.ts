@@ -23,7 +23,7 @@ export const PACKAGES: readonly string[] = [
   // Processes and containers with their memory. CRIU before 4.2 fails on kernels of today.
   ...['criu', 'podman', 'crun', 'libcriu2', 'conmon', 'netavark', 'aardvark-dns', 'uidmap'],
   // Virtual machines in software, and a kernel and a shell for the small ones of tests.
-  ...['qemu-system-x86', 'qemu-utils', 'linux-image-cloud-amd64', 'busybox-static'],
+  ...['qemu-system-x86', 'qemu-utils', 'qemu-guest-agent', 'linux-image-cloud-amd64', 'busybox-static'],
   // Instead of dracut, which would spend half a minute on a boot image that nobody boots.
   'tiny-initramfs',
   ...['libvirt-daemon', 'libvirt-daemon-driver-qemu', 'libvirt-daemon-log', 'libvirt-clients'],

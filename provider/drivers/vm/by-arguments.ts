@@ -7,7 +7,8 @@ import type { VmContent } from './content.ts';
 import { versionNumber } from './facts.ts';
 import type { LoadedMachine, Loading } from './loaded-machine.ts';
 import { bySocket, relayOf } from './monitor/access.ts';
-import { lineOf, Monitor } from './monitor/monitor.ts';
+import { lineOf } from './monitor/conversation.ts';
+import { Monitor } from './monitor/monitor.ts';
 import type { Place } from './place.ts';
 
 const START_MS = 60_000;

@@ -6,6 +6,7 @@ import type { Capture } from '../../core/manifest.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { formatBytes } from '../../core/units.ts';
 import { readHostFile } from '../../runtime/machine.ts';
+import type { GuestFreeze } from './agent/freeze.ts';
 import { CONTENT_VERSION, type Machine, type VmContent } from './content.ts';
 import { type DiskMap, entriesOf, REGION_BYTES, readMap } from './disks/map.ts';
 import { copyDisk, type Earlier, surveyDisk, wholeRegions } from './disks/regions.ts';
@@ -148,6 +149,11 @@ function keptOf(made: Made): VmContent['made'] {
   return made.kind === 'domain' ? { xml: made.xml } : { argv: [...made.argv] };
 }
 
+function frozenOf({ count }: GuestFreeze): string {
+  if (count === 0) return '';
+  return `, ${count} file ${count === 1 ? 'system' : 'systems'} frozen`;
+}
+
 /** Network devices of the host that the machine is plugged into, by name. */
 function bridgesOf(made: Made): string[] {
   const text = made.kind === 'domain' ? made.xml : made.argv.join('\n');
@@ -155,17 +161,21 @@ function bridgesOf(made: Made): string[] {
   return [...new Set([...found].map(([, name = '']) => name))];
 }
 
-function captureOf({ facts, spec }: Rig, content: VmContent, sizeBytes: number): Omit<Capture, 'epoch'> {
+function captureOf(
+  { facts, spec, guest }: Rig,
+  content: VmContent,
+  sizeBytes: number,
+): Omit<Capture, 'epoch'> {
   const memory = content.memory ? `, ${formatBytes(facts.machine.memoryBytes)} of memory` : '';
   const count = `${content.disks.length} ${content.disks.length === 1 ? 'disk' : 'disks'}`;
   return {
     contentVersion: CONTENT_VERSION,
     content,
     sizeBytes,
-    summary: `${count}${memory}`,
+    summary: `${count}${memory}${frozenOf(guest)}`,
     coverage: {
       layers: content.memory ? ['compute', 'runtime', 'data'] : ['compute', 'data'],
-      outside: outsideOf(spec, facts),
+      outside: outsideOf(spec, facts, guest.fileSystems),
     },
     system: systemOf(facts),
   };

@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { describe, expect } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
 import { until } from '../../../test/support/process/rig.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
 import { usedLab } from '../../../test/support/used-lab.ts';
+import { childAt } from '../../../test/support/vm/held.ts';
 import { CountingVm, makeGuest, residueIn } from '../../../test/support/vm/rig.ts';
 import { vmDriver } from './driver.ts';
 
@@ -16,7 +15,6 @@ const PATIENCE_MS = 240_000;
 const LEASE_MS = 4_000;
 /** What a busy machine may add to the time after which it has to run, and nothing of ours may be left. */
 const MARGIN_MS = 60_000;
-const CHILD = join(import.meta.dirname, '../../../test/support/vm/held-child.ts');
 
 describe('a capture that dies while a VM is stopped', () => {
   let vm: CountingVm;
@@ -25,24 +23,6 @@ describe('a capture that dies while a VM is stopped', () => {
     await makeGuest(used.cloud);
     vm = await CountingVm.start(used.cloud, '/srv/vm');
   });
-
-  async function childAt(step: string): Promise<ChildProcess> {
-    const ssh = {
-      ...{ address: used.lab.hosts.cloud.address, user: 'root' },
-      ...{ privateKeyFile: used.lab.keyFile, knownHostsFile: used.lab.knownHostsFile },
-    };
-    const argv = [CHILD, JSON.stringify({ qmp: vm.qmp }), JSON.stringify(ssh), step];
-    const child = spawn(process.execPath, argv, {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, LEASE_MS: String(LEASE_MS) },
-    });
-    let said = '';
-    for await (const chunk of child.stdout!) {
-      said += String(chunk);
-      if (said.includes('there')) return child;
-    }
-    throw new Error('the child ended before it was there');
-  }
 
   async function advances(): Promise<boolean> {
     const before = await vm.count();
@@ -60,7 +40,7 @@ describe('a capture that dies while a VM is stopped', () => {
     labTest(
       `${signal} when it is ${step}: the VM runs again, nothing of ours is left in QEMU, and the next capture is sound`,
       async () => {
-        const child = await childAt(step);
+        const child = await childAt(used.lab, { qmp: vm.qmp }, step, LEASE_MS);
         child.kill(signal);
         try {
           await until(advances, LEASE_MS + MARGIN_MS);

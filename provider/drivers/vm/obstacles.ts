@@ -2,6 +2,7 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { OutsideItem } from '../../core/manifest.ts';
 import { formatBytes } from '../../core/units.ts';
+import type { FileSystems } from './agent/freeze.ts';
 import { type VmFacts, versionNumber } from './facts.ts';
 import type { MachineFacts, Made } from './plan.ts';
 import { scratchOf, type VmSpec, withMemory } from './spec.ts';
@@ -187,14 +188,18 @@ function roomProblems(spec: VmSpec, facts: VmFacts, machine: MachineFacts, host:
   ];
 }
 
+const ON_DISKS: Readonly<Record<FileSystems, string>> = {
+  'as-after-a-power-cut': 'the disks are as after a power cut at that instant',
+  'none-to-freeze':
+    "the disks are as after a power cut at that instant, as the guest's agent found no file system to freeze",
+  frozen: "the guest's file systems, which its agent had frozen, are whole on the disks",
+};
+
 /** What a restored VM will miss. */
-export function outsideOf(spec: VmSpec, { disks }: VmFacts): OutsideItem[] {
+export function outsideOf(spec: VmSpec, { disks }: VmFacts, fileSystems: FileSystems): OutsideItem[] {
   const items: OutsideItem[] = [];
   if (!withMemory(spec))
-    items.push({
-      code: 'vm.memory',
-      message: 'memory and devices: the disks are as after a power cut at that instant',
-    });
+    items.push({ code: 'vm.memory', message: `memory and devices: ${ON_DISKS[fileSystems]}` });
   const backed = disks.filter((disk) => disk.backed);
   if (backed.length > 0)
     items.push({

@@ -2,12 +2,13 @@ import type { Context } from '../../core/context.ts';
 import type { CapturePlan } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import type { OutsideItem } from '../../core/manifest.ts';
 import { runParts } from '../../runtime/machine.ts';
+import { accessWithAgent } from './agent/access.ts';
+import { agentProblems } from './agent/freeze.ts';
 import { type PortableArguments, portableArguments } from './arguments.ts';
 import { type PortableDomain, portableDomain } from './domain.ts';
 import { readFacts, type VmFacts } from './facts.ts';
-import { accessOf, relayOf } from './monitor/access.ts';
+import { type Access, accessOf, relayOf } from './monitor/access.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { obstaclesOf, outsideOf, toolProblems } from './obstacles.ts';
 import { scratchOf, type VmSpec, withMemory } from './spec.ts';
@@ -20,12 +21,16 @@ export type Made =
 export interface Inspection {
   readonly facts: VmFacts;
   readonly made: Made;
+  /** How the guest's agent is spoken to, where it is to freeze file systems. */
+  readonly withAgent: Access | undefined;
   readonly problems: readonly StasisError[];
 }
 
 /** A stop, the devices' state and protecting the memory, which reads all of it once (QEMU 11.1, TCG, two busy cores). */
 const STOP_MS = 60;
 const PROTECT_MS_PER_MB = 0.15;
+/** A freeze of the guest's file systems, with little in its caches, and a thaw (likewise). */
+const FREEZE_MS = 100;
 
 const MACHINE = `
 scratch=$1
@@ -54,12 +59,16 @@ export async function inspectVm(
     readMachine(spec, host, signal),
   ]);
   const made = await madeOf(spec, facts, host, signal);
+  const withAgent = await accessWithAgent(spec, accessOf(spec), host, signal);
+  // A guest that does not run does not answer.
+  const asks = withAgent !== undefined && facts.state === 'running';
   const problems = [
     ...toolProblems(spec, machine, host),
     ...obstaclesOf(spec, facts, made, machine, host),
     ...made.problems,
+    ...(asks ? await agentProblems(spec, withAgent, host, signal) : []),
   ];
-  return { facts, made, problems };
+  return { facts, made, withAgent, problems };
 }
 
 async function madeOf(spec: VmSpec, facts: VmFacts, host: Host, signal: AbortSignal): Promise<Made> {
@@ -78,12 +87,13 @@ export async function planCapture(spec: VmSpec, host: Host, context: Context): P
   if (missing.length > 0) return { ...nothing, problems: missing };
   try {
     await using monitor = await Monitor.open(host, relayOf(accessOf(spec), ''), signal);
-    const { facts, problems } = await inspectVm(spec, monitor, host, signal);
+    const { facts, withAgent, problems } = await inspectVm(spec, monitor, host, signal);
     return {
-      ...sizes(spec, facts),
+      ...sizes(spec, facts, withAgent !== undefined),
       problems,
       folders: [],
-      ...told(spec, facts),
+      outside: outsideOf(spec, facts, withAgent ? 'frozen' : 'as-after-a-power-cut'),
+      system: systemOf(facts),
       identities: [identity(machine, facts)],
     };
   } catch (error) {
@@ -94,16 +104,16 @@ export async function planCapture(spec: VmSpec, host: Host, context: Context): P
   }
 }
 
-function sizes(spec: VmSpec, { disks, machine }: VmFacts): { sizeBytes: number; pauseMs: number } {
+function sizes(
+  spec: VmSpec,
+  { disks, machine }: VmFacts,
+  freezes: boolean,
+): { sizeBytes: number; pauseMs: number } {
   const memoryBytes = withMemory(spec) ? machine.memoryBytes : 0;
   return {
     sizeBytes: memoryBytes + disks.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
-    pauseMs: STOP_MS + (memoryBytes / 1e6) * PROTECT_MS_PER_MB,
+    pauseMs: STOP_MS + (memoryBytes / 1e6) * PROTECT_MS_PER_MB + (freezes ? FREEZE_MS : 0),
   };
-}
-
-function told(spec: VmSpec, facts: VmFacts): { outside: OutsideItem[]; system: Record<string, string> } {
-  return { outside: outsideOf(spec, facts), system: systemOf(facts) };
 }
 
 export function systemOf({ machine }: VmFacts): Record<string, string> {

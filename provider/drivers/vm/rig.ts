@@ -1,6 +1,7 @@
 import type { Context } from '../../core/context.ts';
 import type { Host } from '../../core/host.ts';
 import { runScript } from '../../runtime/machine.ts';
+import { GuestFreeze } from './agent/freeze.ts';
 import { DiskCut } from './disks/cut.ts';
 import { processOf, type VmFacts } from './facts.ts';
 import { Looker } from './look.ts';
@@ -17,12 +18,14 @@ export interface Rig extends AsyncDisposable {
   readonly spec: VmSpec;
   readonly host: Host;
   readonly context: Context;
+  /** With the guest's agent, where it is used. */
   readonly access: Access;
   readonly monitor: Monitor;
   readonly looker: Looker;
   readonly facts: VmFacts;
   readonly made: Made;
   readonly disks: DiskCut;
+  readonly guest: GuestFreeze;
   readonly save: MemorySave;
   readonly memoryFile: string;
   readonly undo: Undo;
@@ -53,7 +56,7 @@ export async function openRig(spec: VmSpec, host: Host, context: Context): Promi
   const folder = await makeScratch(spec, host, signal);
   undo.defer(() => dropScratch(folder, host));
   const monitor = undo.use(await Monitor.open(host, relayOf(access, `${folder}/relay.pid`), signal));
-  const { facts, made, problems } = await inspectVm(spec, monitor, host, signal);
+  const { facts, made, withAgent, problems } = await inspectVm(spec, monitor, host, signal);
   const [problem] = problems.filter(({ severity }) => severity === 'error');
   if (problem) throw problem;
   const { uid } = processOf(facts);
@@ -65,6 +68,7 @@ export async function openRig(spec: VmSpec, host: Host, context: Context): Promi
   const save = new MemorySave(monitor, memoryFile);
   const settings = withMemory(spec) ? await save.settings(facts, signal) : [];
   const disks = new DiskCut({ monitor, host, names, folder, uid, disks: facts.disks });
+  const guest = undo.use(new GuestFreeze({ spec, host, access: withAgent, folder }));
   const cancelSave = async (): Promise<void> => {
     if (!withMemory(spec) || monitor.lost) return;
     await save.cancel();
@@ -76,7 +80,8 @@ export async function openRig(spec: VmSpec, host: Host, context: Context): Promi
   });
   const open = undo.move();
   return {
-    ...{ spec, host, context, access, monitor, looker, facts, made, disks, save, memoryFile, cancelSave },
+    ...{ spec, host, context, monitor, looker, facts, made, disks, guest, save, memoryFile, cancelSave },
+    access: withAgent ?? access,
     undo: { names, folder, disks: facts.disks, settings },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };

@@ -1,7 +1,7 @@
 import type { Condition } from '../../core/certificate.ts';
 import type { Context } from '../../core/context.ts';
 import type { Holdable, HoldEvidence, Markable, Session } from '../../core/driver.ts';
-import { StasisError } from '../../core/errors.ts';
+import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host, Lease } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
@@ -84,6 +84,7 @@ export class VmSession implements Session {
 
   private async settle(signal: AbortSignal, leaseMs = this.leaseMs): Promise<void> {
     await this.readyCut(signal);
+    await this.rig.guest.ready(signal);
     await this.arm(leaseMs, signal);
   }
 
@@ -110,6 +111,8 @@ export class VmSession implements Session {
     this.leaseMs = leaseMs;
     if (this.lease?.ttlMs === leaseMs && this.lease.armed.state === 'armed') await this.lease.armed.renew();
     else await this.arm(leaseMs, signal);
+    await this.rig.guest.freeze(signal);
+    throwIfAborted(signal);
     this.held = true;
     await this.rig.monitor.execute('stop', undefined, signal);
     this.resumed = 0;
@@ -152,6 +155,7 @@ export class VmSession implements Session {
   private conditions(looks: readonly Look[]): Condition[] {
     const { monitor } = this.rig;
     return [
+      ...this.rig.guest.conditions(),
       ...looks.map(({ state }, index) => ({
         claim: `QEMU's run state at look ${index + 1}`,
         expected: 'stopped',
@@ -167,17 +171,23 @@ export class VmSession implements Session {
     ];
   }
 
+  private get isHolding(): boolean {
+    return this.held || this.rig.guest.isFrozen;
+  }
+
   private async thaw(): Promise<void> {
-    if (!this.held) return;
-    await this.rig.monitor.execute('cont');
+    if (!this.isHolding) return;
+    if (this.held) await this.rig.monitor.execute('cont');
     this.held = false;
     this.looks = [];
+    await this.rig.guest.thaw();
     // It runs again: the end of the watchdog is no part of the pause.
     void this.lease?.armed.disarm();
   }
 
   async copy(blobs: Blobs): Promise<Capture> {
     if (!this.wasCut) throw new StasisError('vm.not-cut', 'Nothing was saved that could be copied.');
+    this.rig.guest.insistOnFrozen();
     this.copied = await copyCapture(this.rig, blobs, this.context.signal);
     return { ...this.copied.capture, epoch: this.captured };
   }
@@ -215,7 +225,7 @@ export class VmSession implements Session {
         return map === undefined ? undefined : recordingName(map);
       });
       // Where the VM could not be let go, as it is when the watchdog has cut us off, that has to.
-      await (this.held ? this.lease?.armed.fire() : this.lease?.armed.disarm());
+      await (this.isHolding ? this.lease?.armed.fire() : this.lease?.armed.disarm());
       await this.rig[Symbol.asyncDispose]();
       await this.kept.end();
     });

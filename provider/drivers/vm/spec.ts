@@ -28,9 +28,15 @@ const fields = z.strictObject({
     .boolean()
     .optional()
     .describe(
-      'Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.',
+      'Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.',
     )
     .meta({ role: 'selection' }),
+  agent: absolutePath
+    .optional()
+    .describe(
+      "With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.",
+    )
+    .meta({ role: 'access' }),
   folder: absolutePath
     .optional()
     .describe(
@@ -57,6 +63,22 @@ export const vmSpec = fields
     message: 'uri belongs to domain.',
     path: ['uri'],
     params: { code: 'vm.uri-without-domain' },
+  })
+  .refine((spec) => spec.agent === undefined || spec.domain === undefined, {
+    message: 'agent belongs to qmp.',
+    path: ['agent'],
+    params: {
+      code: 'vm.agent-of-domain',
+      hint: 'Leave it out: the agent of a domain is spoken to by libvirt, where the guest has the channel open.',
+    },
+  })
+  .refine((spec) => spec.agent === undefined || spec.memory === false, {
+    message: 'agent belongs to memory: false.',
+    path: ['agent'],
+    params: {
+      code: 'vm.agent-with-memory',
+      hint: 'Leave it out: with the memory, all that is not yet on the disks is captured. Or set memory to false.',
+    },
   });
 export type VmSpec = z.infer<typeof vmSpec>;
 

@@ -1,7 +1,8 @@
 import { StasisError } from '../../../core/errors.ts';
 import { sleep } from '../../../core/wait.ts';
 import type { VmFacts } from '../facts.ts';
-import type { Arguments, Monitor } from '../monitor/monitor.ts';
+import type { Arguments } from '../monitor/conversation.ts';
+import type { Monitor } from '../monitor/monitor.ts';
 
 /** Nothing holds the saving back: while it lasts, what the guest writes waits for it page by page. */
 const BANDWIDTH_BYTES_PER_S = 2 ** 40;

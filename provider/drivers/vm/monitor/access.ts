@@ -7,6 +7,7 @@ import { uriOf, type VmSpec } from '../spec.ts';
  *   talk LINE...       says these lines, one after another, and prints what comes back
  *   alive              whether there is a VM
  *   free PIDFILE       ends a relay that is still connected: QEMU serves one client at a time
+ *   thaw FOLDER        has the guest's file systems thawed that we have frozen, as a mark in the folder tells
  */
 export interface Access {
   readonly functions: string;
@@ -19,12 +20,13 @@ export interface Access {
 const BY_SOCKET = `
 socket=$1; shift
 connect() {
-  if command -v socat > /dev/null; then exec socat -t 5 - "UNIX-CONNECT:$socket"
-  elif command -v ncat > /dev/null; then exec ncat -U "$socket"
-  else exec nc -U "$socket"
+  if command -v socat > /dev/null; then exec socat -t 5 - "UNIX-CONNECT:$1"
+  elif command -v ncat > /dev/null; then exec ncat -U "$1"
+  else exec nc -U "$1"
   fi
 }
-relay() { connect; }
+relay() { connect "$socket"; }
+thaw() { :; }
 alive() {
   [ -S "$socket" ] || return 1
   if command -v socat > /dev/null; then socat -u OPEN:/dev/null "UNIX-CONNECT:$socket"
@@ -33,7 +35,7 @@ alive() {
   fi 2> /dev/null
 }
 free() {
-  read -r relay < "$1" && tr '\\0' '\\n' < "/proc/$relay/cmdline" | grep -qF -- "$socket" && kill "$relay"
+  read -r relay < "$1" && tr '\\0' '\\n' < "/proc/$relay/cmdline" | grep -qF -- "\${2:-$socket}" && kill "$relay"
 } 2> /dev/null
 talk() {
   wanted=$#
@@ -42,7 +44,7 @@ talk() {
     printf '%s\\n' '{"execute":"qmp_capabilities"}' "$@"
     n=0
     while [ ! -e "$over" ] && [ $n -lt 80 ]; do n=$((n + 1)); sleep 0.1; done
-  ) | (connect) | {
+  ) | (connect "$socket") | {
     answers=-1
     while [ $answers -lt $wanted ] && read -r line; do
       case $line in
@@ -86,6 +88,7 @@ relay() {
 }
 alive() { virsh -q -c "$uri" domstate "$domain" > /dev/null 2>&1; }
 free() { :; }
+thaw() { :; }
 talk() { printf '%s\\n' "$@" | tell | grep '^{'; }
 `;
 

@@ -1,21 +1,18 @@
 import { StasisError } from '../../../core/errors.ts';
-import type { Host, Spawned } from '../../../core/host.ts';
+import type { Host } from '../../../core/host.ts';
 import { within } from '../../../core/wait.ts';
-import { WordQueue } from '../../../runtime/freezer.ts';
+import { type Answer, type Arguments, Conversation, lineOf, sentence } from './conversation.ts';
 
 /** QEMU answers what it can do at once; what takes longer are jobs, which it only starts. */
 const ANSWER_MS = 20_000;
 const GREETING_MS = 5_000;
-const END_MS = 5_000;
-
-export type Arguments = Readonly<Record<string, unknown>>;
 
 /** Called with an event's name. */
 export type EventListener = (name: string) => void;
 
-interface Answer {
-  readonly return?: unknown;
-  readonly error?: { readonly class?: string; readonly desc?: string };
+interface Told extends Answer {
+  readonly QMP?: unknown;
+  readonly event?: string;
 }
 
 /**
@@ -23,18 +20,12 @@ interface Answer {
  * commands (https://www.qemu.org/docs/master/interop/qmp-spec.html, without out-of-band execution).
  */
 export class Monitor implements AsyncDisposable {
-  private readonly spawned: Spawned;
-  private readonly words: WordQueue;
-  private readonly waiting: PromiseWithResolvers<Answer>[] = [];
-  private readonly greeting = Promise.withResolvers<void>();
-  private readonly listeners = new Set<EventListener>();
-  private over = false;
+  private readonly conversation: Conversation;
+  private readonly listeners: Set<EventListener>;
 
-  private constructor(spawned: Spawned, words: WordQueue) {
-    this.spawned = spawned;
-    this.words = words;
-    this.greeting.promise.catch(() => {});
-    void this.listen();
+  private constructor(conversation: Conversation, listeners: Set<EventListener>) {
+    this.conversation = conversation;
+    this.listeners = listeners;
   }
 
   /** @throws StasisError `vm.unreachable`, `vm.monitor-busy` */
@@ -44,12 +35,21 @@ export class Monitor implements AsyncDisposable {
     signal: AbortSignal,
     greetingMs = GREETING_MS,
   ): Promise<Monitor> {
-    const words = new WordQueue();
-    // A thaw must not depend on anybody's signal: the relay ends with its input.
-    const spawned = await host.spawn(relay, { signal: new AbortController().signal, stdin: words });
-    const monitor = new Monitor(spawned, words);
+    const greeting = Promise.withResolvers<void>();
+    greeting.promise.catch(() => {});
+    const listeners = new Set<EventListener>();
+    const read = (line: string): Answer | undefined => {
+      const told = JSON.parse(line) as Told;
+      if (told.QMP !== undefined) greeting.resolve();
+      else if (told.event !== undefined) for (const listener of listeners) listener(told.event);
+      else return told;
+      return undefined;
+    };
+    const conversation = await Conversation.open(host, relay, read, lost);
+    void conversation.ended.then((said) => greeting.reject(unreachable(said)));
+    const monitor = new Monitor(conversation, listeners);
     try {
-      await within(greetingMs, 'the greeting of QEMU', signal, () => monitor.greeting.promise);
+      await within(greetingMs, 'the greeting of QEMU', signal, () => greeting.promise);
       await monitor.execute('qmp_capabilities');
       return monitor;
     } catch (error) {
@@ -60,22 +60,14 @@ export class Monitor implements AsyncDisposable {
 
   /** Whether the conversation is over: then nobody knows what QEMU has done since. */
   get lost(): boolean {
-    return this.over;
+    return this.conversation.isOver;
   }
 
   /** @throws StasisError `vm.refused` with what QEMU said, `vm.monitor-lost`, `timeout` */
   async execute<T = unknown>(command: string, args?: Arguments, signal?: AbortSignal): Promise<T> {
-    if (this.over) throw lost();
-    const waiting = Promise.withResolvers<Answer>();
-    waiting.promise.catch(() => {});
-    this.waiting.push(waiting);
-    this.words.push(`${lineOf(command, args)}\n`);
-    const { error, return: value } = await within(
-      ANSWER_MS,
-      `QEMU's answer to ${command}`,
-      signal,
-      () => waiting.promise,
-    );
+    const answer = this.conversation.ask(lineOf(command, args));
+    const what = `QEMU's answer to ${command}`;
+    const { error, return: value } = await within(ANSWER_MS, what, signal, () => answer);
     if (error)
       throw new StasisError('vm.refused', `QEMU refuses ${command}: ${sentence(error.desc)}`, {
         details: { command, class: error.class },
@@ -89,45 +81,9 @@ export class Monitor implements AsyncDisposable {
     return () => this.listeners.delete(listener);
   }
 
-  private async listen(): Promise<void> {
-    let rest = '';
-    try {
-      for await (const chunk of this.spawned.stdout) {
-        const lines = (rest + Buffer.from(chunk).toString('utf8')).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) if (line.trim() !== '') this.take(line);
-      }
-    } catch {
-      // The connection to the host is gone, or it is no QEMU that speaks: the conversation is over.
-      this.spawned.kill();
-    }
-    this.over = true;
-    const { stderr } = await this.spawned.ended.catch(() => ({ stderr: '' }));
-    this.greeting.reject(unreachable(stderr));
-    for (const { reject } of this.waiting.splice(0)) reject(lost());
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.conversation[Symbol.asyncDispose]();
   }
-
-  private take(line: string): void {
-    const message = JSON.parse(line) as Answer & { readonly QMP?: unknown; readonly event?: string };
-    if (message.QMP !== undefined) this.greeting.resolve();
-    else if (message.event !== undefined) for (const listener of this.listeners) listener(message.event);
-    else this.waiting.shift()?.resolve(message);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.words.end();
-    await within(END_MS, 'the end of a conversation', undefined, () => this.spawned.ended).catch(() =>
-      this.spawned.kill(),
-    );
-  }
-}
-
-export function lineOf(command: string, args?: Arguments): string {
-  return JSON.stringify(args === undefined ? { execute: command } : { execute: command, arguments: args });
-}
-
-function sentence(said: string | undefined): string {
-  return `${(said ?? 'without a reason').replace(/[.!?\s]+$/, '')}.`;
 }
 
 function busy(cause: StasisError): StasisError {

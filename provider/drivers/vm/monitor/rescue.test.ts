@@ -30,6 +30,8 @@ function rescued({ resume = true, settings = [SETTING], answer = '{"return": {}}
   const said = join(folder, 'said');
   const functions = `said=$1 answer=$2; shift 2
 free() { :; }
+thaw() { return "$thawed"; }
+alive() { :; }
 talk() { for line in "$@"; do printf '%s\\n' "$line" >> "${said}"; printf '%s\\n' "$answer"; done; }`;
   const undo = { names, folder: join(folder, 'gone'), disks: [disk], settings };
   const [command, ...args] = rescueOf({ functions, words: [said, answer], shown: 'a VM' }, undo, resume);

@@ -2,19 +2,23 @@ import type { Disk } from '../facts.ts';
 import { UNDER_WAY } from '../memory/save.ts';
 import { exportName, type Names } from '../names.ts';
 import type { Access } from './access.ts';
-import { type Arguments, lineOf } from './monitor.ts';
+import { type Arguments, lineOf } from './conversation.ts';
 
 /**
  * What the watchdog runs: WORDS... FOLDER TOKEN LINE...
  * It ends our own connection first, as QEMU serves one client at a time, then says its lines; jobs end some time after
  * they are told to, and a saving that is being cancelled keeps its settings, so it is run again until nothing with our
  * token is left in QEMU and the settings are as they were. Where QEMU is gone, all is. The folder may be gone already:
- * the watchdogs of one capture clean up after each other.
+ * the watchdogs of one capture clean up after each other. The guest's agent answers only when the VM runs: it is told
+ * to thaw meanwhile.
  */
 const RESCUE = `
 folder=$1 token=$2; shift 2
 free "$folder/relay.pid"
+thaw "$folder" &
+thawing=$!
 said=$(talk "$@")
+wait $thawing || ! alive || exit 1
 ! printf '%s' "$said" | grep -qE '"status": *"(${UNDER_WAY.join('|')})"' || exit 1
 left=$(talk '{"execute":"query-jobs"}' '{"execute":"query-named-block-nodes"}' '{"execute":"query-block-exports"}')
 case $left in *"$token"*) exit 1 ;; esac
