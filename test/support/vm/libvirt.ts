@@ -16,27 +16,40 @@ until virsh -q -c qemu:///system list > /dev/null 2>&1; do
 done
 `;
 
-/** Defines and starts a domain that runs the counting guest. */
-export async function defineDomain(host: Host, name: string, folder: string): Promise<void> {
-  await on(host, DEFINE, name, folder, xmlOf(name, folder));
+export interface DomainOptions {
+  /** The folder of its kernel and initial file system: the counting guest's if not set. */
+  readonly system?: string;
+  /** Elements of XML among its devices. */
+  readonly devices?: string;
+}
+
+/** Defines and starts a domain; a disk that is in the folder already is its own. */
+export async function defineDomain(
+  host: Host,
+  name: string,
+  folder: string,
+  options: DomainOptions = {},
+): Promise<void> {
+  await on(host, DEFINE, name, folder, xmlOf(name, folder, options));
 }
 
 const DEFINE = `
 mkdir -p "$2" && cd "$2" || exit 1
-qemu-img create -q -f qcow2 disk.qcow2 64M
+[ -e disk.qcow2 ] || qemu-img create -q -f qcow2 disk.qcow2 64M
 printf %s "$3" > "$1.xml"
 virsh -q -c qemu:///system define "$1.xml" && virsh -q -c qemu:///system start "$1"
 `;
 
-function xmlOf(name: string, folder: string): string {
+function xmlOf(name: string, folder: string, options: DomainOptions): string {
+  const { system = '/opt/guest', devices = '' } = options;
   return `<domain type='qemu'>
   <name>${name}</name>
   <memory unit='MiB'>128</memory>
   <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
-    <kernel>/opt/guest/vmlinuz</kernel>
-    <initrd>/opt/guest/guest.cpio.gz</initrd>
+    <kernel>${system}/vmlinuz</kernel>
+    <initrd>${system}/guest.cpio.gz</initrd>
     <cmdline>console=ttyS0 quiet panic=-1 tsc=reliable</cmdline>
   </os>
   <features><acpi/></features>
@@ -50,6 +63,7 @@ function xmlOf(name: string, folder: string): string {
     <serial type='file'><source path='${folder}/serial'/></serial>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
+    ${devices}
   </devices>
 </domain>
 `;
