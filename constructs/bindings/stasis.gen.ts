@@ -263,10 +263,19 @@ export interface VmMember {
   /** With `domain`: which libvirt of the host. qemu:///system if not set. */
   readonly uri?: string;
   /**
-   * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks
-   * as after a power cut. True if not set.
+   * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks:
+   * as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not
+   * set.
    */
   readonly memory?: boolean | IResolvable;
+  /**
+   * With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev
+   * socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named
+   * `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they
+   * need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open.
+   * Refused with memory, which has what is not yet on the disks. A restore does not use it.
+   */
+  readonly agent?: string;
   /**
    * Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware,
    * and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
@@ -510,6 +519,7 @@ const VM_MEMBER: Attributes = {
   domain: { key: 'domain' },
   uri: { key: 'uri' },
   memory: { key: 'memory' },
+  agent: { key: 'agent' },
   folder: { key: 'folder' },
   scratch: { key: 'scratch' },
   host: { key: 'host' },
@@ -776,11 +786,22 @@ export class VmMemberReference extends ComplexObject {
     return this.getStringAttribute('uri');
   }
   /**
-   * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks
-   * as after a power cut. True if not set.
+   * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks:
+   * as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not
+   * set.
    */
   get memory(): IResolvable {
     return this.getBooleanAttribute('memory');
+  }
+  /**
+   * With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev
+   * socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named
+   * `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they
+   * need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open.
+   * Refused with memory, which has what is not yet on the disks. A restore does not use it.
+   */
+  get agent(): string {
+    return this.getStringAttribute('agent');
   }
   /**
    * Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware,

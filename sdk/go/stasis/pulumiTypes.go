@@ -4289,6 +4289,8 @@ func (o StoredRedisMemberPtrOutput) ServerName() pulumi.StringPtrOutput {
 }
 
 type StoredVmMember struct {
+	// With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+	Agent *string `pulumi:"agent"`
 	// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
 	Domain *string `pulumi:"domain"`
 	// Where the member is, without user, password and options. Computed.
@@ -4297,7 +4299,7 @@ type StoredVmMember struct {
 	Folder *string `pulumi:"folder"`
 	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
 	Host *string `pulumi:"host"`
-	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
 	Memory *bool `pulumi:"memory"`
 	// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
 	Qmp *string `pulumi:"qmp"`
@@ -4321,6 +4323,11 @@ func (o StoredVmMemberOutput) ToStoredVmMemberOutputWithContext(ctx context.Cont
 	return o
 }
 
+// With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+func (o StoredVmMemberOutput) Agent() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v StoredVmMember) *string { return v.Agent }).(pulumi.StringPtrOutput)
+}
+
 // The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
 func (o StoredVmMemberOutput) Domain() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v StoredVmMember) *string { return v.Domain }).(pulumi.StringPtrOutput)
@@ -4341,7 +4348,7 @@ func (o StoredVmMemberOutput) Host() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v StoredVmMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
-// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
 func (o StoredVmMemberOutput) Memory() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v StoredVmMember) *bool { return v.Memory }).(pulumi.BoolPtrOutput)
 }
@@ -4385,6 +4392,16 @@ func (o StoredVmMemberPtrOutput) Elem() StoredVmMemberOutput {
 	}).(StoredVmMemberOutput)
 }
 
+// With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+func (o StoredVmMemberPtrOutput) Agent() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *StoredVmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Agent
+	}).(pulumi.StringPtrOutput)
+}
+
 // The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
 func (o StoredVmMemberPtrOutput) Domain() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *StoredVmMember) *string {
@@ -4425,7 +4442,7 @@ func (o StoredVmMemberPtrOutput) Host() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
-// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
 func (o StoredVmMemberPtrOutput) Memory() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *StoredVmMember) *bool {
 		if v == nil {
@@ -4466,13 +4483,15 @@ func (o StoredVmMemberPtrOutput) Uri() pulumi.StringPtrOutput {
 }
 
 type VmMember struct {
+	// With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+	Agent *string `pulumi:"agent"`
 	// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
 	Domain *string `pulumi:"domain"`
 	// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
 	Folder *string `pulumi:"folder"`
 	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
 	Host *string `pulumi:"host"`
-	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
 	Memory *bool `pulumi:"memory"`
 	// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
 	Qmp *string `pulumi:"qmp"`
@@ -4494,13 +4513,15 @@ type VmMemberInput interface {
 }
 
 type VmMemberArgs struct {
+	// With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+	Agent pulumi.StringPtrInput `pulumi:"agent"`
 	// The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
 	Domain pulumi.StringPtrInput `pulumi:"domain"`
 	// Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
 	Folder pulumi.StringPtrInput `pulumi:"folder"`
 	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
 	Host pulumi.StringPtrInput `pulumi:"host"`
-	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+	// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
 	Memory pulumi.BoolPtrInput `pulumi:"memory"`
 	// The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
 	Qmp pulumi.StringPtrInput `pulumi:"qmp"`
@@ -4587,6 +4608,11 @@ func (o VmMemberOutput) ToVmMemberPtrOutputWithContext(ctx context.Context) VmMe
 	}).(VmMemberPtrOutput)
 }
 
+// With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+func (o VmMemberOutput) Agent() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v VmMember) *string { return v.Agent }).(pulumi.StringPtrOutput)
+}
+
 // The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
 func (o VmMemberOutput) Domain() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v VmMember) *string { return v.Domain }).(pulumi.StringPtrOutput)
@@ -4602,7 +4628,7 @@ func (o VmMemberOutput) Host() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v VmMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
-// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
 func (o VmMemberOutput) Memory() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v VmMember) *bool { return v.Memory }).(pulumi.BoolPtrOutput)
 }
@@ -4646,6 +4672,16 @@ func (o VmMemberPtrOutput) Elem() VmMemberOutput {
 	}).(VmMemberOutput)
 }
 
+// With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+func (o VmMemberPtrOutput) Agent() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *VmMember) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Agent
+	}).(pulumi.StringPtrOutput)
+}
+
 // The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
 func (o VmMemberPtrOutput) Domain() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *VmMember) *string {
@@ -4676,7 +4712,7 @@ func (o VmMemberPtrOutput) Host() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
-// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+// Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
 func (o VmMemberPtrOutput) Memory() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *VmMember) *bool {
 		if v == nil {

@@ -517,6 +517,10 @@ export interface StoredRedisMember {
 
 export interface StoredVmMember {
     /**
+     * With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+     */
+    agent?: string;
+    /**
      * The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
      */
     domain?: string;
@@ -533,7 +537,7 @@ export interface StoredVmMember {
      */
     host?: string;
     /**
-     * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+     * Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
      */
     memory?: boolean;
     /**

@@ -1906,6 +1906,10 @@ class StoreArgs:
 
 if not MYPY:
     class VmMemberArgsDict(TypedDict):
+        agent: NotRequired[pulumi.Input[builtins.str]]
+        """
+        With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+        """
         domain: NotRequired[pulumi.Input[builtins.str]]
         """
         The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
@@ -1920,7 +1924,7 @@ if not MYPY:
         """
         memory: NotRequired[pulumi.Input[builtins.bool]]
         """
-        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
         """
         qmp: NotRequired[pulumi.Input[builtins.str]]
         """
@@ -1940,6 +1944,7 @@ elif False:
 @pulumi.input_type
 class VmMemberArgs:
     def __init__(__self__, *,
+                 agent: Optional[pulumi.Input[builtins.str]] = None,
                  domain: Optional[pulumi.Input[builtins.str]] = None,
                  folder: Optional[pulumi.Input[builtins.str]] = None,
                  host: Optional[pulumi.Input[builtins.str]] = None,
@@ -1948,14 +1953,17 @@ class VmMemberArgs:
                  scratch: Optional[pulumi.Input[builtins.str]] = None,
                  uri: Optional[pulumi.Input[builtins.str]] = None):
         """
+        :param pulumi.Input[builtins.str] agent: With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
         :param pulumi.Input[builtins.str] domain: The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
         :param pulumi.Input[builtins.str] folder: Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
         :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
-        :param pulumi.Input[builtins.bool] memory: Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        :param pulumi.Input[builtins.bool] memory: Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
         :param pulumi.Input[builtins.str] qmp: The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
         :param pulumi.Input[builtins.str] scratch: A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
         :param pulumi.Input[builtins.str] uri: With `domain`: which libvirt of the host. qemu:///system if not set.
         """
+        if agent is not None:
+            pulumi.set(__self__, "agent", agent)
         if domain is not None:
             pulumi.set(__self__, "domain", domain)
         if folder is not None:
@@ -1970,6 +1978,18 @@ class VmMemberArgs:
             pulumi.set(__self__, "scratch", scratch)
         if uri is not None:
             pulumi.set(__self__, "uri", uri)
+
+    @property
+    @pulumi.getter
+    def agent(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+        """
+        return pulumi.get(self, "agent")
+
+    @agent.setter
+    def agent(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "agent", value)
 
     @property
     @pulumi.getter
@@ -2011,7 +2031,7 @@ class VmMemberArgs:
     @pulumi.getter
     def memory(self) -> Optional[pulumi.Input[builtins.bool]]:
         """
-        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
         """
         return pulumi.get(self, "memory")
 

@@ -1653,6 +1653,7 @@ class StoredRedisMember(dict):
 class StoredVmMember(dict):
     def __init__(__self__, *,
                  endpoint: builtins.str,
+                 agent: Optional[builtins.str] = None,
                  domain: Optional[builtins.str] = None,
                  folder: Optional[builtins.str] = None,
                  host: Optional[builtins.str] = None,
@@ -1662,15 +1663,18 @@ class StoredVmMember(dict):
                  uri: Optional[builtins.str] = None):
         """
         :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
+        :param builtins.str agent: With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
         :param builtins.str domain: The libvirt domain that the VM is, by name. Of a restore: the name under which it is defined and started.
         :param builtins.str folder: Of a restore: the folder in which the restored VM gets a folder of its own for disks, kernel, firmware, and the sockets and logs on its command line. /var/lib/stasis/vm if not set.
         :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
-        :param builtins.bool memory: Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        :param builtins.bool memory: Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
         :param builtins.str qmp: The Unix socket at which QEMU answers QMP (`-qmp unix:/run/vm/qmp.sock,server=on,wait=off`). QEMU serves one client at a time on it, so it must be free for the time of a capture. Of a restore: where the restored VM is to answer.
         :param builtins.str scratch: A folder on the host that QEMU may write to, with room for the memory and for what the VM writes while it is copied; used while a capture or a restore lasts. /var/tmp if not set.
         :param builtins.str uri: With `domain`: which libvirt of the host. qemu:///system if not set.
         """
         pulumi.set(__self__, "endpoint", endpoint)
+        if agent is not None:
+            pulumi.set(__self__, "agent", agent)
         if domain is not None:
             pulumi.set(__self__, "domain", domain)
         if folder is not None:
@@ -1693,6 +1697,14 @@ class StoredVmMember(dict):
         Where the member is, without user, password and options. Computed.
         """
         return pulumi.get(self, "endpoint")
+
+    @property
+    @pulumi.getter
+    def agent(self) -> Optional[builtins.str]:
+        """
+        With `qmp` and without memory: the Unix socket of the guest's QEMU agent (`-chardev socket,path=/run/vm/agent.sock,server=on,wait=off,id=agent` for a `virtserialport` named `org.qemu.guest_agent.0`). It freezes the guest's file systems for the moment of the cut, so that they need no recovery. Of a `domain` libvirt has that channel, and it is used where the guest has it open. Refused with memory, which has what is not yet on the disks. A restore does not use it.
+        """
+        return pulumi.get(self, "agent")
 
     @property
     @pulumi.getter
@@ -1722,7 +1734,7 @@ class StoredVmMember(dict):
     @pulumi.getter
     def memory(self) -> Optional[builtins.bool]:
         """
-        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks as after a power cut. True if not set.
+        Whether memory and devices are captured with the disks. Without them a restored VM boots from its disks: as after a power cut, or with whole file systems where the agent of the guest freezes them. True if not set.
         """
         return pulumi.get(self, "memory")
 
