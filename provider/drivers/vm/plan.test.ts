@@ -18,6 +18,8 @@ describe('what names a VM', () => {
     [{}, 'vm.which-vm'],
     [{ qmp: '/run/a.sock', domain: 'web' }, 'vm.which-vm'],
     [{ qmp: '/run/a.sock', uri: 'qemu:///system' }, 'vm.uri-without-domain'],
+    [{ qmp: '/run/a.sock', agent: '/run/b.sock' }, 'vm.agent-with-memory'],
+    [{ domain: 'web', memory: false, agent: '/run/b.sock' }, 'vm.agent-of-domain'],
   ])('%j is refused', (spec, code) => {
     const parsed = vmDriver.spec.safeParse(spec);
     const codes = parsed.error?.issues.map((issue) => (issue as { params?: { code?: string } }).params?.code);

@@ -19,19 +19,26 @@ interface Asked {
   readonly settings?: Undo['settings'];
   /** What QEMU answers to each line. */
   readonly answer?: string;
+  /** Whether the guest's file systems can be thawed; whether there is a VM at all. */
+  readonly thaws?: boolean;
+  readonly alive?: boolean;
 }
 
 /** Runs a rescue against a QEMU that answers every line the same, and keeps what it was told. */
-function rescued({ resume = true, settings = [SETTING], answer = '{"return": {}}' }: Asked): {
-  readonly code: number | null;
-  readonly told: string;
-} {
+function rescued(asked: Asked): { readonly code: number | null; readonly told: string } {
+  const {
+    resume = true,
+    settings = [SETTING],
+    answer = '{"return": {}}',
+    thaws = true,
+    alive = true,
+  } = asked;
   const folder = mkdtempSync(join(tmpdir(), 'stasis-rescue-'));
   const said = join(folder, 'said');
   const functions = `said=$1 answer=$2; shift 2
 free() { :; }
-thaw() { return "$thawed"; }
-alive() { :; }
+thaw() { ${thaws}; }
+alive() { ${alive}; }
 talk() { for line in "$@"; do printf '%s\\n' "$line" >> "${said}"; printf '%s\\n' "$answer"; done; }`;
   const undo = { names, folder: join(folder, 'gone'), disks: [disk], settings };
   const [command, ...args] = rescueOf({ functions, words: [said, answer], shown: 'a VM' }, undo, resume);
@@ -66,6 +73,13 @@ describe('the rescue of a VM', () => {
 
   test('is tried again while something of the capture is left', () => {
     expect(rescued({ answer: `{"return": [{"id": "${names.job(0)}"}]}` }).code).not.toBe(0);
+  });
+
+  test("is tried again while the guest's file systems are not thawed, unless the VM is gone", () => {
+    const { code, told } = rescued({ thaws: false });
+    expect(code).not.toBe(0);
+    expect(told).toContain('"cont"');
+    expect(rescued({ thaws: false, alive: false }).code).toBe(0);
   });
 
   test("does not cancel a migration where the capture saved no memory: it is the operator's", () => {
