@@ -24,6 +24,7 @@ interface Parts {
 export class GuestFreeze implements AsyncDisposable {
   private readonly parts: Parts;
   private agent: GuestAgent | undefined;
+  private thawing: Promise<void> | undefined;
   private closing: Promise<void> = Promise.resolve();
   private maybeFrozen = false;
   private frozen: number | undefined;
@@ -54,8 +55,14 @@ export class GuestFreeze implements AsyncDisposable {
     if (access === undefined || this.agent !== undefined) return;
     await this.closing;
     await atAgent(spec, async () => {
-      this.agent = await GuestAgent.open(host, access, folder, signal);
-      await this.agent.check(signal);
+      const agent = await GuestAgent.open(host, access, folder, signal);
+      try {
+        await agent.check(signal);
+        this.agent = agent;
+      } catch (error) {
+        await agent[Symbol.asyncDispose]();
+        throw error;
+      }
     });
   }
 
@@ -88,7 +95,15 @@ export class GuestFreeze implements AsyncDisposable {
   }
 
   /** Idempotent. The VM has to run. The end of the conversation is not waited for: it is no part of the pause. */
-  async thaw(): Promise<void> {
+  thaw(): Promise<void> {
+    // Whoever asks meanwhile waits for the same: a second answer would say that it has thawed none.
+    this.thawing ??= this.thawAndClose().finally(() => {
+      this.thawing = undefined;
+    });
+    return this.thawing;
+  }
+
+  private async thawAndClose(): Promise<void> {
     if (this.maybeFrozen) {
       this.thawed = await this.agent!.thaw();
       this.maybeFrozen = false;
