@@ -14,8 +14,8 @@ import { type CountingVm, residueIn } from '../../../test/support/vm/rig.ts';
 import {
   agentOf,
   askAgent,
+  channelTo,
   makeWritingGuest,
-  port,
   startWritingVm,
 } from '../../../test/support/vm/writing.ts';
 import { capture } from '../../coordinator/capture.ts';
@@ -33,6 +33,8 @@ const LEASE_MS = 4_000;
 /** What a busy machine may add to the time after which the guest has to write again. */
 const MARGIN_MS = 60_000;
 const FOLDER = '/srv/vm';
+/** Of a guest that does what guests do not. */
+const ODD = '/srv/odd';
 const OTHER_SOCKET = `${FOLDER}/other.sock`;
 
 describe("a cut of a VM whose guest's agent freezes its file systems", () => {
@@ -44,13 +46,9 @@ describe("a cut of a VM whose guest's agent freezes its file systems", () => {
   const used = usedLab(here, async () => {
     await makeWritingGuest(used.cloud);
     const other = `unix:${OTHER_SOCKET},server=on,wait=off`;
-    const thaws = ['-chardev', 'null,id=thaws', ...port('thaws', 'thaw')];
     vm = await startWritingVm(used.cloud, FOLDER, ['-qmp', other]);
-    await startWritingVm(used.cloud, '/srv/thawing', [
-      '-qmp',
-      'unix:/srv/thawing/other.sock,server=on,wait=off',
-      ...thaws,
-    ]);
+    const odd = ['thaw', 'unable', 'without'].flatMap((name) => channelTo(name, `${ODD}/${name}.sock`));
+    await startWritingVm(used.cloud, ODD, ['-qmp', `unix:${ODD}/other.sock,server=on,wait=off`, ...odd]);
   });
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'stasis-agent-'));
@@ -224,10 +222,25 @@ describe("a cut of a VM whose guest's agent freezes its file systems", () => {
   );
 
   labTest(
+    'is refused where the agent may not freeze; where it finds nothing to freeze, the disks are as after a power cut',
+    async () => {
+      const qmp = `${ODD}/qmp.sock`;
+      expect(await problemsOf({ qmp, agent: `${ODD}/unable.sock` })).toEqual([
+        { code: 'vm.agent-cannot-freeze', at: ['agent'] },
+      ]);
+      const { manifest } = await captured('nothing', { qmp, agent: `${ODD}/without.sock` });
+      const { coverage, summary } = manifest.members.machine!;
+      expect(summary).toBe('1 disk');
+      expect(coverage.outside[0]?.message).toContain('found no file system to freeze');
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
     'is lost where somebody thaws them before it is over',
     async () => {
       const context = testContext();
-      const spec = specOf({ qmp: '/srv/thawing/qmp.sock', agent: agentOf('/srv/thawing') });
+      const spec = specOf({ qmp: `${ODD}/qmp.sock`, agent: agentOf(ODD) });
       await using session = await vmDriver.prepare(spec, used.cloud, context);
       await session.hold!.settle!(context.signal);
       await session.hold!.freeze(60_000, context.signal);
@@ -235,7 +248,7 @@ describe("a cut of a VM whose guest's agent freezes its file systems", () => {
       await session.hold!.evidence(context.signal);
       await on(
         used.cloud,
-        `{ printf '{"execute":"%s"}\\n' qmp_capabilities cont; sleep 1; } | socat -t 1 - UNIX-CONNECT:/srv/thawing/other.sock`,
+        `{ printf '{"execute":"%s"}\\n' qmp_capabilities cont; sleep 1; } | socat -t 1 - UNIX-CONNECT:${ODD}/other.sock`,
       );
       await session.hold!.thaw();
       await expect(session.copy(memoryBlobs())).rejects.toMatchObject({ code: 'cut.lost' });

@@ -18,15 +18,9 @@ export async function startWritingVm(
 ): Promise<CountingVm> {
   const make = 'mkdir -p "$1" && truncate -s 64M "$1/disk.raw" && mkfs.ext4 -q "$1/disk.raw"';
   await on(host, make, folder);
-  const agent = `socket,path=${agentOf(folder)},server=on,wait=off,id=agent`;
-  const channel = ['-chardev', agent, ...port('agent', 'org.qemu.guest_agent.0')];
-  const system = WRITING_SYSTEM;
-  const options = {
-    format: 'raw',
-    system,
-    more: ['-device', 'virtio-serial-pci', ...channel, ...more],
-  } as const;
-  return CountingVm.start(host, folder, options);
+  const channel = channelTo('org.qemu.guest_agent.0', agentOf(folder));
+  const devices = ['-device', 'virtio-serial-pci', ...channel, ...more];
+  return CountingVm.start(host, folder, { format: 'raw', system: WRITING_SYSTEM, more: devices });
 }
 
 /** Where the agent of the guest with that folder answers. */
@@ -34,9 +28,10 @@ export function agentOf(folder: string): string {
   return `${folder}/${AGENT_SOCKET}`;
 }
 
-/** A channel of that name to the guest, by the character device of that id. */
-export function port(id: string, name: string): string[] {
-  return ['-device', `virtserialport,chardev=${id},name=${name}`];
+/** QEMU's arguments for a channel of that name to the guest, with its socket on the host. */
+export function channelTo(name: string, socket: string): string[] {
+  const device = ['-device', `virtserialport,chardev=${name},name=${name}`];
+  return ['-chardev', `socket,path=${socket},server=on,wait=off,id=${name}`, ...device];
 }
 
 /** Says one command to a guest's agent, past all of ours; what it returns. */
