@@ -1,5 +1,5 @@
 # The program of a guest that writes to a file system on its disk, and whose agent answers at the channel of that name.
-# With each beat it writes a number that is one greater into a file, then says TICK and the number on its serial port;
+# With each beat it adds a number that is one greater to a file, then says TICK and the number on its serial port;
 # while its file system is frozen, it waits in the midst of a beat. At its start it says JOURNAL where the file system
 # had a journal to replay. Other channels: where there is "thaw", it thaws its file system all the time; the agent at
 # "unable" may not freeze, and the one at "without" sees no file system.
@@ -19,11 +19,11 @@ for port in /sys/class/virtio-ports/*; do
 done
 if busybox dmesg | busybox grep -q 'EXT4.*recovery complete'; then echo JOURNAL > /dev/ttyS0; fi
 n=0
-if [ -e /data/count ]; then n=$(cat /data/count); fi
+if [ -e /data/count ]; then n=$(busybox tail -n 1 /data/count); fi
 echo "BOOT $n" > /dev/ttyS0
 while :; do
   n=$((n + 1))
-  echo $n > /data/count
+  echo $n >> /data/count
   echo "TICK $n" > /dev/ttyS0
   sleep 0.05
 done
