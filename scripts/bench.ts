@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { benchCompare } from './bench/compare.ts';
 import { benchEngines } from './bench/engines.ts';
 import { type Figure, figureTable } from './bench/figure.ts';
+import { benchGroup } from './bench/group.ts';
 import { benchImports } from './bench/imports.ts';
 import { benchMembers } from './bench/members.ts';
 import { benchPause } from './bench/pause.ts';
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   pulumi: benchPulumi,
   imports: benchImports,
   engines: benchEngines,
+  group: benchGroup,
   members: benchMembers,
   vm: benchVm,
   warm: benchWarm,
