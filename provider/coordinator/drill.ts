@@ -5,7 +5,15 @@ import { within } from '../core/wait.ts';
 import { resultOf } from './compare.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { throwFirstError } from './plan.ts';
-import { insistOnWholeness, loadAll, lockTargets, type RestoreResult, ROLL_BACK_MS } from './restore.ts';
+import { rehearse } from './rehearsal.ts';
+import {
+  insistOnWholeness,
+  loadAll,
+  lockTargets,
+  type RestoreResult,
+  ROLL_BACK_MS,
+  verdictsOf,
+} from './restore.ts';
 import { planRestore, type RestoreRequest } from './restore-plan.ts';
 
 export interface DrillResult extends RestoreResult {
@@ -32,8 +40,8 @@ export async function drill(request: RestoreRequest, context: Context): Promise<
   const journal = new Journal(request.store, request.restoreId);
   let members: RestoreResult['members'];
   try {
-    const loaded = await loadAll(request, [], journal, held, context);
-    members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
+    const compared = await loadAll(request, [], journal, held, context);
+    members = verdictsOf(await rehearse(request, compared, context));
   } catch (error) {
     await tearDown(held, journal, context).catch((left: StasisError) => {
       context.logger.log('error', left.message, { hint: left.hint });

@@ -4,6 +4,7 @@ import { StasisError } from '../../core/errors.ts';
 import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
+import type { Answers } from '../../core/probe.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
 import type { DumpCommand } from '../../runtime/dump.ts';
@@ -11,6 +12,7 @@ import { dumpBytesOf } from '../../runtime/estimate.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
 import { FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
+import { networkAnswers } from '../../runtime/http.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import type { Images } from '../../runtime/images/image.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
@@ -42,6 +44,7 @@ interface Parts {
 export class ProcessSession implements Session {
   readonly hold: Holdable;
   readonly mark: Markable;
+  readonly aroundAnswers: Answers;
   private readonly parts: Parts;
   private undo = new AsyncDisposableStack();
   /** What the last hold read; the copy is of that state. */
@@ -64,6 +67,7 @@ export class ProcessSession implements Session {
       thaw: () => frozen.thaw(),
     };
     this.mark = { take: (signal) => this.take(signal) };
+    this.aroundAnswers = networkAnswers(parts.host, `/proc/${parts.facts.processes[0]!.pid}/ns/net`);
   }
 
   /** @throws StasisError as plan reports */
