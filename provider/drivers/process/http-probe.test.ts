@@ -31,6 +31,7 @@ while True:
 const SHOP = `
 import http.server, json, os, socket, time
 orders, asked, first = ['one', 'two'], [0], os.urandom(8).hex()
+bearer = open('/root/headers').read().split(': ')[1].strip()
 class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
     def tell(self, status, body, headers=()):
@@ -50,7 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == '/where': self.tell(200, open('/etc/where').read())
         elif self.path == '/asked': self.tell(200, str(asked[0]))
         elif self.path == '/moved': self.tell(302, '', [('Location', '/first')])
-        elif self.path == '/secret': self.tell(200 if self.headers['Authorization'] == 'Bearer ${SECRET}' else 401, 'in')
+        elif self.path == '/secret': self.tell(200 if self.headers['Authorization'] == bearer else 401, 'in')
         elif self.path == '/large': self.tell(200, 'x' * 3000000)
         elif self.path == '/slow': time.sleep(2); self.tell(200, 'late')
         else: self.tell(404, 'nothing here')
@@ -77,12 +78,18 @@ describe('a process that is asked by HTTP', () => {
   }, PATIENCE_MS);
   afterAll(() => photographer?.[Symbol.asyncDispose](), PATIENCE_MS);
 
-  const members = (host: Host, prefix = ''): Member[] =>
+  const members = (host: Host, prefix: string): Member[] =>
     ['shop', 'stock'].map((name) =>
       photographer.member(name, host, { pidFile: `/run/${prefix}${name}.pid` }),
     );
   const photograph = (name: string, probes: readonly Probe[]) =>
-    photographer.photographAll(name, members(photographer.cloud), probes);
+    photographer.photographAll(
+      name,
+      ['shop', 'stock'].map((one) =>
+        photographer.member(one, photographer.cloud, { pidFile: `/run/${one}.pid`, files: [`/srv/${one}`] }),
+      ),
+      probes,
+    );
   const end = (prefix: string): Promise<string> =>
     on(
       photographer.sovereign,
@@ -93,7 +100,7 @@ describe('a process that is asked by HTTP', () => {
   const left = (): Promise<string> =>
     on(
       photographer.sovereign,
-      'ls /run/netns 2> /dev/null; ls -d /run/*.pid /var/lib/stasis/* 2> /dev/null || true',
+      'ls /run/netns 2> /dev/null; ls -d /run/*shop.pid* /run/*stock.pid* /var/lib/stasis/* 2> /dev/null || true',
     );
 
   labTest(
