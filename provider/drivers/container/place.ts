@@ -12,7 +12,7 @@ export interface Place {
   readonly record: string;
   /** RESTORE/MEMBER, by which the host knows what is blocked. */
   readonly egressKey: string;
-  /** Where the members of a restore name their addresses to one another, until they are released. */
+  /** FOLDER/RESTORE-MEMBER, where members of a restore name their addresses to one another until they are released. */
   readonly fellows: string;
 }
 
@@ -23,6 +23,6 @@ export function placeOf(spec: ContainerSpec, restoreId: string): Place {
     folder: `${ROOT}/container-${restore}-${member}`,
     record: `${ROOT}/containers/${member}.json`,
     egressKey: `${restore}/${member}`,
-    fellows: `${FELLOWS}/${restore}/${member}`,
+    fellows: `${FELLOWS}/${restore}-${member}`,
   };
 }

@@ -89,22 +89,27 @@ reset_strangers() {
  * the member among those of its fellows. The gate stays, and lets through what is between them.
  */
 export const LET_RUN = `
-fellows=\${1%/*}; shift
+fellows=\${1%-*}; shift
 ${RESET_STRANGERS}
+four=$(cat "$fellows"-* | grep -v : | paste -s -d ,) six=$(cat "$fellows"-* | grep : | paste -s -d ,)
+between() {
+  [ -z "$four" ] || echo "ip $1 { $four } accept"
+  [ -z "$six" ] || printf '%s\\n' "ip6 $1 { $six } accept" 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept'
+}
 narrow() {
   enter="nsenter --net=/proc/$1/ns/net"
   reset_strangers $enter
   devices=$($enter ip -o link show | sed 's/^[0-9]*: \\([^:@]*\\).*/\\1/' | grep -vx lo | sed 's/.*/"&"/' | paste -s -d ,)
-  four=$(cat "$fellows"/* | grep -v : | paste -s -d ,) six=$(cat "$fellows"/* | grep : | paste -s -d ,)
-  discovery='icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept'
   {
     printf 'table inet stasis\\ndelete table inet stasis\\ntable netdev stasis\\ndelete table netdev stasis\\n'
     printf 'table inet stasis {\\nchain input {\\ntype filter hook input priority -300; policy drop;\\niifname "lo" accept\\n'
-    printf '%s\\n' "\${four:+ip saddr { $four } accept}" "\${six:+ip6 saddr { $six } accept}" "\${six:+$discovery}" '}' '}'
-    [ -z "$devices" ] ||
+    between saddr
+    printf '}\\n}\\n'
+    [ -z "$devices" ] || {
       printf 'table netdev stasis {\\nchain egress {\\ntype filter hook egress devices = { %s } priority 0; policy drop;\\nether type arp accept\\n' "$devices"
-    [ -z "$devices" ] ||
-      printf '%s\\n' "\${four:+ip daddr { $four } accept}" "\${six:+ip6 daddr { $six } accept}" "\${six:+$discovery}" '}' '}'
+      between daddr
+      printf '}\\n}\\n'
+    }
   } | $enter nft -f -
 }
 groups=
@@ -129,8 +134,7 @@ for pid in $pids; do lives "$pid" || exit 1; done
 mkdir -p -m 700 "\${record%/*}" && printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
 for pid in $pids; do open "$pid" || exit 1; done
 for group in $groups; do echo 0 > "$group/cgroup.freeze" || exit 1; done
-rm -f -- "$fellows" && rmdir "\${fellows%/*}" 2> /dev/null
-exit 0
+rm -f -- "$fellows"
 `;
 
 /** Ends and removes what is named as KIND:NAME, in this order. Idempotent: what is gone is fine. */
