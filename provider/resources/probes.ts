@@ -40,7 +40,7 @@ const QUESTIONS: Readonly<
     .min(1)
     .optional()
     .describe(
-      "Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.",
+      "Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.",
     ),
   http: HTTP_QUESTION.optional().describe(
     'Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.',

@@ -4,21 +4,8 @@ import { insistOnShortness, textOfBytes } from '../core/answer.ts';
 import { StasisError, throwIfAborted } from '../core/errors.ts';
 import type { Host, Spawned } from '../core/host.ts';
 import { type HttpRequest, parseHeaders, parseHttpUrl } from '../core/http-request.ts';
-import {
-  ANSWER_MAX_BYTES,
-  type Answer,
-  type Answers,
-  type AskOptions,
-  type Questions,
-} from '../core/probe.ts';
+import { ANSWER_MAX_BYTES, type Answer, type AskOptions } from '../core/probe.ts';
 import { sleep, within } from '../core/wait.ts';
-
-export const questions: Questions = { kinds: ['http'] };
-
-/** Answers of the programs that listen in a network namespace of a host, which a file there stands for. */
-export function networkAnswers(host: Host, network: string): Answers {
-  return { answer: ({ http }, options) => askHttp(http!, host, network, options) };
-}
 
 /**
  * ADDRESS PORT SECONDS: a connection within the namespace in which it runs, by what bash has built in, so that nothing
@@ -35,10 +22,11 @@ const END_MS = 500;
 const HEADERS_FILE_MAX_BYTES = 64 * 1024;
 
 /**
- * Sends one request and takes one answer. No redirect is followed, and no other status than the one that is asked for
+ * Sends one request to what listens in a network namespace of the host, which a file there stands for, and takes one
+ * answer. No redirect is followed, and no other status than the one that is asked for
  * is an answer. Headers and body reach the host by the input of a command.
  */
-async function askHttp(
+export async function askHttp(
   request: HttpRequest,
   host: Host,
   network: string,

@@ -244,7 +244,12 @@ test('whom a probe cannot ask, and what, is told at plan time at the probe', asy
     ['probe.json-path', 'probes.a.jsonPath'],
   ]);
   const job = { job: { process: { pid: 1 } } };
-  expect(await plan({ a: { member: 'job', command: ['true'] } }, job)).toContainEqual([
+  expect(await plan({ a: { member: 'job', sql: 'SELECT 1' } }, job)).toContainEqual([
+    'probe.unanswerable',
+    'probes.a.sql',
+  ]);
+  const guest = { guest: { vm: { qmp: '/run/guest.sock' } } };
+  expect(await plan({ a: { member: 'guest', command: ['true'] } }, guest)).toContainEqual([
     'probe.unanswerable',
     'probes.a.command',
   ]);

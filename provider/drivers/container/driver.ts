@@ -1,7 +1,7 @@
 import type { Context } from '../../core/context.ts';
 import type { Driver, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
-import { questions } from '../../runtime/http.ts';
+import { questions } from '../../runtime/answers.ts';
 import { setContainerEgress } from './egress.ts';
 import { examine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';

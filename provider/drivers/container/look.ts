@@ -123,11 +123,6 @@ export async function look(spec: ContainerSpec, host: Host, signal: AbortSignal)
   return { tools, surroundings, containers, named, pod, ...around };
 }
 
-/** Where its network namespace is found on the host; containers of a pod share one. */
-export function networkOf({ container }: LookedContainer): string {
-  return `/proc/${container.State.Pid}/ns/net`;
-}
-
 const INTO = `
 groups=$1 pid=$2 config=$3
 group=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")

@@ -4,18 +4,18 @@ import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Answers } from '../../core/probe.ts';
 import { Dump, imagesIn } from '../../runtime/dump.ts';
-import { networkAnswers } from '../../runtime/http.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { fingerprintTree } from '../../runtime/trees.ts';
+import { containerAnswers } from './answers.ts';
 import { configureCriu, DUMP_OPTIONS, dumpCommand } from './captured.ts';
 import { fingerprintChanges } from './changes.ts';
 import { type Content, memoryBytes } from './content.ts';
 import { exportDefinition } from './definition.ts';
 import { LET_FELLOWS } from './egress-scripts.ts';
 import { fingerprintDefinition, nameInFingerprint } from './fingerprint.ts';
-import { type LookedContainer, networkOf } from './look.ts';
+import type { LookedContainer } from './look.ts';
 import { dropMade, type Made } from './made.ts';
 import type { Place } from './place.ts';
 import { LET_RUN, RELEASE } from './restore-scripts.ts';
@@ -96,7 +96,7 @@ export class RestoredContainers implements Held {
     const { signal } = context;
     if (options.egress === 'blocked') await this.letFellows(signal);
     await runScript(host, LET_RUN, [place.fellows, ...this.frozen()], { signal, timeoutMs: RELEASE_MS });
-    return networkAnswers(host, networkOf(containers[0]!));
+    return containerAnswers(host, containers);
   }
 
   /** Of each container its control group and its first process. */

@@ -9,13 +9,13 @@ import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import { evidenceOfAll, type FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
-import { networkAnswers } from '../../runtime/http.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { dropStale, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
+import { containerAnswers } from './answers.ts';
 import { CapturedContainer } from './captured.ts';
 import { type Content, storedImages } from './content.ts';
 import { copyCapture } from './copy.ts';
-import { type Look, networkOf } from './look.ts';
+import type { Look } from './look.ts';
 import { inspect } from './plan.ts';
 import type { ContainerSpec } from './spec.ts';
 
@@ -64,7 +64,10 @@ export class ContainerSession implements Session {
       thaw: () => each(({ frozen }) => frozen.thaw()),
     };
     this.mark = { take: (signal) => this.take(signal) };
-    this.aroundAnswers = networkAnswers(parts.host, networkOf(containers[0]!.looked));
+    this.aroundAnswers = containerAnswers(
+      parts.host,
+      containers.map(({ looked }) => looked),
+    );
   }
 
   /** @throws StasisError as plan reports */

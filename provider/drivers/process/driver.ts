@@ -2,7 +2,7 @@ import type { Context } from '../../core/context.ts';
 import type { Driver, Examination, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { questions } from '../../runtime/http.ts';
+import { questions } from '../../runtime/answers.ts';
 import { setProcessEgress } from './egress.ts';
 import { inspectMachine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';

@@ -3,10 +3,10 @@ import type { Held, RestoreOptions } from '../../core/driver.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Answers } from '../../core/probe.ts';
+import { enterTree, runningAnswers } from '../../runtime/answers.ts';
 import { Dump } from '../../runtime/dump.ts';
 import { readFacts } from '../../runtime/facts.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
-import { networkAnswers } from '../../runtime/http.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
@@ -78,9 +78,9 @@ export class RestoredTree implements Held {
 
   /** Its network leads nowhere, before the release and after. */
   async rehearse(): Promise<Answers> {
-    const { host, place, group, context } = this.parts;
+    const { host, place, group, pid, context } = this.parts;
     await runScript(host, LET_RUN, [place.network, group], { signal: context.signal });
-    return networkAnswers(host, `/run/netns/${place.network}`);
+    return runningAnswers(host, `/run/netns/${place.network}`, enterTree(pid));
   }
 
   async release(): Promise<void> {

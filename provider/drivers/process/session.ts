@@ -7,12 +7,12 @@ import type { Capture } from '../../core/manifest.ts';
 import type { Answers } from '../../core/probe.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
+import { enterTree, runningAnswers } from '../../runtime/answers.ts';
 import type { DumpCommand } from '../../runtime/dump.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
 import { FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
-import { networkAnswers } from '../../runtime/http.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import type { Images } from '../../runtime/images/image.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
@@ -67,7 +67,8 @@ export class ProcessSession implements Session {
       thaw: () => frozen.thaw(),
     };
     this.mark = { take: (signal) => this.take(signal) };
-    this.aroundAnswers = networkAnswers(parts.host, `/proc/${parts.facts.processes[0]!.pid}/ns/net`);
+    const { pid } = parts.facts.processes[0]!;
+    this.aroundAnswers = runningAnswers(parts.host, `/proc/${pid}/ns/net`, enterTree(pid));
   }
 
   /** @throws StasisError as plan reports */

@@ -1,6 +1,14 @@
 import type { HttpRequest } from '../../provider/core/http-request.ts';
 import type { Probe, ProbeComparison } from '../../provider/core/probe.ts';
 
+/** A probe by a command. */
+export function commandProbe(name: string, member: string, ...words: string[]): Probe {
+  return {
+    ...{ name, member, timeoutMs: 10_000, required: false },
+    ...{ question: { kind: 'command', words }, comparison: { rows: 'unordered' } },
+  };
+}
+
 /** A probe by HTTP as the resource would make it, with what a test cares for. */
 export function httpProbe(
   name: string,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
-import { httpProbe } from '../../../test/support/http-probe.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
+import { commandProbe, httpProbe } from '../../../test/support/probes.ts';
 import { inside, Photographer } from '../../../test/support/process/photographer.ts';
 import { on, until } from '../../../test/support/process/rig.ts';
 import { startService } from '../../../test/support/process/servers.ts';
@@ -107,7 +107,11 @@ describe('a process that is asked by HTTP', () => {
     'answers beside the cut, and the same when it is restored, before its release and with its fellows',
     async () => {
       const { cloud, sovereign } = photographer;
+      const pid = await on(cloud, 'cat /run/shop.pid');
       const sealed = await photograph('equal', [
+        commandProbe('name', 'shop', 'cat', `/proc/${pid}/comm`),
+        commandProbe('listens', 'stock', 'ss', '-Hltn', 'sport = 7301'),
+        commandProbe('fails', 'stock', 'false'),
         httpProbe('orders', 'shop', at('/orders'), { comparison: { jsonPath: '$.orders' }, expect: '2' }),
         httpProbe('first', 'shop', at('/first')),
         httpProbe(
@@ -138,7 +142,8 @@ describe('a process that is asked by HTTP', () => {
         ...{ orders: 'around', first: 'around', stock: 'around', there: 'around', posted: 'around' },
         ...{ secret: 'around', unmet: 'around', asked: 'none' },
         ...{ moved: 'probe.http-status', missing: 'probe.http-status', large: 'probe.answer-too-long' },
-        ...{ slow: 'timeout', nobody: 'probe.no-answer' },
+        ...{ slow: 'timeout', nobody: 'probe.no-answer', fails: 'probe.command-failed' },
+        ...{ name: 'around', listens: 'around' },
       });
       expect(manifest.probes!.nobody!.error!.message).toContain('Connection refused');
       expect(manifest.probes!.unmet!.asExpected).toBe(false);
@@ -162,7 +167,10 @@ describe('a process that is asked by HTTP', () => {
       expect(Object.fromEntries(outcomes)).toEqual({
         ...{ orders: 'equal', first: 'equal', stock: 'equal', there: 'equal', posted: 'equal' },
         ...{ secret: 'equal', unmet: 'equal', asked: 'unasked', moved: 'unasked', missing: 'unasked' },
-        ...{ large: 'unasked', slow: 'unasked', nobody: 'unasked' },
+        ...{ large: 'unasked', slow: 'unasked', nobody: 'unasked', name: 'equal' },
+      });
+      expect(twin.members.stock!.probes).toMatchObject({
+        ...{ listens: { outcome: 'equal' }, fails: { outcome: 'unasked' } },
       });
       // It runs, released, and is still the one that was restored.
       const knows = `exec python3 -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:7300/first").read().decode())'`;

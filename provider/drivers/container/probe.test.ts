@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect } from '@jest/globals';
 import { getIn, makeImage } from '../../../test/support/container/rig.ts';
 import { testContext } from '../../../test/support/context.ts';
-import { httpProbe } from '../../../test/support/http-probe.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
+import { commandProbe, httpProbe } from '../../../test/support/probes.ts';
 import { on, until } from '../../../test/support/process/rig.ts';
 import { startService } from '../../../test/support/process/servers.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
@@ -120,6 +120,7 @@ describe('containers that are asked by HTTP', () => {
       ...['started', 'where', 'late'].map((name) => httpProbe(name, 'shop', at(`/${name}`))),
       ...['kept', 'anew'].map((name) => httpProbe(name, 'shop', at(`/${name}`))),
       httpProbe('broken', 'shop', at('/broken')),
+      commandProbe('book', 'redis', 'redis-cli', 'GET', 'books'),
     ];
     const request = { name: 'shop', owner: 'test', limits, createdBy: 'test', store, probes };
     return capture({ ...request, members: members(lab.cloud) }, testContext());
@@ -174,7 +175,7 @@ describe('containers that are asked by HTTP', () => {
       const ties = Object.entries(probes).map(([name, { tie, error }]) => [name, error?.code ?? tie]);
       expect(Object.fromEntries(ties)).toEqual({
         ...{ started: 'around', where: 'around', kept: 'around', anew: 'around', late: 'around' },
-        broken: 'probe.http-status',
+        ...{ broken: 'probe.http-status', book: 'around' },
       });
 
       // Rehearsed for more than a second, and not released: nobody outside has heard of it, and nobody was answered.
@@ -193,6 +194,7 @@ describe('containers that are asked by HTTP', () => {
       await on(lab.sovereign, 'echo here > /srv/outside/where');
       const result = await bringBack(sealed, { restoreId: 'equal' });
       expect(result.verdict).toBe('identical');
+      expect(result.members.redis!.probes).toMatchObject({ book: { outcome: 'equal' } });
       const same = { started: 'equal', where: 'equal', kept: 'equal', anew: 'equal', late: 'equal' };
       expect(outcomes(result)).toEqual({ ...same, broken: 'unasked' });
       // Released, it speaks to all and answers all: what was counted could be.
