@@ -415,8 +415,9 @@ export interface Probe {
   /** Of a Redis: a command that only reads keys, and its arguments. */
   readonly redis?: readonly string[];
   /**
-   * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it
-   * must change nothing. STASIS_PATH in its environment is the folder's path.
+   * Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it
+   * prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's
+   * path; elsewhere it is asked when http is.
    */
   readonly command?: readonly string[];
   /**
@@ -1004,8 +1005,9 @@ export class ProbeReference extends ComplexObject {
     return this.getListAttribute('redis');
   }
   /**
-   * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it
-   * must change nothing. STASIS_PATH in its environment is the folder's path.
+   * Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it
+   * prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's
+   * path; elsewhere it is asked when http is.
    */
   get command(): string[] {
     return this.getListAttribute('command');

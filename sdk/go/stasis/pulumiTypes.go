@@ -2012,7 +2012,7 @@ func (o PostgresMemberPtrOutput) Url() pulumi.StringPtrOutput {
 }
 
 type Probe struct {
-	// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+	// Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
 	Command []string `pulumi:"command"`
 	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
 	Database *string `pulumi:"database"`
@@ -2050,7 +2050,7 @@ type ProbeInput interface {
 }
 
 type ProbeArgs struct {
-	// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+	// Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
 	Command pulumi.StringArrayInput `pulumi:"command"`
 	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
 	Database pulumi.StringPtrInput `pulumi:"database"`
@@ -2127,7 +2127,7 @@ func (o ProbeOutput) ToProbeOutputWithContext(ctx context.Context) ProbeOutput {
 	return o
 }
 
-// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+// Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
 func (o ProbeOutput) Command() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v Probe) []string { return v.Command }).(pulumi.StringArrayOutput)
 }

@@ -198,7 +198,7 @@ export interface LostWork {
 
 export interface Probe {
     /**
-     * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+     * Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
      */
     command?: string[];
     /**

@@ -953,7 +953,7 @@ if not MYPY:
         """
         command: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
         """
-        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         """
         database: NotRequired[pulumi.Input[builtins.str]]
         """
@@ -1015,7 +1015,7 @@ class ProbeArgs:
                  within: Optional[pulumi.Input[builtins.float]] = None):
         """
         :param pulumi.Input[builtins.str] member: Which member is asked, by its name.
-        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] command: Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] command: Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         :param pulumi.Input[builtins.str] database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
         :param pulumi.Input[builtins.str] expect: What the one value answered is to be at the cut. Another one is told: it was already so in the original.
         :param pulumi.Input['HttpQuestionArgs'] http: Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
@@ -1067,7 +1067,7 @@ class ProbeArgs:
     @pulumi.getter
     def command(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
         """
-        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         """
         return pulumi.get(self, "command")
 

@@ -656,7 +656,7 @@ class Probe(dict):
                  within: Optional[builtins.float] = None):
         """
         :param builtins.str member: Which member is asked, by its name.
-        :param Sequence[builtins.str] command: Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        :param Sequence[builtins.str] command: Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         :param builtins.str database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
         :param builtins.str expect: What the one value answered is to be at the cut. Another one is told: it was already so in the original.
         :param 'HttpQuestion' http: Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
@@ -704,7 +704,7 @@ class Probe(dict):
     @pulumi.getter
     def command(self) -> Optional[Sequence[builtins.str]]:
         """
-        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         """
         return pulumi.get(self, "command")
 
