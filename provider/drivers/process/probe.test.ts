@@ -10,9 +10,11 @@ import { comparableMembers, comparableSnapshot, compare } from '../../coordinato
 import { drill } from '../../coordinator/drill.ts';
 import type { Member } from '../../coordinator/member.ts';
 import { restore } from '../../coordinator/restore.ts';
+import type { Context } from '../../core/context.ts';
 import type { Host } from '../../core/host.ts';
 import type { Probe } from '../../core/probe.ts';
 import { rejudge } from '../../core/verification.ts';
+import { processDriver } from './driver.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
@@ -231,6 +233,53 @@ describe('a process that is asked by HTTP', () => {
       });
       expect(await left()).toBe('');
       await on(sovereign, 'echo here > /etc/where');
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
+    'is gone for whoever comes next where we died in its rehearsal, and where we were interrupted',
+    async () => {
+      const { store, sovereign } = photographer;
+      const sealed = await photograph('died', [httpProbe('first', 'shop', at('/first'))]);
+      const target = members(sovereign, 'late-');
+      const interrupted = new AbortController();
+      const context = testContext();
+      let rehearsing = false;
+      const progress: Context['progress'] = ({ step, message }) => {
+        if (step === 'probe' && message === 'first' && rehearsing) interrupted.abort();
+        rehearsing ||= step === 'rehearse';
+      };
+      await expect(
+        restore(await photographer.request(sealed, target), {
+          ...{ ...context, signal: interrupted.signal, progress },
+        }),
+      ).rejects.toMatchObject({ code: 'cancelled' });
+      expect(rehearsing).toBe(true);
+      expect(await left()).toBe('');
+
+      const snapshot = await store.open(sealed.name, sealed.digest, context);
+      const [{ spec, host }] = target as [Member];
+      let entry: unknown;
+      const options = {
+        ...({ restoreId: 'died', overwrite: false, expiry: 'absolute', cutAtMs: Date.now() } as const),
+        journal: async (written: unknown) => {
+          entry = written;
+        },
+      };
+      const from = snapshot.manifest.members.shop!;
+      const held = await processDriver.restore(
+        spec as never,
+        host,
+        from,
+        snapshot.blobs('shop'),
+        options,
+        context,
+      );
+      await held.rehearse!();
+      expect(await left()).toContain('stasis-');
+      await processDriver.undo(spec as never, host, entry, context);
+      expect(await left()).toBe('');
     },
     PATIENCE_MS,
   );
