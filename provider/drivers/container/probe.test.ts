@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect } from '@jest/globals';
-import { getIn, makeImage } from '../../../test/support/container/rig.ts';
+import { ContainerApplication, getIn, makeImage } from '../../../test/support/container/rig.ts';
 import { testContext } from '../../../test/support/context.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
 import { commandProbe, httpProbe } from '../../../test/support/probes.ts';
-import { on, until } from '../../../test/support/process/rig.ts';
+import { on, type TokenState, until } from '../../../test/support/process/rig.ts';
 import { startService } from '../../../test/support/process/servers.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
 import { usedLab } from '../../../test/support/used-lab.ts';
@@ -22,6 +22,7 @@ import { containerDriver } from './driver.ts';
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
 const PATIENCE_MS = 400_000;
+const REQUEST = { owner: 'test', limits: { maxPauseMs: 20_000, maxBlurMs: 0 }, createdBy: 'test' };
 
 /** Asks a fellow by the connection that it has and by a new one, reads a file of the host, and where there is another one speaks to the outside without end. */
 const SHOP = `
@@ -115,15 +116,13 @@ describe('containers that are asked by HTTP', () => {
       spec: containerDriver.spec.parse({ name }),
     }));
   const photograph = (): Promise<SealedSnapshot> => {
-    const limits = { maxPauseMs: 20_000, maxBlurMs: 0 };
     const probes = [
       ...['started', 'where', 'late'].map((name) => httpProbe(name, 'shop', at(`/${name}`))),
       ...['kept', 'anew'].map((name) => httpProbe(name, 'shop', at(`/${name}`))),
       httpProbe('broken', 'shop', at('/broken')),
       commandProbe('book', 'redis', 'redis-cli', 'GET', 'books'),
     ];
-    const request = { name: 'shop', owner: 'test', limits, createdBy: 'test', store, probes };
-    return capture({ ...request, members: members(lab.cloud) }, testContext());
+    return capture({ ...REQUEST, name: 'shop', store, probes, members: members(lab.cloud) }, testContext());
   };
   const bringBack = async (
     sealed: SealedSnapshot,
@@ -213,4 +212,45 @@ describe('containers that are asked by HTTP', () => {
     },
     PATIENCE_MS,
   );
+
+  labTest(
+    'of one pod answer in the network that they share',
+    async () => {
+      const application = await ContainerApplication.start(lab.cloud, 'pod');
+      await application.get('/issue/ticket');
+      const pod = (host: Host): Member => ({
+        ...{ name: 'pod', driver: containerDriver, host },
+        spec: containerDriver.spec.parse({ pod: 'shop' }),
+      });
+      const probes = [
+        httpProbe('tokens', 'pod', at('/state'), { comparison: { jsonPath: '$.tokens' } }),
+        httpProbe('connections', 'pod', at('/state'), {
+          comparison: { jsonPath: '$.connections' },
+          expect: '1',
+        }),
+        commandProbe('which', 'pod', 'true'),
+      ];
+      const sealed = await capture(
+        { ...REQUEST, name: 'pod', store, probes, members: [pod(lab.cloud)] },
+        testContext(),
+      );
+      expect(sealed.manifest.probes).toMatchObject({
+        ...{ tokens: { tie: 'around' }, connections: { tie: 'around', asExpected: true } },
+        which: { error: { code: 'probe.several-containers' } },
+      });
+      const result = await bringBack(sealed, { restoreId: 'pod', members: [pod(lab.sovereign)] });
+      expect(result).toMatchObject({
+        verdict: 'identical',
+        members: { pod: { probes: { tokens: { outcome: 'equal' }, connections: { outcome: 'equal' } } } },
+      });
+      const { confirmed } = await stateOf(lab.sovereign);
+      await until(async () => (await stateOf(lab.sovereign)).confirmed > confirmed);
+      expect(await stateOf(lab.sovereign)).toMatchObject({ connections: 1, errors: 0, backwards: 0 });
+    },
+    PATIENCE_MS,
+  );
 });
+
+async function stateOf(host: Host): Promise<TokenState> {
+  return JSON.parse(await getIn(host, 'pod-tokens', '/state')) as TokenState;
+}
