@@ -18,6 +18,9 @@ export const SOURCE: BoundSource = {
   version: '0.1.0',
 };
 
+/** One of GET, HEAD, OPTIONS, POST. */
+export type HttpMethod = 'GET' | 'HEAD' | 'OPTIONS' | 'POST';
+
 /** One of ordered, unordered. */
 export type RowOrder = 'ordered' | 'unordered';
 
@@ -377,6 +380,35 @@ export const Member = {
 } as const;
 
 /**
+ * Of processes and containers: a request, made within their network. The body is the answer; it must be the
+ * same right before the cut and right after it, and of what is restored, which runs for that before its
+ * release, cut off from others.
+ */
+export interface HttpQuestion {
+  /**
+   * Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or
+   * localhost, no other name; without a password.
+   */
+  readonly url: string;
+  /**
+   * GET unless said. POST is for what cannot be asked otherwise: the request must change nothing. One of
+   * `GET`, `HEAD`, `OPTIONS`, `POST`.
+   */
+  readonly method?: HttpMethod | IResolvable;
+  /** Headers of the request. They are kept in the snapshot: put no secret into one. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it
+   * is asked, at the cut and where it was restored, and kept nowhere.
+   */
+  readonly headersFile?: string;
+  /** What is sent, of a POST. */
+  readonly body?: string;
+  /** Which status an answer has. 200 unless said; redirects are not followed. */
+  readonly status?: number;
+}
+
+/**
  * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before
  * it is released. Another answer then makes that member drifted. Questions and answers are kept in the
  * snapshot: put no secret into one. A change takes effect with the next generation.
@@ -392,10 +424,17 @@ export interface Probe {
   /** Of a Redis: a command that only reads keys, and its arguments. */
   readonly redis?: readonly string[];
   /**
-   * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it
-   * must change nothing. STASIS_PATH in its environment is the folder's path.
+   * Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it
+   * prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's
+   * path; elsewhere it is asked when http is.
    */
   readonly command?: readonly string[];
+  /**
+   * Of processes and containers: a request, made within their network. The body is the answer; it must be the
+   * same right before the cut and right after it, and of what is restored, which runs for that before its
+   * release, cut off from others.
+   */
+  readonly http?: HttpQuestion;
   /**
    * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in
    * a Redis.
@@ -542,11 +581,21 @@ const MEMBER: Attributes = {
   container: { key: 'container', inner: { nesting: 'single', attributes: CONTAINER_MEMBER } },
 };
 
+const HTTP_QUESTION: Attributes = {
+  url: { key: 'url', required: true },
+  method: { key: 'method' },
+  headers: { key: 'headers' },
+  headersFile: { key: 'headers_file' },
+  body: { key: 'body' },
+  status: { key: 'status' },
+};
+
 const PROBE: Attributes = {
   member: { key: 'member', required: true },
   sql: { key: 'sql' },
   redis: { key: 'redis' },
   command: { key: 'command' },
+  http: { key: 'http', inner: { nesting: 'single', attributes: HTTP_QUESTION } },
   database: { key: 'database' },
   rows: { key: 'rows' },
   within: { key: 'within' },
@@ -914,6 +963,47 @@ export class StoreReference extends ComplexObject {
 }
 
 /**
+ * Of processes and containers: a request, made within their network. The body is the answer; it must be the
+ * same right before the cut and right after it, and of what is restored, which runs for that before its
+ * release, cut off from others. As it is known once applied.
+ */
+export class HttpQuestionReference extends ComplexObject {
+  /**
+   * Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or
+   * localhost, no other name; without a password.
+   */
+  get url(): string {
+    return this.getStringAttribute('url');
+  }
+  /**
+   * GET unless said. POST is for what cannot be asked otherwise: the request must change nothing. One of
+   * `GET`, `HEAD`, `OPTIONS`, `POST`.
+   */
+  get method(): string {
+    return this.getStringAttribute('method');
+  }
+  /** Headers of the request. They are kept in the snapshot: put no secret into one. */
+  get headers(): Record<string, string> {
+    return this.getStringMapAttribute('headers');
+  }
+  /**
+   * A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it
+   * is asked, at the cut and where it was restored, and kept nowhere.
+   */
+  get headersFile(): string {
+    return this.getStringAttribute('headers_file');
+  }
+  /** What is sent, of a POST. */
+  get body(): string {
+    return this.getStringAttribute('body');
+  }
+  /** Which status an answer has. 200 unless said; redirects are not followed. */
+  get status(): number {
+    return this.getNumberAttribute('status');
+  }
+}
+
+/**
  * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before
  * it is released. Another answer then makes that member drifted. Questions and answers are kept in the
  * snapshot: put no secret into one. A change takes effect with the next generation. As it is known once
@@ -936,11 +1026,20 @@ export class ProbeReference extends ComplexObject {
     return this.getListAttribute('redis');
   }
   /**
-   * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it
-   * must change nothing. STASIS_PATH in its environment is the folder's path.
+   * Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it
+   * prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's
+   * path; elsewhere it is asked when http is.
    */
   get command(): string[] {
     return this.getListAttribute('command');
+  }
+  /**
+   * Of processes and containers: a request, made within their network. The body is the answer; it must be the
+   * same right before the cut and right after it, and of what is restored, which runs for that before its
+   * release, cut off from others.
+   */
+  get http(): HttpQuestionReference {
+    return new HttpQuestionReference(this, 'http', false);
   }
   /**
    * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in

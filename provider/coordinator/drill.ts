@@ -5,7 +5,15 @@ import { within } from '../core/wait.ts';
 import { resultOf } from './compare.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { throwFirstError } from './plan.ts';
-import { insistOnWholeness, loadAll, lockTargets, type RestoreResult, ROLL_BACK_MS } from './restore.ts';
+import { rehearse } from './rehearsal.ts';
+import {
+  insistOnWholeness,
+  loadAll,
+  lockTargets,
+  type RestoreResult,
+  ROLL_BACK_MS,
+  verdictsOf,
+} from './restore.ts';
 import { planRestore, type RestoreRequest } from './restore-plan.ts';
 import { warmAll } from './warm.ts';
 
@@ -33,9 +41,9 @@ export async function drill(request: RestoreRequest, context: Context): Promise<
   const journal = new Journal(request.store, request.restoreId);
   let members: RestoreResult['members'];
   try {
-    const loaded = await loadAll(request, [], journal, held, context);
-    members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
-    if (request.warm === true) members = { ...members, ...(await warmAll(loaded, context)) };
+    const compared = await loadAll(request, [], journal, held, context);
+    const warmed = request.warm === true ? await warmAll(compared, context) : compared;
+    members = verdictsOf(await rehearse(request, warmed, context));
   } catch (error) {
     await tearDown(held, journal, context).catch((left: StasisError) => {
       context.logger.log('error', left.message, { hint: left.hint });

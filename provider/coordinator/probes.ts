@@ -1,4 +1,4 @@
-import { insistOnShortness, isAsExpected } from '../core/answer.ts';
+import { answerDifference, insistOnShortness, isAsExpected } from '../core/answer.ts';
 import { putJson } from '../core/blobs.ts';
 import type { Certificate } from '../core/certificate.ts';
 import type { Context } from '../core/context.ts';
@@ -9,6 +9,7 @@ import {
   outcomeOfProbe,
   type Probe,
   type ProbeRecord,
+  type ProbeTie,
   probeMessage,
 } from '../core/probe.ts';
 import type { Draft } from '../core/store.ts';
@@ -25,6 +26,8 @@ export interface Asked {
   readonly answeredNs: number;
   readonly answer?: Answer;
   readonly error?: StasisError;
+  /** Of one that was asked on both sides of the cut, whether the two answers are equal; `answer` is the first. */
+  readonly sameAfter?: boolean;
 }
 
 /** While somebody is held, the probes of a member may take this share of the pause that is allowed. */
@@ -80,6 +83,51 @@ export class Prober {
       asked.push(await this.ask(session.liveAnswers!, probe, Math.min(probe.timeoutMs, leftMs), signal));
     }
     return asked;
+  }
+
+  /** What those answer that do so only while they run: before anybody is held. */
+  async askBefore(
+    participants: readonly Participant[],
+    signal: AbortSignal,
+  ): Promise<Map<string, readonly Asked[]>> {
+    return this.askRunning(participants, signal, (answers, probe, own) =>
+      this.ask(answers, probe, probe.timeoutMs, own),
+    );
+  }
+
+  /** The same once more, when nobody is held any longer. Nothing has to be asked twice of whom had no answer. */
+  async askAfter(
+    participants: readonly Participant[],
+    before: ReadonlyMap<string, readonly Asked[]>,
+    signal: AbortSignal,
+  ): Promise<Map<string, readonly Asked[]>> {
+    return this.askRunning(participants, signal, async (answers, probe, own, member) => {
+      const first = before.get(member)!.find((one) => one.probe === probe)!;
+      if (first.answer === undefined) return first;
+      const again = await this.ask(answers, probe, probe.timeoutMs, own);
+      if (again.answer === undefined) return again;
+      const difference = answerDifference(first.answer, again.answer, probe.comparison);
+      return { ...first, answeredNs: again.answeredNs, sameAfter: difference === undefined };
+    });
+  }
+
+  /** Of each member one after the other. */
+  private async askRunning(
+    participants: readonly Participant[],
+    signal: AbortSignal,
+    ask: (answers: Answers, probe: Probe, own: AbortSignal, member: string) => Promise<Asked>,
+  ): Promise<Map<string, readonly Asked[]>> {
+    const all = await allSettledOrThrow(
+      participants.filter(({ session }) => session.aroundAnswers !== undefined),
+      signal,
+      async ({ member: { name }, session }, own) => {
+        const asked: Asked[] = [];
+        for (const probe of this.probes.filter((one) => one.member === name))
+          asked.push(await ask(session.aroundAnswers!, probe, own, name));
+        return [name, asked] as const;
+      },
+    );
+    return new Map(all.filter(([, asked]) => asked.length > 0));
   }
 
   private async ask(answers: Answers, probe: Probe, limitMs: number, signal: AbortSignal): Promise<Asked> {
@@ -143,11 +191,10 @@ export class Prober {
     }
     const stored = await putJson(draft.blobs(member), { rows: answer.rows });
     const times = { askedNs: asked.askedNs, answeredNs: asked.answeredNs };
-    const isHeld = !isOfMark && askedWithinHold({ member, ...times }, certificate);
     return {
       ...common,
       ...(isOfMark ? {} : times),
-      tie: isOfMark ? 'mark' : isHeld ? 'hold' : 'none',
+      tie: isOfMark ? 'mark' : tieOf(member, asked, certificate),
       answer: { ...stored, rows: answer.rows.length },
       ...(expect === undefined ? {} : { asExpected: isAsExpected(answer, expect, comparison) }),
     };
@@ -164,6 +211,15 @@ export class Prober {
       });
     this.context.logger.log('warn', message, { member: record.member });
   }
+}
+
+function tieOf(
+  member: string,
+  { askedNs, answeredNs, sameAfter }: Asked,
+  certificate: Certificate,
+): ProbeTie {
+  if (sameAfter !== undefined) return sameAfter ? 'around' : 'none';
+  return askedWithinHold({ member, askedNs, answeredNs }, certificate) ? 'hold' : 'none';
 }
 
 const CODES = { unmet: 'probe.unexpected', unsteady: 'probe.unsteady', failed: 'probe.unanswered' } as const;
@@ -186,12 +242,14 @@ export async function askWithin(
   return insistOnShortness(answer);
 }
 
-/** Whether every answer of a try was given within a hold of its member. */
+/** Whether every answer of a try that could be given within a hold of its member was. */
 export function isSteady(observations: ReadonlyMap<string, Observation>, certificate: Certificate): boolean {
   return [...observations].every(([member, { asked = [] }]) =>
     asked.every(
-      ({ answer, askedNs, answeredNs }) =>
-        answer === undefined || askedWithinHold({ member, askedNs, answeredNs }, certificate),
+      ({ answer, askedNs, answeredNs, sameAfter }) =>
+        answer === undefined ||
+        sameAfter !== undefined ||
+        askedWithinHold({ member, askedNs, answeredNs }, certificate),
     ),
   );
 }

@@ -19,6 +19,7 @@ import { setEgress } from './egress.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { atMember, type Member } from './member.ts';
 import { throwFirstError } from './plan.ts';
+import { rehearse } from './rehearsal.ts';
 import { releaseAll } from './release.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from './restore-plan.ts';
 import { askRestored, type RestoredProbes, unaskedProbes, withProbes } from './restored-probes.ts';
@@ -48,8 +49,8 @@ const LOCK_WAIT_MS = 2_000;
 const SAFETY_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 60_000 };
 
 /**
- * Brings a snapshot back to life: loads every member and keeps it from running, fingerprints and compares it, then
- * releases all together, or rolls back. A target that this very restore has filled already is only compared.
+ * Brings a snapshot back to life: loads every member and keeps it from running, fingerprints and compares it, lets run
+ * what can be asked only then, cut off from others, then releases all together, or rolls back. A target that this very restore has filled already is only compared.
  *
  * @param beforeRelease called when all is loaded and compared; where it throws, everything is rolled back
  * @throws StasisError `restore.drifted` when the verdict is less than `verify` asks for; the targets are as before.
@@ -149,15 +150,16 @@ async function fill(
   const held = new AsyncDisposableStack();
   let members: Record<string, MemberRestore>;
   try {
-    const loaded = await loadAll(request, done, journal, held, context);
-    members = Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
+    const compared = await loadAll(request, done, journal, held, context);
+    insistOnSameness(verdictsOf(compared), request.verify);
+    const warmed = request.warm === true ? await warmAll(compared, context) : compared;
+    const loaded = await rehearse(request, warmed, context);
+    members = verdictsOf(loaded);
     insistOnSameness(members, request.verify);
-    const released = loaded.filter(({ member }) => !done.includes(member));
-    if (request.warm === true) members = { ...members, ...(await warmAll(released, context)) };
     throwIfAborted(context.signal);
     await beforeRelease?.();
     context.progress({ step: 'release' });
-    await releaseAll(released);
+    await releaseAll(loaded.filter(({ member }) => !done.includes(member)));
   } catch (error) {
     await rollBack(held, journal, context);
     throw error;
@@ -165,6 +167,10 @@ async function fill(
   await held.disposeAsync();
   await journal.close();
   return members;
+}
+
+export function verdictsOf(loaded: readonly Loaded[]): Record<string, MemberRestore> {
+  return Object.fromEntries(loaded.map(({ member, verdict }) => [member.name, verdict]));
 }
 
 /** Loads and compares all members at once; what was loaded is on the stack, whatever becomes of the others. */

@@ -56,6 +56,8 @@ export async function tryCut(attempt: Attempt, context: Context): Promise<TriedC
   const slow = attempt.slowWithin ? [] : costly;
   const fast = free.filter((participant) => !slow.includes(participant));
 
+  // Of whom no answer is to be had while he is held: before all readings, as it may take its time.
+  const asked = (await attempt.prober?.askBefore(participants, context.signal)) ?? new Map();
   // Those that will be read within are read now as well: what a session remembers of this, it need not do then.
   const before = await readEpochs(costly, context.signal);
   const held = await withHolds(holding, limits, context, (signal) =>
@@ -73,8 +75,12 @@ export async function tryCut(attempt: Attempt, context: Context): Promise<TriedC
     [...observations].map(([name, observation]) => [name, tiesOf(observation)]),
   );
   const certificate = certificateOf(ties, held.pauses, context);
-  const steady = isSteady(observations, certificate);
-  return { observations, pauses: held.pauses, judgement: judge(certificate), steady };
+  const judgement = judge(certificate);
+  // Another try asks again; the last one without a sharp cut has nothing that answers could be of, unless blur is accepted.
+  if (judgement.sharp || limits.maxBlurMs > 0)
+    for (const [name, both] of (await attempt.prober?.askAfter(participants, asked, context.signal)) ?? [])
+      observations.set(name, { ...observations.get(name)!, asked: both });
+  return { observations, pauses: held.pauses, judgement, steady: isSteady(observations, certificate) };
 }
 
 /** What those answer that are asked while they are as they are. Nothing is held by that, and no failure is thrown. */

@@ -12,15 +12,12 @@ export interface MemberWarmth extends Warmth {
  * Brings back what lay in the caches of what is loaded, all members at once, and adds what came of it. A cache that
  * stays cold fails no restore: why it does is said.
  */
-export async function warmAll(
-  loaded: readonly Loaded[],
-  context: Context,
-): Promise<Record<string, MemberRestore>> {
+export async function warmAll(loaded: readonly Loaded[], context: Context): Promise<readonly Loaded[]> {
   const warmed = await Promise.all(
-    loaded.map(async (one) => [one.member.name, await warmOne(one, context)] as const),
+    loaded.map(async (one) => ({ ...one, verdict: await warmOne(one, context) })),
   );
   throwIfAborted(context.signal);
-  return Object.fromEntries(warmed);
+  return warmed;
 }
 
 /** Of those members that were warmed. */

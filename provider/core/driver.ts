@@ -173,6 +173,12 @@ export interface Held extends AsyncDisposable {
    * itself is restored, or all data is memory. Whatever it throws, the member can still be released.
    */
   warm?(): Promise<Warmth>;
+  /**
+   * Set where it answers only while it runs: lets it run, cut off from all but itself and those members of its restore
+   * that run on the same host. Called once its fingerprint was read, of all such members of a restore at once; then it is
+   * no longer as at the cut. It is not released by that: disposal takes it away as before.
+   */
+  readonly rehearse?: () => Promise<Answers>;
   /** Lets it run: the restored data takes the target's place. After it, disposal changes nothing more on the member. */
   release(): Promise<void>;
 }
@@ -204,6 +210,11 @@ export interface Session extends AsyncDisposable {
    * member: so it is asked between two epochs, or while it is locked.
    */
   readonly liveAnswers?: Answers;
+  /**
+   * Answers of a member that answers only while it runs, and never while it is held. Asked before the holds and again
+   * after the thaw: one counts as the cut's where both are equal.
+   */
+  readonly aroundAnswers?: Answers;
   /**
    * What to do when no sharp cut was found and the user accepts blur: read it as it changes. Absent where a mark
    * always works. Returns the interval of reading; a following `copy` then succeeds.

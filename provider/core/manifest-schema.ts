@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BLOB_DIGEST_PATTERN, isBlobDigest } from './blob-digest.ts';
 import { StasisError } from './errors.ts';
 import { refuseOtherFormat } from './format-version.ts';
+import { HTTP_REQUEST } from './http-request.ts';
 import { FORMAT_VERSION, type Manifest } from './manifest.ts';
 import { QUESTION_KINDS } from './probe.ts';
 
@@ -73,6 +74,7 @@ const probe = z.object({
   question: z.object({
     kind: z.enum(QUESTION_KINDS),
     words: z.array(z.string()).min(1),
+    http: HTTP_REQUEST.optional(),
     database: z.string().optional(),
   }),
   comparison: z.object({
@@ -82,7 +84,7 @@ const probe = z.object({
   }),
   expect: z.string().optional(),
   timeoutMs: z.number().int().positive(),
-  tie: z.enum(['mark', 'hold', 'none']),
+  tie: z.enum(['mark', 'hold', 'around', 'none']),
   askedNs: time.optional(),
   answeredNs: time.optional(),
   answer: z

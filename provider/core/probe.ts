@@ -1,15 +1,18 @@
 import type { BlobDigest } from './blob-digest.ts';
 import { StasisError } from './errors.ts';
+import type { HttpRequest } from './http-request.ts';
 
 /** What a probe can ask in; each driver says which of these it answers. */
-export const QUESTION_KINDS = ['sql', 'redis', 'command'] as const;
+export const QUESTION_KINDS = ['sql', 'redis', 'command', 'http'] as const;
 export type QuestionKind = (typeof QUESTION_KINDS)[number];
 
 /** One question of a user's own, asked of one member. */
 export interface Question {
   readonly kind: QuestionKind;
-  /** One statement; or a command and its arguments. */
+  /** One statement; or a command and its arguments; or the method and the URL of a request. */
   readonly words: readonly string[];
+  /** Of a question in HTTP, all that is sent. */
+  readonly http?: HttpRequest;
   /** Of a server with several: a database by the name that it had at the cut, or a number of Redis. */
   readonly database?: string;
 }
@@ -68,8 +71,11 @@ export interface AskOptions {
 export const ANSWER_MAX_ROWS = 1_000;
 export const ANSWER_MAX_BYTES = 1 << 20;
 
-/** How an answer is tied to the cut: by the mark that it was read from, by the hold it was asked in, or not at all. */
-export type ProbeTie = 'mark' | 'hold' | 'none';
+/**
+ * How an answer is tied to the cut: by the mark that it was read from; by the hold it was asked in; by having been the
+ * same right before the cut and right after it, where nobody answers within; or not at all.
+ */
+export type ProbeTie = 'mark' | 'hold' | 'around' | 'none';
 
 /** What became of a probe at the cut, in a manifest. */
 export interface ProbeRecord {
@@ -79,7 +85,10 @@ export interface ProbeRecord {
   readonly expect?: string;
   readonly timeoutMs: number;
   readonly tie: ProbeTie;
-  /** On the certificate's clock; of an answer by the hold it was asked in, inside that. */
+  /**
+   * On the certificate's clock; of an answer by the hold it was asked in, inside that; of one around the cut, when it was
+   * asked for the first time and answered for the second.
+   */
   readonly askedNs?: number;
   readonly answeredNs?: number;
   /** Content of the snapshot like any other, in a blob of the member. */

@@ -55,6 +55,11 @@ export function rejudge(manifest: Manifest): readonly VerifyFinding[] {
         `The probe "${name}" claims an answer of the cut, and was not asked within a hold of "${probe.member}".`,
         [probe.member],
       );
+    else if (probe.tie === 'around' && !askedAround(probe, judged.cutNs))
+      differ(
+        `The probe "${name}" claims answers of "${probe.member}" from before and after the cut, and was asked at another time.`,
+        [probe.member],
+      );
   return findings;
 }
 
@@ -72,6 +77,15 @@ export function askedWithinHold(
       askedNs <= answeredNs &&
       answeredNs <= tie.heldToNs,
   );
+}
+
+/** Whether it was asked for the first time before the cut, and answered for the second time after it. */
+function askedAround(
+  { askedNs, answeredNs }: Pick<ProbeRecord, 'askedNs' | 'answeredNs'>,
+  cutNs: number | null,
+): boolean {
+  if (askedNs === undefined || answeredNs === undefined || cutNs === null) return false;
+  return askedNs <= cutNs && cutNs <= answeredNs;
 }
 
 function close(proved: number | null, claimed: number, toleranceMs = TOLERANCE_MS): boolean {

@@ -11,6 +11,7 @@ import {
   type QuestionKind,
 } from '../core/probe.ts';
 import { hasUnknown, type Values } from '../core/resource.ts';
+import { HTTP_QUESTION, type HttpQuestion, httpRequestOf } from './http-question.ts';
 import { driverOf } from './members.ts';
 import type { Services } from './services.ts';
 
@@ -18,7 +19,9 @@ import type { Services } from './services.ts';
 const DEFAULT_TIMEOUT_MS = 5_000;
 
 const word = z.string().max(10_000);
-const QUESTIONS: Readonly<Record<QuestionKind, z.ZodOptional<z.ZodString | z.ZodArray>>> = {
+const QUESTIONS: Readonly<
+  Record<QuestionKind, z.ZodOptional<z.ZodString | z.ZodArray | typeof HTTP_QUESTION>>
+> = {
   sql: z
     .string()
     .min(1)
@@ -37,8 +40,11 @@ const QUESTIONS: Readonly<Record<QuestionKind, z.ZodOptional<z.ZodString | z.Zod
     .min(1)
     .optional()
     .describe(
-      "Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.",
+      "Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.",
     ),
+  http: HTTP_QUESTION.optional().describe(
+    'Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.',
+  ),
 };
 
 const probe = z
@@ -148,6 +154,10 @@ export function probesOf(inputs: Values): Probe[] {
 function questionOf(value: Values): Question {
   const kind = QUESTION_KINDS.find((each) => value[each] !== undefined && value[each] !== null)!;
   const words = value[kind];
+  if (kind === 'http') {
+    const http = httpRequestOf(words as HttpQuestion);
+    return { kind, words: [http.method, http.url], http };
+  }
   return {
     kind,
     words: Array.isArray(words) ? words.map(String) : [String(words)],

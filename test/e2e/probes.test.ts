@@ -244,10 +244,54 @@ test('whom a probe cannot ask, and what, is told at plan time at the probe', asy
     ['probe.json-path', 'probes.a.jsonPath'],
   ]);
   const job = { job: { process: { pid: 1 } } };
-  expect(await plan({ a: { member: 'job', command: ['true'] } }, job)).toContainEqual([
+  expect(await plan({ a: { member: 'job', sql: 'SELECT 1' } }, job)).toContainEqual([
+    'probe.unanswerable',
+    'probes.a.sql',
+  ]);
+  const guest = { guest: { vm: { qmp: '/run/guest.sock' } } };
+  expect(await plan({ a: { member: 'guest', command: ['true'] } }, guest)).toContainEqual([
     'probe.unanswerable',
     'probes.a.command',
   ]);
+}, 60_000);
+
+test('a request that cannot be made is told at plan time, at what is wrong in it', async () => {
+  const url = 'http://127.0.0.1:8080/orders';
+  const plan = async (http: Values, member = 'job', more: Values = {}): Promise<unknown> => {
+    const inputs = {
+      name: 'planned',
+      members: { ...members(0), job: { process: { pidFile: '/run/no-such-job.pid' } } },
+      probes: { a: { member, http, ...more } },
+    };
+    const { problems } = await resources.Snapshot!.plan({ inputs }, context);
+    return problems.filter(({ at }) => at[0] === 'probes').map(({ code, at }) => [code, at.join('.')]);
+  };
+  expect(await plan({ url, method: 'POST', body: '{}', headers: { 'X-Tenant': '7' }, status: 404 })).toEqual(
+    [],
+  );
+  expect(await plan({ url }, 'orders')).toEqual([['probe.unanswerable', 'probes.a.http']]);
+  expect(await plan({ url: 'https://127.0.0.1/' })).toEqual([['probe.http-url', 'probes.a.http.url']]);
+  expect(await plan({ url: 'http://shop.example/' })).toEqual([['probe.http-url', 'probes.a.http.url']]);
+  expect(await plan({ url, method: 'FETCH' })).toEqual([[expect.any(String), 'probes.a.http.method']]);
+  expect(await plan({ url, method: 'DELETE' })).toEqual([[expect.any(String), 'probes.a.http.method']]);
+  expect(await plan({ url, body: 'x' })).toEqual([['probe.http-body', 'probes.a.http.body']]);
+  expect(await plan({ url, status: 42 })).toEqual([[expect.any(String), 'probes.a.http.status']]);
+  expect(await plan({ url, headersFile: 'headers' })).toEqual([
+    [expect.any(String), 'probes.a.http.headersFile'],
+  ]);
+  expect(await plan({ url, headers: { Authorization: 'Bearer sesame' } })).toEqual([
+    ['probe.http-header-secret', 'probes.a.http.headers.Authorization'],
+  ]);
+  expect(await plan({ url, headers: { 'X-Tenant': 'a\nb' } })).toEqual([
+    ['probe.http-header-malformed', 'probes.a.http.headers.X-Tenant'],
+  ]);
+  expect(await plan({ url, headers: { Connection: 'close' } })).toEqual([
+    ['probe.http-header-ours', 'probes.a.http.headers.Connection'],
+  ]);
+  expect(await plan({ url }, 'job', { jsonPath: '$..x' })).toEqual([
+    ['probe.json-path', 'probes.a.jsonPath'],
+  ]);
+  expect(await plan({ url }, 'job', { sql: 'SELECT 1' })).toEqual([['probe.two-questions', 'probes.a']]);
 }, 60_000);
 
 testUnless(noMariadb)(

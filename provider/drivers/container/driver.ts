@@ -1,6 +1,7 @@
 import type { Context } from '../../core/context.ts';
 import type { Driver, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
+import { questions } from '../../runtime/answers.ts';
 import { setContainerEgress } from './egress.ts';
 import { examine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
@@ -18,6 +19,7 @@ export const containerDriver: Driver<ContainerSpec> = {
     'A container of podman, or all of a pod, with memory, image, volumes, networks and TCP connections, by name.',
   spec: containerSpec,
   traits: { layers: ['compute', 'runtime', 'data'], fidelity: 'identical', copies: 'after-release', rank: 0 },
+  questions,
   endpoint: endpointOf,
   plan: planCapture,
   prepare: ContainerSession.open,
@@ -43,6 +45,7 @@ async function observe(spec: ContainerSpec, at: Host, context: Context): Promise
   }
   return {
     fingerprint: () => session.fingerprintHere(),
+    answers: session.aroundAnswers,
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };

@@ -51,7 +51,9 @@ export function madeBy(
       ...content.volumes.map(({ name }) => `volume:${name}`),
       ...networks.map((name) => `network:${name}`),
       ...images.map((id) => `image:${id}`),
-      ...[...content.folders.map(({ path }) => path), place.folder].map((path) => `folder:${path}`),
+      ...[...content.folders.map(({ path }) => path), place.folder, place.fellows].map(
+        (path) => `folder:${path}`,
+      ),
     ],
   };
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { type ContainerSpec, endpointOf } from './spec.ts';
 
 const ROOT = '/var/lib/stasis';
+const FELLOWS = '/run/stasis/fellows';
 
 /** Where a restore works on its host. All names follow from its id and from the target, so that undoing finds them. */
 export interface Place {
@@ -11,6 +12,8 @@ export interface Place {
   readonly record: string;
   /** RESTORE/MEMBER, by which the host knows what is blocked. */
   readonly egressKey: string;
+  /** FOLDER/RESTORE-MEMBER, where members of a restore name their addresses to one another until they are released. */
+  readonly fellows: string;
 }
 
 export function placeOf(spec: ContainerSpec, restoreId: string): Place {
@@ -20,5 +23,6 @@ export function placeOf(spec: ContainerSpec, restoreId: string): Place {
     folder: `${ROOT}/container-${restore}-${member}`,
     record: `${ROOT}/containers/${member}.json`,
     egressKey: `${restore}/${member}`,
+    fellows: `${FELLOWS}/${restore}-${member}`,
   };
 }

@@ -57,28 +57,84 @@ export const OWN_FOLDERS = `
 while [ $# -gt 2 ]; do chown "$2" "$1" && chmod "$3" "$1" || exit 1; shift 3; done
 `;
 
+/** Where its fellows look for them: FILE PID…, the addresses of containers, one a line. */
+export const TELL_ADDRESSES = `
+file=$1; shift
+mkdir -p -m 700 "\${file%/*}" || exit 1
+for pid; do
+  nsenter --net="/proc/$pid/ns/net" ip -o addr show scope global | while read -r n device family address rest; do
+    case $family in inet | inet6) echo "\${address%/*}" ;; esac
+  done
+done | sort -u > "$file"
+`;
+
 /**
- * Lets containers go: RECORD REMEMBERED GROUP PID GROUP PID … A connection of which no container of this host has the
- * other end is reset, as its peer is not here. Then the gates open, and all are thawed.
+ * `reset_strangers ENTER…`: a connection of which no container of this host has the other end is reset, as its peer is
+ * not here. Behind the gate, so that nobody hears of it.
  */
-export const RELEASE = `
-record=$1 remembered=$2; shift 2
-mkdir -p -m 700 "\${record%/*}" && printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
+const RESET_STRANGERS = `
 ends=
 for pid in $(podman ps --no-trunc --format '{{.Pid}}' 2> /dev/null); do
   ends="$ends $(nsenter --net="/proc/$pid/ns/net" ss -Htn state established 2> /dev/null | while read -r r s local peer rest; do printf '%s|%s ' "$local" "$peer"; done)"
 done
+reset_strangers() {
+  "$@" ss -Htn state established | while read -r r s local peer rest; do
+    case " $ends " in *" $peer|$local "*) ;; *) "$@" ss -K src "$local" dst "$peer" > /dev/null 2>&1 ;; esac
+  done
+}
+`;
+
+/**
+ * Lets containers run, cut off from all but themselves and their fellows: FILE GROUP PID GROUP PID …, FILE being that of
+ * the member among those of its fellows. The gate stays, and lets through what is between them.
+ */
+export const LET_RUN = `
+fellows=\${1%-*}; shift
+${RESET_STRANGERS}
+four=$(cat "$fellows"-* | grep -v : | paste -s -d ,) six=$(cat "$fellows"-* | grep : | paste -s -d ,)
+between() {
+  [ -z "$four" ] || echo "ip $1 { $four } accept"
+  [ -z "$six" ] || printf '%s\\n' "ip6 $1 { $six } accept" 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept'
+}
+narrow() {
+  enter="nsenter --net=/proc/$1/ns/net"
+  reset_strangers $enter
+  devices=$($enter ip -o link show | sed 's/^[0-9]*: \\([^:@]*\\).*/\\1/' | grep -vx lo | sed 's/.*/"&"/' | paste -s -d ,)
+  {
+    printf 'table inet stasis\\ndelete table inet stasis\\ntable netdev stasis\\ndelete table netdev stasis\\n'
+    printf 'table inet stasis {\\nchain input {\\ntype filter hook input priority -300; policy drop;\\niifname "lo" accept\\n'
+    between saddr
+    printf '}\\n}\\n'
+    [ -z "$devices" ] || {
+      printf 'table netdev stasis {\\nchain egress {\\ntype filter hook egress devices = { %s } priority 0; policy drop;\\nether type arp accept\\n' "$devices"
+      between daddr
+      printf '}\\n}\\n'
+    }
+  } | $enter nft -f -
+}
+groups=
+while [ $# -gt 1 ]; do narrow "$2" || exit 1; groups="$groups $1"; shift 2; done
+for group in $groups; do echo 0 > "$group/cgroup.freeze" || exit 1; done
+`;
+
+/** Lets containers go, which may run already: RECORD REMEMBERED FILE GROUP PID GROUP PID … The gates open. */
+export const RELEASE = `
+record=$1 remembered=$2 fellows=$3; shift 3
+${RESET_STRANGERS}
+lives() { [ -d "/proc/$1" ] || { echo 'a container has ended before it was released' >&2; return 1; }; }
 open() {
   enter="nsenter --net=/proc/$1/ns/net"
   $enter nft list table inet stasis > /dev/null 2>&1 || return 0
-  $enter ss -Htn state established | while read -r r s local peer rest; do
-    case " $ends " in *" $peer|$local "*) ;; *) $enter ss -K src "$local" dst "$peer" > /dev/null 2>&1 ;; esac
-  done
+  reset_strangers $enter
   printf 'delete table inet stasis\\ndelete table netdev stasis\\n' | $enter nft -f -
 }
-groups=
-while [ $# -gt 1 ]; do open "$2" || exit 1; groups="$groups $1"; shift 2; done
+groups= pids=
+while [ $# -gt 1 ]; do groups="$groups $1" pids="$pids $2"; shift 2; done
+for pid in $pids; do lives "$pid" || exit 1; done
+mkdir -p -m 700 "\${record%/*}" && printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
+for pid in $pids; do open "$pid" || exit 1; done
 for group in $groups; do echo 0 > "$group/cgroup.freeze" || exit 1; done
+rm -f -- "$fellows"
 `;
 
 /** Ends and removes what is named as KIND:NAME, in this order. Idempotent: what is gone is fine. */

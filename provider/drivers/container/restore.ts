@@ -15,7 +15,7 @@ import { createPod } from './network.ts';
 import { type Place, placeOf } from './place.ts';
 import { insistOnTarget, namesIn, type Target } from './plan-restore.ts';
 import { parsePods } from './podman.ts';
-import { HOOK, MAKE_FOLDER, OWN_FOLDERS, RESTORE } from './restore-scripts.ts';
+import { HOOK, MAKE_FOLDER, OWN_FOLDERS, RESTORE, TELL_ADDRESSES } from './restore-scripts.ts';
 import { RestoredContainers } from './restored.ts';
 import { type ContainerSpec, nameOf } from './spec.ts';
 import { loadFolders, loadImages, makeNetworks } from './surroundings.ts';
@@ -74,6 +74,8 @@ export async function restoreContainers(
     await runScript(host, 'rm -rf -- "$1"', [place.folder], { signal });
     const { containers } = await look({ ...spec, files: [] }, host, signal);
     insistOnAll(content, containers.length);
+    const pids = containers.map(({ container }) => String(container.State.Pid));
+    await runScript(host, TELL_ADDRESSES, [place.fellows, ...pids], { signal });
     if (egress === 'blocked')
       await runScript(host, MEET_FELLOWS, [place.egressKey, ...ids], { signal, timeoutMs: STEP_MS });
     return new RestoredContainers({ spec, host, context, content, place, containers, options, made });

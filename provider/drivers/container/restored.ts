@@ -2,11 +2,13 @@ import type { Context } from '../../core/context.ts';
 import type { Held, RestoreOptions } from '../../core/driver.ts';
 import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
+import type { Answers } from '../../core/probe.ts';
 import { Dump, imagesIn } from '../../runtime/dump.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { fingerprintTree } from '../../runtime/trees.ts';
+import { containerAnswers } from './answers.ts';
 import { configureCriu, DUMP_OPTIONS, dumpCommand } from './captured.ts';
 import { fingerprintChanges } from './changes.ts';
 import { type Content, memoryBytes } from './content.ts';
@@ -16,7 +18,7 @@ import { fingerprintDefinition, nameInFingerprint } from './fingerprint.ts';
 import type { LookedContainer } from './look.ts';
 import { dropMade, type Made } from './made.ts';
 import type { Place } from './place.ts';
-import { RELEASE } from './restore-scripts.ts';
+import { LET_RUN, RELEASE } from './restore-scripts.ts';
 import { sorted } from './session.ts';
 import type { ContainerSpec } from './spec.ts';
 
@@ -33,7 +35,7 @@ interface Parts {
 
 const RELEASE_MS = 60_000;
 
-/** Containers that were brought back and are frozen still. */
+/** Containers that were brought back and are frozen still, until they are rehearsed or released. */
 export class RestoredContainers implements Held {
   private readonly parts: Parts;
   private released = false;
@@ -89,18 +91,34 @@ export class RestoredContainers implements Held {
     return (await Promise.all(entries)).flat();
   }
 
+  async rehearse(): Promise<Answers> {
+    const { host, place, containers, options, context } = this.parts;
+    const { signal } = context;
+    if (options.egress === 'blocked') await this.letFellows(signal);
+    await runScript(host, LET_RUN, [place.fellows, ...this.frozen()], { signal, timeoutMs: RELEASE_MS });
+    return containerAnswers(host, containers);
+  }
+
+  /** Of each container its control group and its first process. */
+  private frozen(): string[] {
+    return this.parts.containers.flatMap(({ group, container }) => [group, String(container.State.Pid)]);
+  }
+
+  private async letFellows(signal: AbortSignal): Promise<void> {
+    const { host, place, containers } = this.parts;
+    const pids = containers.map(({ container }) => String(container.State.Pid));
+    await runScript(host, LET_FELLOWS, [place.egressKey, ...pids], { signal });
+  }
+
   async release(): Promise<void> {
     if (this.released) return;
     const { host, place, containers, options } = this.parts;
     const { signal } = new AbortController();
     const ids = containers.map(({ container }) => container.Id);
     const remembered = JSON.stringify({ restoreId: options.restoreId, containers: ids });
-    const frozen = containers.flatMap(({ group, container }) => [group, String(container.State.Pid)]);
-    if (options.egress === 'blocked') {
-      const pids = containers.map(({ container }) => String(container.State.Pid));
-      await runScript(host, LET_FELLOWS, [place.egressKey, ...pids], { signal });
-    }
-    await runScript(host, RELEASE, [place.record, remembered, ...frozen], { signal, timeoutMs: RELEASE_MS });
+    if (options.egress === 'blocked') await this.letFellows(signal);
+    const args = [place.record, remembered, place.fellows, ...this.frozen()];
+    await runScript(host, RELEASE, args, { signal, timeoutMs: RELEASE_MS });
     this.released = true;
   }
 

@@ -4,12 +4,14 @@ import { StasisError } from '../../core/errors.ts';
 import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
+import type { Answers } from '../../core/probe.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import { evidenceOfAll, type FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { dropStale, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
+import { containerAnswers } from './answers.ts';
 import { CapturedContainer } from './captured.ts';
 import { type Content, storedImages } from './content.ts';
 import { copyCapture } from './copy.ts';
@@ -39,6 +41,7 @@ export interface KeptFolder extends TreeCopy {
 export class ContainerSession implements Session {
   readonly hold: Holdable;
   readonly mark: Markable;
+  readonly aroundAnswers: Answers;
   private readonly parts: Parts;
   private undo = new AsyncDisposableStack();
   private folders: readonly KeptFolder[] = [];
@@ -61,6 +64,10 @@ export class ContainerSession implements Session {
       thaw: () => each(({ frozen }) => frozen.thaw()),
     };
     this.mark = { take: (signal) => this.take(signal) };
+    this.aroundAnswers = containerAnswers(
+      parts.host,
+      containers.map(({ looked }) => looked),
+    );
   }
 
   /** @throws StasisError as plan reports */

@@ -2,6 +2,7 @@ import type { Context } from '../../core/context.ts';
 import type { Driver, Examination, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
+import { questions } from '../../runtime/answers.ts';
 import { setProcessEgress } from './egress.ts';
 import { inspectMachine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
@@ -19,6 +20,7 @@ export const processDriver: Driver<ProcessSpec> = {
     'A tree of processes with its memory, open files and connections, by pid file, systemd unit, group or pid.',
   spec: processSpec,
   traits: { layers: ['runtime', 'data'], fidelity: 'identical', copies: 'after-release', rank: 0 },
+  questions,
   endpoint: endpointOf,
   plan: planCapture,
   prepare: ProcessSession.open,
@@ -44,6 +46,7 @@ async function observe(spec: ProcessSpec, at: Host, context: Context): Promise<H
   }
   return {
     fingerprint: () => session.fingerprintHere(),
+    answers: session.aroundAnswers,
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };

@@ -161,14 +161,11 @@ exit 1
 `;
 
 /**
- * Lets a tree go: NETWORK GROUP PID PIDFILE RECORD REMEMBERED. The gate opens for all members at once; what was
- * connected to others than members is reset, as its other end is not here.
+ * Lets a tree run, in a network that leads nowhere: NETWORK GROUP. Idempotent. The gate opens for all members at once;
+ * what was connected to others than members is reset, as its other end is not here.
  */
-export const RELEASE = `
-network=$1 group=$2 pid=$3 file=$4 record=$5 remembered=$6
-mkdir -p "$(dirname "$file")" || exit 1
-printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
-printf '%s\\n' "$pid" > "$file.new" && mv "$file.new" "$file" || exit 1
+export const LET_RUN = `
+network=$1 group=$2
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 if ip netns exec "$network" nft list table netdev stasis > /dev/null 2>&1; then
   locals=$(ip netns exec "$network" ss -Htna | while read -r state r s local peer; do echo " $local "; done)
@@ -178,6 +175,16 @@ if ip netns exec "$network" nft list table netdev stasis > /dev/null 2>&1; then
   ip netns exec "$network" nft delete table netdev stasis || exit 1
 fi
 echo 0 > "$group/cgroup.freeze"
+`;
+
+/** Lets a tree go, which may run already: NETWORK GROUP PID PIDFILE RECORD REMEMBERED. */
+export const RELEASE = `
+pid=$3 file=$4 record=$5 remembered=$6
+[ -d "/proc/$pid" ] || { echo 'the processes have ended before they were released' >&2; exit 1; }
+mkdir -p "$(dirname "$file")" || exit 1
+printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
+printf '%s\\n' "$pid" > "$file.new" && mv "$file.new" "$file" || exit 1
+${LET_RUN}
 `;
 
 /** Ends a tree: RECORD PID... A restored one takes its group with it. */

@@ -2,6 +2,8 @@ import type { Context } from '../../core/context.ts';
 import type { Held, RestoreOptions } from '../../core/driver.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
+import type { Answers } from '../../core/probe.ts';
+import { enterTree, runningAnswers } from '../../runtime/answers.ts';
 import { Dump } from '../../runtime/dump.ts';
 import { readFacts } from '../../runtime/facts.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
@@ -16,7 +18,7 @@ import { KeptFiles } from './kept-files.ts';
 import { locate } from './locate.ts';
 import { rootOf } from './memory-files.ts';
 import type { Place } from './place.ts';
-import { END, RELEASE } from './restore-scripts.ts';
+import { END, LET_RUN, RELEASE } from './restore-scripts.ts';
 import type { ProcessSpec } from './spec.ts';
 
 interface Parts {
@@ -32,7 +34,7 @@ interface Parts {
   readonly drop: () => Promise<void>;
 }
 
-/** A tree that was brought back and is frozen still. */
+/** A tree that was brought back and is frozen still, until it is rehearsed or released. */
 export class RestoredTree implements Held {
   private readonly parts: Parts;
   private released = false;
@@ -72,6 +74,13 @@ export class RestoredTree implements Held {
     );
     const entries = [...files.flat(), ...(await kept.fingerprint(signal)), ...images];
     yield* entries.toSorted((a, b) => (a.object < b.object ? -1 : 1));
+  }
+
+  /** Its network leads nowhere, before the release and after. */
+  async rehearse(): Promise<Answers> {
+    const { host, place, group, pid, context } = this.parts;
+    await runScript(host, LET_RUN, [place.network, group], { signal: context.signal });
+    return runningAnswers(host, `/run/netns/${place.network}`, enterTree(pid));
   }
 
   async release(): Promise<void> {

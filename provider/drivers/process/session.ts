@@ -4,8 +4,10 @@ import { StasisError } from '../../core/errors.ts';
 import type { Fingerprint, FingerprintEntry } from '../../core/fingerprint.ts';
 import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
+import type { Answers } from '../../core/probe.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
+import { enterTree, runningAnswers } from '../../runtime/answers.ts';
 import type { DumpCommand } from '../../runtime/dump.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
@@ -42,6 +44,7 @@ interface Parts {
 export class ProcessSession implements Session {
   readonly hold: Holdable;
   readonly mark: Markable;
+  readonly aroundAnswers: Answers;
   private readonly parts: Parts;
   private undo = new AsyncDisposableStack();
   /** What the last hold read; the copy is of that state. */
@@ -64,6 +67,8 @@ export class ProcessSession implements Session {
       thaw: () => frozen.thaw(),
     };
     this.mark = { take: (signal) => this.take(signal) };
+    const { pid } = parts.facts.processes[0]!;
+    this.aroundAnswers = runningAnswers(parts.host, `/proc/${pid}/ns/net`, enterTree(pid));
   }
 
   /** @throws StasisError as plan reports */

@@ -841,6 +841,238 @@ func (o HostMapOutput) MapIndex(k pulumi.StringInput) HostOutput {
 	}).(HostOutput)
 }
 
+type HttpQuestion struct {
+	// What is sent, of a POST.
+	Body *string `pulumi:"body"`
+	// Headers of the request. They are kept in the snapshot: put no secret into one.
+	Headers map[string]string `pulumi:"headers"`
+	// A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+	HeadersFile *string `pulumi:"headersFile"`
+	// GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+	Method *HttpMethod `pulumi:"method"`
+	// Which status an answer has. 200 unless said; redirects are not followed.
+	Status *int `pulumi:"status"`
+	// Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+	Url string `pulumi:"url"`
+}
+
+// HttpQuestionInput is an input type that accepts HttpQuestionArgs and HttpQuestionOutput values.
+// You can construct a concrete instance of `HttpQuestionInput` via:
+//
+//	HttpQuestionArgs{...}
+type HttpQuestionInput interface {
+	pulumi.Input
+
+	ToHttpQuestionOutput() HttpQuestionOutput
+	ToHttpQuestionOutputWithContext(context.Context) HttpQuestionOutput
+}
+
+type HttpQuestionArgs struct {
+	// What is sent, of a POST.
+	Body pulumi.StringPtrInput `pulumi:"body"`
+	// Headers of the request. They are kept in the snapshot: put no secret into one.
+	Headers pulumi.StringMapInput `pulumi:"headers"`
+	// A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+	HeadersFile pulumi.StringPtrInput `pulumi:"headersFile"`
+	// GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+	Method HttpMethodPtrInput `pulumi:"method"`
+	// Which status an answer has. 200 unless said; redirects are not followed.
+	Status pulumi.IntPtrInput `pulumi:"status"`
+	// Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+	Url pulumi.StringInput `pulumi:"url"`
+}
+
+func (HttpQuestionArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*HttpQuestion)(nil)).Elem()
+}
+
+func (i HttpQuestionArgs) ToHttpQuestionOutput() HttpQuestionOutput {
+	return i.ToHttpQuestionOutputWithContext(context.Background())
+}
+
+func (i HttpQuestionArgs) ToHttpQuestionOutputWithContext(ctx context.Context) HttpQuestionOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(HttpQuestionOutput)
+}
+
+func (i HttpQuestionArgs) ToHttpQuestionPtrOutput() HttpQuestionPtrOutput {
+	return i.ToHttpQuestionPtrOutputWithContext(context.Background())
+}
+
+func (i HttpQuestionArgs) ToHttpQuestionPtrOutputWithContext(ctx context.Context) HttpQuestionPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(HttpQuestionOutput).ToHttpQuestionPtrOutputWithContext(ctx)
+}
+
+// HttpQuestionPtrInput is an input type that accepts HttpQuestionArgs, HttpQuestionPtr and HttpQuestionPtrOutput values.
+// You can construct a concrete instance of `HttpQuestionPtrInput` via:
+//
+//	        HttpQuestionArgs{...}
+//
+//	or:
+//
+//	        nil
+type HttpQuestionPtrInput interface {
+	pulumi.Input
+
+	ToHttpQuestionPtrOutput() HttpQuestionPtrOutput
+	ToHttpQuestionPtrOutputWithContext(context.Context) HttpQuestionPtrOutput
+}
+
+type httpQuestionPtrType HttpQuestionArgs
+
+func HttpQuestionPtr(v *HttpQuestionArgs) HttpQuestionPtrInput {
+	return (*httpQuestionPtrType)(v)
+}
+
+func (*httpQuestionPtrType) ElementType() reflect.Type {
+	return reflect.TypeOf((**HttpQuestion)(nil)).Elem()
+}
+
+func (i *httpQuestionPtrType) ToHttpQuestionPtrOutput() HttpQuestionPtrOutput {
+	return i.ToHttpQuestionPtrOutputWithContext(context.Background())
+}
+
+func (i *httpQuestionPtrType) ToHttpQuestionPtrOutputWithContext(ctx context.Context) HttpQuestionPtrOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(HttpQuestionPtrOutput)
+}
+
+type HttpQuestionOutput struct{ *pulumi.OutputState }
+
+func (HttpQuestionOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*HttpQuestion)(nil)).Elem()
+}
+
+func (o HttpQuestionOutput) ToHttpQuestionOutput() HttpQuestionOutput {
+	return o
+}
+
+func (o HttpQuestionOutput) ToHttpQuestionOutputWithContext(ctx context.Context) HttpQuestionOutput {
+	return o
+}
+
+func (o HttpQuestionOutput) ToHttpQuestionPtrOutput() HttpQuestionPtrOutput {
+	return o.ToHttpQuestionPtrOutputWithContext(context.Background())
+}
+
+func (o HttpQuestionOutput) ToHttpQuestionPtrOutputWithContext(ctx context.Context) HttpQuestionPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v HttpQuestion) *HttpQuestion {
+		return &v
+	}).(HttpQuestionPtrOutput)
+}
+
+// What is sent, of a POST.
+func (o HttpQuestionOutput) Body() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v HttpQuestion) *string { return v.Body }).(pulumi.StringPtrOutput)
+}
+
+// Headers of the request. They are kept in the snapshot: put no secret into one.
+func (o HttpQuestionOutput) Headers() pulumi.StringMapOutput {
+	return o.ApplyT(func(v HttpQuestion) map[string]string { return v.Headers }).(pulumi.StringMapOutput)
+}
+
+// A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+func (o HttpQuestionOutput) HeadersFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v HttpQuestion) *string { return v.HeadersFile }).(pulumi.StringPtrOutput)
+}
+
+// GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+func (o HttpQuestionOutput) Method() HttpMethodPtrOutput {
+	return o.ApplyT(func(v HttpQuestion) *HttpMethod { return v.Method }).(HttpMethodPtrOutput)
+}
+
+// Which status an answer has. 200 unless said; redirects are not followed.
+func (o HttpQuestionOutput) Status() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v HttpQuestion) *int { return v.Status }).(pulumi.IntPtrOutput)
+}
+
+// Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+func (o HttpQuestionOutput) Url() pulumi.StringOutput {
+	return o.ApplyT(func(v HttpQuestion) string { return v.Url }).(pulumi.StringOutput)
+}
+
+type HttpQuestionPtrOutput struct{ *pulumi.OutputState }
+
+func (HttpQuestionPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**HttpQuestion)(nil)).Elem()
+}
+
+func (o HttpQuestionPtrOutput) ToHttpQuestionPtrOutput() HttpQuestionPtrOutput {
+	return o
+}
+
+func (o HttpQuestionPtrOutput) ToHttpQuestionPtrOutputWithContext(ctx context.Context) HttpQuestionPtrOutput {
+	return o
+}
+
+func (o HttpQuestionPtrOutput) Elem() HttpQuestionOutput {
+	return o.ApplyT(func(v *HttpQuestion) HttpQuestion {
+		if v != nil {
+			return *v
+		}
+		var ret HttpQuestion
+		return ret
+	}).(HttpQuestionOutput)
+}
+
+// What is sent, of a POST.
+func (o HttpQuestionPtrOutput) Body() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *HttpQuestion) *string {
+		if v == nil {
+			return nil
+		}
+		return v.Body
+	}).(pulumi.StringPtrOutput)
+}
+
+// Headers of the request. They are kept in the snapshot: put no secret into one.
+func (o HttpQuestionPtrOutput) Headers() pulumi.StringMapOutput {
+	return o.ApplyT(func(v *HttpQuestion) map[string]string {
+		if v == nil {
+			return nil
+		}
+		return v.Headers
+	}).(pulumi.StringMapOutput)
+}
+
+// A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+func (o HttpQuestionPtrOutput) HeadersFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *HttpQuestion) *string {
+		if v == nil {
+			return nil
+		}
+		return v.HeadersFile
+	}).(pulumi.StringPtrOutput)
+}
+
+// GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+func (o HttpQuestionPtrOutput) Method() HttpMethodPtrOutput {
+	return o.ApplyT(func(v *HttpQuestion) *HttpMethod {
+		if v == nil {
+			return nil
+		}
+		return v.Method
+	}).(HttpMethodPtrOutput)
+}
+
+// Which status an answer has. 200 unless said; redirects are not followed.
+func (o HttpQuestionPtrOutput) Status() pulumi.IntPtrOutput {
+	return o.ApplyT(func(v *HttpQuestion) *int {
+		if v == nil {
+			return nil
+		}
+		return v.Status
+	}).(pulumi.IntPtrOutput)
+}
+
+// Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+func (o HttpQuestionPtrOutput) Url() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *HttpQuestion) *string {
+		if v == nil {
+			return nil
+		}
+		return &v.Url
+	}).(pulumi.StringPtrOutput)
+}
+
 type Jump struct {
 	// Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
 	AcceptAnyHostKey *bool `pulumi:"acceptAnyHostKey"`
@@ -1780,12 +2012,14 @@ func (o PostgresMemberPtrOutput) Url() pulumi.StringPtrOutput {
 }
 
 type Probe struct {
-	// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+	// Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
 	Command []string `pulumi:"command"`
 	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
 	Database *string `pulumi:"database"`
 	// What the one value answered is to be at the cut. Another one is told: it was already so in the original.
 	Expect *string `pulumi:"expect"`
+	// Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
+	Http *HttpQuestion `pulumi:"http"`
 	// Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
 	JsonPath *string `pulumi:"jsonPath"`
 	// Which member is asked, by its name.
@@ -1816,12 +2050,14 @@ type ProbeInput interface {
 }
 
 type ProbeArgs struct {
-	// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+	// Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
 	Command pulumi.StringArrayInput `pulumi:"command"`
 	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
 	Database pulumi.StringPtrInput `pulumi:"database"`
 	// What the one value answered is to be at the cut. Another one is told: it was already so in the original.
 	Expect pulumi.StringPtrInput `pulumi:"expect"`
+	// Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
+	Http HttpQuestionPtrInput `pulumi:"http"`
 	// Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
 	JsonPath pulumi.StringPtrInput `pulumi:"jsonPath"`
 	// Which member is asked, by its name.
@@ -1891,7 +2127,7 @@ func (o ProbeOutput) ToProbeOutputWithContext(ctx context.Context) ProbeOutput {
 	return o
 }
 
-// Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+// Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
 func (o ProbeOutput) Command() pulumi.StringArrayOutput {
 	return o.ApplyT(func(v Probe) []string { return v.Command }).(pulumi.StringArrayOutput)
 }
@@ -1904,6 +2140,11 @@ func (o ProbeOutput) Database() pulumi.StringPtrOutput {
 // What the one value answered is to be at the cut. Another one is told: it was already so in the original.
 func (o ProbeOutput) Expect() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v Probe) *string { return v.Expect }).(pulumi.StringPtrOutput)
+}
+
+// Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
+func (o ProbeOutput) Http() HttpQuestionPtrOutput {
+	return o.ApplyT(func(v Probe) *HttpQuestion { return v.Http }).(HttpQuestionPtrOutput)
 }
 
 // Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
@@ -4831,6 +5072,8 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*FilesMemberPtrInput)(nil)).Elem(), FilesMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*HostInput)(nil)).Elem(), HostArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*HostMapInput)(nil)).Elem(), HostMap{})
+	pulumi.RegisterInputType(reflect.TypeOf((*HttpQuestionInput)(nil)).Elem(), HttpQuestionArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*HttpQuestionPtrInput)(nil)).Elem(), HttpQuestionArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*JumpInput)(nil)).Elem(), JumpArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*JumpPtrInput)(nil)).Elem(), JumpArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*MariadbMemberInput)(nil)).Elem(), MariadbMemberArgs{})
@@ -4871,6 +5114,8 @@ func init() {
 	pulumi.RegisterOutputType(GenerationArrayOutput{})
 	pulumi.RegisterOutputType(HostOutput{})
 	pulumi.RegisterOutputType(HostMapOutput{})
+	pulumi.RegisterOutputType(HttpQuestionOutput{})
+	pulumi.RegisterOutputType(HttpQuestionPtrOutput{})
 	pulumi.RegisterOutputType(JumpOutput{})
 	pulumi.RegisterOutputType(JumpPtrOutput{})
 	pulumi.RegisterOutputType(LostWorkOutput{})

@@ -47,6 +47,33 @@ export interface HostArgs {
     ssh: pulumi.Input<inputs.SshArgs>;
 }
 
+export interface HttpQuestionArgs {
+    /**
+     * What is sent, of a POST.
+     */
+    body?: pulumi.Input<string>;
+    /**
+     * Headers of the request. They are kept in the snapshot: put no secret into one.
+     */
+    headers?: pulumi.Input<{[key: string]: pulumi.Input<string>}>;
+    /**
+     * A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+     */
+    headersFile?: pulumi.Input<string>;
+    /**
+     * GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+     */
+    method?: pulumi.Input<enums.HttpMethod>;
+    /**
+     * Which status an answer has. 200 unless said; redirects are not followed.
+     */
+    status?: pulumi.Input<number>;
+    /**
+     * Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+     */
+    url: pulumi.Input<string>;
+}
+
 export interface JumpArgs {
     /**
      * Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
@@ -165,7 +192,7 @@ export interface PostgresMemberArgs {
 
 export interface ProbeArgs {
     /**
-     * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+     * Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
      */
     command?: pulumi.Input<pulumi.Input<string>[]>;
     /**
@@ -176,6 +203,10 @@ export interface ProbeArgs {
      * What the one value answered is to be at the cut. Another one is told: it was already so in the original.
      */
     expect?: pulumi.Input<string>;
+    /**
+     * Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
+     */
+    http?: pulumi.Input<inputs.HttpQuestionArgs>;
     /**
      * Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
      */

@@ -111,6 +111,33 @@ export interface Host {
     ssh: outputs.Ssh;
 }
 
+export interface HttpQuestion {
+    /**
+     * What is sent, of a POST.
+     */
+    body?: string;
+    /**
+     * Headers of the request. They are kept in the snapshot: put no secret into one.
+     */
+    headers?: {[key: string]: string};
+    /**
+     * A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+     */
+    headersFile?: string;
+    /**
+     * GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+     */
+    method?: enums.HttpMethod;
+    /**
+     * Which status an answer has. 200 unless said; redirects are not followed.
+     */
+    status?: number;
+    /**
+     * Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+     */
+    url: string;
+}
+
 export interface Jump {
     /**
      * Take whatever key the machine shows. Whoever sits in between can then read and change everything. Default: false.
@@ -171,7 +198,7 @@ export interface LostWork {
 
 export interface Probe {
     /**
-     * Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+     * Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
      */
     command?: string[];
     /**
@@ -182,6 +209,10 @@ export interface Probe {
      * What the one value answered is to be at the cut. Another one is told: it was already so in the original.
      */
     expect?: string;
+    /**
+     * Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
+     */
+    http?: outputs.HttpQuestion;
     /**
      * Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
      */

@@ -11,6 +11,7 @@ __all__ = [
     'DifferenceKind',
     'Egress',
     'Expiry',
+    'HttpMethod',
     'ProbeOutcome',
     'RestoredProbeOutcome',
     'RowOrder',
@@ -39,6 +40,13 @@ class Egress(builtins.str, Enum):
 class Expiry(builtins.str, Enum):
     ABSOLUTE = "absolute"
     REMAINING = "remaining"
+
+
+class HttpMethod(builtins.str, Enum):
+    GET = "GET"
+    HEAD = "HEAD"
+    OPTIONS = "OPTIONS"
+    POST = "POST"
 
 
 class ProbeOutcome(builtins.str, Enum):

@@ -23,6 +23,8 @@ __all__ = [
     'FilesMemberArgsDict',
     'HostArgs',
     'HostArgsDict',
+    'HttpQuestionArgs',
+    'HttpQuestionArgsDict',
     'JumpArgs',
     'JumpArgsDict',
     'MariadbMemberArgs',
@@ -245,6 +247,137 @@ class HostArgs:
     @ssh.setter
     def ssh(self, value: pulumi.Input['SshArgs']):
         pulumi.set(self, "ssh", value)
+
+
+if not MYPY:
+    class HttpQuestionArgsDict(TypedDict):
+        url: pulumi.Input[builtins.str]
+        """
+        Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+        """
+        body: NotRequired[pulumi.Input[builtins.str]]
+        """
+        What is sent, of a POST.
+        """
+        headers: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]]
+        """
+        Headers of the request. They are kept in the snapshot: put no secret into one.
+        """
+        headers_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+        """
+        method: NotRequired[pulumi.Input['HttpMethod']]
+        """
+        GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        """
+        status: NotRequired[pulumi.Input[builtins.int]]
+        """
+        Which status an answer has. 200 unless said; redirects are not followed.
+        """
+elif False:
+    HttpQuestionArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class HttpQuestionArgs:
+    def __init__(__self__, *,
+                 url: pulumi.Input[builtins.str],
+                 body: Optional[pulumi.Input[builtins.str]] = None,
+                 headers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
+                 headers_file: Optional[pulumi.Input[builtins.str]] = None,
+                 method: Optional[pulumi.Input['HttpMethod']] = None,
+                 status: Optional[pulumi.Input[builtins.int]] = None):
+        """
+        :param pulumi.Input[builtins.str] url: Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+        :param pulumi.Input[builtins.str] body: What is sent, of a POST.
+        :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] headers: Headers of the request. They are kept in the snapshot: put no secret into one.
+        :param pulumi.Input[builtins.str] headers_file: A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+        :param pulumi.Input['HttpMethod'] method: GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        :param pulumi.Input[builtins.int] status: Which status an answer has. 200 unless said; redirects are not followed.
+        """
+        pulumi.set(__self__, "url", url)
+        if body is not None:
+            pulumi.set(__self__, "body", body)
+        if headers is not None:
+            pulumi.set(__self__, "headers", headers)
+        if headers_file is not None:
+            pulumi.set(__self__, "headers_file", headers_file)
+        if method is not None:
+            pulumi.set(__self__, "method", method)
+        if status is not None:
+            pulumi.set(__self__, "status", status)
+
+    @property
+    @pulumi.getter
+    def url(self) -> pulumi.Input[builtins.str]:
+        """
+        Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+        """
+        return pulumi.get(self, "url")
+
+    @url.setter
+    def url(self, value: pulumi.Input[builtins.str]):
+        pulumi.set(self, "url", value)
+
+    @property
+    @pulumi.getter
+    def body(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        What is sent, of a POST.
+        """
+        return pulumi.get(self, "body")
+
+    @body.setter
+    def body(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "body", value)
+
+    @property
+    @pulumi.getter
+    def headers(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]]:
+        """
+        Headers of the request. They are kept in the snapshot: put no secret into one.
+        """
+        return pulumi.get(self, "headers")
+
+    @headers.setter
+    def headers(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "headers", value)
+
+    @property
+    @pulumi.getter(name="headersFile")
+    def headers_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+        """
+        return pulumi.get(self, "headers_file")
+
+    @headers_file.setter
+    def headers_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "headers_file", value)
+
+    @property
+    @pulumi.getter
+    def method(self) -> Optional[pulumi.Input['HttpMethod']]:
+        """
+        GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        """
+        return pulumi.get(self, "method")
+
+    @method.setter
+    def method(self, value: Optional[pulumi.Input['HttpMethod']]):
+        pulumi.set(self, "method", value)
+
+    @property
+    @pulumi.getter
+    def status(self) -> Optional[pulumi.Input[builtins.int]]:
+        """
+        Which status an answer has. 200 unless said; redirects are not followed.
+        """
+        return pulumi.get(self, "status")
+
+    @status.setter
+    def status(self, value: Optional[pulumi.Input[builtins.int]]):
+        pulumi.set(self, "status", value)
 
 
 if not MYPY:
@@ -820,7 +953,7 @@ if not MYPY:
         """
         command: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
         """
-        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         """
         database: NotRequired[pulumi.Input[builtins.str]]
         """
@@ -829,6 +962,10 @@ if not MYPY:
         expect: NotRequired[pulumi.Input[builtins.str]]
         """
         What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        """
+        http: NotRequired[pulumi.Input['HttpQuestionArgsDict']]
+        """
+        Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
         """
         json_path: NotRequired[pulumi.Input[builtins.str]]
         """
@@ -868,6 +1005,7 @@ class ProbeArgs:
                  command: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
                  database: Optional[pulumi.Input[builtins.str]] = None,
                  expect: Optional[pulumi.Input[builtins.str]] = None,
+                 http: Optional[pulumi.Input['HttpQuestionArgs']] = None,
                  json_path: Optional[pulumi.Input[builtins.str]] = None,
                  redis: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
                  required: Optional[pulumi.Input[builtins.bool]] = None,
@@ -877,9 +1015,10 @@ class ProbeArgs:
                  within: Optional[pulumi.Input[builtins.float]] = None):
         """
         :param pulumi.Input[builtins.str] member: Which member is asked, by its name.
-        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] command: Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] command: Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         :param pulumi.Input[builtins.str] database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
         :param pulumi.Input[builtins.str] expect: What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        :param pulumi.Input['HttpQuestionArgs'] http: Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
         :param pulumi.Input[builtins.str] json_path: Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
         :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] redis: Of a Redis: a command that only reads keys, and its arguments.
         :param pulumi.Input[builtins.bool] required: Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
@@ -895,6 +1034,8 @@ class ProbeArgs:
             pulumi.set(__self__, "database", database)
         if expect is not None:
             pulumi.set(__self__, "expect", expect)
+        if http is not None:
+            pulumi.set(__self__, "http", http)
         if json_path is not None:
             pulumi.set(__self__, "json_path", json_path)
         if redis is not None:
@@ -926,7 +1067,7 @@ class ProbeArgs:
     @pulumi.getter
     def command(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
         """
-        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         """
         return pulumi.get(self, "command")
 
@@ -957,6 +1098,18 @@ class ProbeArgs:
     @expect.setter
     def expect(self, value: Optional[pulumi.Input[builtins.str]]):
         pulumi.set(self, "expect", value)
+
+    @property
+    @pulumi.getter
+    def http(self) -> Optional[pulumi.Input['HttpQuestionArgs']]:
+        """
+        Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
+        """
+        return pulumi.get(self, "http")
+
+    @http.setter
+    def http(self, value: Optional[pulumi.Input['HttpQuestionArgs']]):
+        pulumi.set(self, "http", value)
 
     @property
     @pulumi.getter(name="jsonPath")

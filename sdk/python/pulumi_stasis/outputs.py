@@ -25,6 +25,7 @@ __all__ = [
     'Difference',
     'Generation',
     'Host',
+    'HttpQuestion',
     'Jump',
     'LostWork',
     'Probe',
@@ -343,6 +344,101 @@ class Host(dict):
 
 
 @pulumi.output_type
+class HttpQuestion(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "headersFile":
+            suggest = "headers_file"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in HttpQuestion. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        HttpQuestion.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        HttpQuestion.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 url: builtins.str,
+                 body: Optional[builtins.str] = None,
+                 headers: Optional[Mapping[str, builtins.str]] = None,
+                 headers_file: Optional[builtins.str] = None,
+                 method: Optional['HttpMethod'] = None,
+                 status: Optional[builtins.int] = None):
+        """
+        :param builtins.str url: Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+        :param builtins.str body: What is sent, of a POST.
+        :param Mapping[str, builtins.str] headers: Headers of the request. They are kept in the snapshot: put no secret into one.
+        :param builtins.str headers_file: A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+        :param 'HttpMethod' method: GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        :param builtins.int status: Which status an answer has. 200 unless said; redirects are not followed.
+        """
+        pulumi.set(__self__, "url", url)
+        if body is not None:
+            pulumi.set(__self__, "body", body)
+        if headers is not None:
+            pulumi.set(__self__, "headers", headers)
+        if headers_file is not None:
+            pulumi.set(__self__, "headers_file", headers_file)
+        if method is not None:
+            pulumi.set(__self__, "method", method)
+        if status is not None:
+            pulumi.set(__self__, "status", status)
+
+    @property
+    @pulumi.getter
+    def url(self) -> builtins.str:
+        """
+        Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
+        """
+        return pulumi.get(self, "url")
+
+    @property
+    @pulumi.getter
+    def body(self) -> Optional[builtins.str]:
+        """
+        What is sent, of a POST.
+        """
+        return pulumi.get(self, "body")
+
+    @property
+    @pulumi.getter
+    def headers(self) -> Optional[Mapping[str, builtins.str]]:
+        """
+        Headers of the request. They are kept in the snapshot: put no secret into one.
+        """
+        return pulumi.get(self, "headers")
+
+    @property
+    @pulumi.getter(name="headersFile")
+    def headers_file(self) -> Optional[builtins.str]:
+        """
+        A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
+        """
+        return pulumi.get(self, "headers_file")
+
+    @property
+    @pulumi.getter
+    def method(self) -> Optional['HttpMethod']:
+        """
+        GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        """
+        return pulumi.get(self, "method")
+
+    @property
+    @pulumi.getter
+    def status(self) -> Optional[builtins.int]:
+        """
+        Which status an answer has. 200 unless said; redirects are not followed.
+        """
+        return pulumi.get(self, "status")
+
+
+@pulumi.output_type
 class Jump(dict):
     def __init__(__self__, *,
                  address: builtins.str,
@@ -551,6 +647,7 @@ class Probe(dict):
                  command: Optional[Sequence[builtins.str]] = None,
                  database: Optional[builtins.str] = None,
                  expect: Optional[builtins.str] = None,
+                 http: Optional['outputs.HttpQuestion'] = None,
                  json_path: Optional[builtins.str] = None,
                  redis: Optional[Sequence[builtins.str]] = None,
                  required: Optional[builtins.bool] = None,
@@ -560,9 +657,10 @@ class Probe(dict):
                  within: Optional[builtins.float] = None):
         """
         :param builtins.str member: Which member is asked, by its name.
-        :param Sequence[builtins.str] command: Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        :param Sequence[builtins.str] command: Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         :param builtins.str database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
         :param builtins.str expect: What the one value answered is to be at the cut. Another one is told: it was already so in the original.
+        :param 'HttpQuestion' http: Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
         :param builtins.str json_path: Of an answer that is one JSON text: the path to the one value in it that counts ($.items[0].name).
         :param Sequence[builtins.str] redis: Of a Redis: a command that only reads keys, and its arguments.
         :param builtins.bool required: Whether the capture fails where there is no answer, it is not the expected one, or it cannot be tied to the cut. false unless said: then that is told.
@@ -578,6 +676,8 @@ class Probe(dict):
             pulumi.set(__self__, "database", database)
         if expect is not None:
             pulumi.set(__self__, "expect", expect)
+        if http is not None:
+            pulumi.set(__self__, "http", http)
         if json_path is not None:
             pulumi.set(__self__, "json_path", json_path)
         if redis is not None:
@@ -605,7 +705,7 @@ class Probe(dict):
     @pulumi.getter
     def command(self) -> Optional[Sequence[builtins.str]]:
         """
-        Of a folder: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. STASIS_PATH in its environment is the folder's path.
+        Of a folder, processes or a container: a command and its arguments, run there, without a shell. What it prints is the answer; it must change nothing. In a folder, STASIS_PATH in its environment is the folder's path; elsewhere it is asked when http is.
         """
         return pulumi.get(self, "command")
 
@@ -624,6 +724,14 @@ class Probe(dict):
         What the one value answered is to be at the cut. Another one is told: it was already so in the original.
         """
         return pulumi.get(self, "expect")
+
+    @property
+    @pulumi.getter
+    def http(self) -> Optional['outputs.HttpQuestion']:
+        """
+        Of processes and containers: a request, made within their network. The body is the answer; it must be the same right before the cut and right after it, and of what is restored, which runs for that before its release, cut off from others.
+        """
+        return pulumi.get(self, "http")
 
     @property
     @pulumi.getter(name="jsonPath")

@@ -7,6 +7,7 @@ import { type RestoreResult, restore } from '../../../provider/coordinator/resto
 import type { RestoreRequest } from '../../../provider/coordinator/restore-plan.ts';
 import type { CapturePlan } from '../../../provider/core/driver.ts';
 import type { Host } from '../../../provider/core/host.ts';
+import type { Probe } from '../../../provider/core/probe.ts';
 import type { SealedSnapshot, Store } from '../../../provider/core/store.ts';
 import { processDriver } from '../../../provider/drivers/process/driver.ts';
 import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
@@ -14,7 +15,7 @@ import { testContext } from '../context.ts';
 import type { Lab, LabHere } from '../lab.ts';
 import { labHost, on } from './rig.ts';
 
-type Overrides = Partial<Pick<RestoreRequest, 'overwrite' | 'egress' | 'restoreId'>>;
+type Overrides = Partial<Pick<RestoreRequest, 'overwrite' | 'egress' | 'restoreId' | 'verify'>>;
 const LIMITS = { maxPauseMs: 20_000, maxBlurMs: 0 };
 
 /** A restored tree, and how to look at it from within what it sees. */
@@ -79,8 +80,32 @@ export class Photographer implements AsyncDisposable {
 
   /** Of one tree on `cloud`. */
   photograph(name: string, spec: object): Promise<SealedSnapshot> {
+    return this.photographAll(name, [this.member(name, this.cloud, spec)]);
+  }
+
+  photographAll(
+    name: string,
+    members: readonly Member[],
+    probes: readonly Probe[] = [],
+  ): Promise<SealedSnapshot> {
     const request = { name, owner: 'test', limits: LIMITS, createdBy: 'test', store: this.store };
-    return capture({ ...request, members: [this.member(name, this.cloud, spec)] }, testContext());
+    return capture({ ...request, members, probes }, testContext());
+  }
+
+  /** What a restore of all of it is asked for, by the names that its members have. */
+  async request(
+    sealed: SealedSnapshot,
+    members: readonly Member[],
+    overrides: Overrides = {},
+  ): Promise<RestoreRequest> {
+    this.restores += 1;
+    const snapshot = await this.store.open(sealed.name, sealed.digest, testContext());
+    return {
+      ...{ restoreId: `${sealed.name}-${this.restores}`, overwrite: false, safetySnapshot: false },
+      ...{ verify: 'identical', expiry: 'absolute', createdBy: 'test', store: this.store, snapshot },
+      members,
+      ...overrides,
+    };
   }
 
   async bringBack(sealed: SealedSnapshot, host: Host, overrides: Overrides = {}): Promise<Twin> {
@@ -95,17 +120,8 @@ export class Photographer implements AsyncDisposable {
     pidFile: string,
     overrides: Overrides = {},
   ): Promise<Twin> {
-    this.restores += 1;
-    const snapshot = await this.store.open(sealed.name, sealed.digest, testContext());
-    const result = await restore(
-      {
-        ...{ restoreId: `${sealed.name}-${this.restores}`, overwrite: false, safetySnapshot: false },
-        ...{ verify: 'identical', expiry: 'absolute', createdBy: 'test', store: this.store, snapshot },
-        members: [this.member(sealed.name, host, { pidFile })],
-        ...overrides,
-      },
-      testContext(),
-    );
+    const members = [this.member(sealed.name, host, { pidFile })];
+    const result = await restore(await this.request(sealed, members, overrides), testContext());
     return new Twin(host, pidFile, result);
   }
 

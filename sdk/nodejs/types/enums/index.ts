@@ -31,6 +31,15 @@ export const Expiry = {
 
 export type Expiry = (typeof Expiry)[keyof typeof Expiry];
 
+export const HttpMethod = {
+    GET: "GET",
+    HEAD: "HEAD",
+    OPTIONS: "OPTIONS",
+    POST: "POST",
+} as const;
+
+export type HttpMethod = (typeof HttpMethod)[keyof typeof HttpMethod];
+
 export const ProbeOutcome = {
     Answered: "answered",
     Unmet: "unmet",

@@ -1,0 +1,26 @@
+import { StasisError } from '../../core/errors.ts';
+import type { Host } from '../../core/host.ts';
+import type { Answers } from '../../core/probe.ts';
+import { runningAnswers } from '../../runtime/answers.ts';
+import type { LookedContainer } from './look.ts';
+
+/**
+ * Of one container, or of a pod, whose containers share a network. A command runs as podman has it, with the rights of
+ * the container and its files, and so in one container alone.
+ */
+export function containerAnswers(host: Host, containers: readonly LookedContainer[]): Answers {
+  const [{ container }] = containers as [LookedContainer];
+  const enter = ['podman', 'exec', container.Id];
+  const answers = runningAnswers(host, `/proc/${container.State.Pid}/ns/net`, enter);
+  return {
+    async answer(question, options) {
+      if (question.kind === 'command' && containers.length > 1)
+        throw new StasisError(
+          'probe.several-containers',
+          'A command runs in one container, and the pod has several.',
+          { hint: 'Ask the pod by http.', at: ['command'] },
+        );
+      return answers.answer(question, options);
+    },
+  };
+}
