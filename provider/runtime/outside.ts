@@ -14,3 +14,12 @@ export function peersOf({ sockets }: TreeFacts): string[] {
   const own = new Set(sockets.map(({ local }) => local));
   return sockets.filter(({ listening, peer }) => !listening && !own.has(peer)).map(({ peer }) => peer);
 }
+
+export const WAITING = 'connections that were not accepted yet, and are reset';
+
+/** How many connections wait at which listening socket. */
+export function waitingOf({ sockets }: TreeFacts): string[] {
+  return sockets
+    .filter(({ listening, waiting }) => listening && waiting > 0)
+    .map(({ local, waiting }) => `${waiting} at ${local}`);
+}

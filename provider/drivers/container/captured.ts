@@ -16,8 +16,11 @@ import type { LookedContainer } from './look.ts';
 const CONFIGURE = `
 mkdir -p -m 700 -- "$1/.criu" && printf '%s\\n' "$2" > "$1/.criu/default.conf"
 `;
-/** Both ends of what matters are frozen, so nothing has to be kept from a connection; deleted files up to 256 MB. */
-export const DUMP_OPTIONS = `network-lock skip\nghost-limit ${256 * 1024 * 1024}`;
+/**
+ * Both ends of what matters are frozen, so nothing has to be kept from a connection; who was not accepted yet is reset, as
+ * are all others from outside; deleted files up to 256 MB.
+ */
+export const DUMP_OPTIONS = `network-lock skip\nskip-in-flight\nghost-limit ${256 * 1024 * 1024}`;
 
 export function configureCriu(
   home: string,

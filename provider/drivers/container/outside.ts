@@ -1,5 +1,5 @@
 import type { OutsideItem } from '../../core/manifest.ts';
-import { listed, peersOf } from '../../runtime/outside.ts';
+import { listed, peersOf, WAITING, waitingOf } from '../../runtime/outside.ts';
 import { isWithin } from '../../runtime/paths.ts';
 import type { Look, LookedContainer } from './look.ts';
 import type { ContainerSpec } from './spec.ts';
@@ -20,6 +20,11 @@ export function outsideOf(spec: ContainerSpec, { containers }: Look): OutsideIte
       'peer',
       peersAmong(containers),
       'connections to others, which live on only where they are restored with this member',
+    ),
+    ...item(
+      'backlog',
+      containers.flatMap(({ facts }) => waitingOf(facts)),
+      WAITING,
     ),
     ...item(
       'read-only-mount',

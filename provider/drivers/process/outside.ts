@@ -1,6 +1,6 @@
 import type { OutsideItem } from '../../core/manifest.ts';
 import type { OpenFile, TreeFacts } from '../../runtime/facts.ts';
-import { listed, peersOf } from '../../runtime/outside.ts';
+import { listed, peersOf, WAITING, waitingOf } from '../../runtime/outside.ts';
 import { isWithin } from '../../runtime/paths.ts';
 
 /** What is known to be outside of a capture of this tree; `inside` are folders and files that are in it. */
@@ -16,7 +16,7 @@ export function outsideOf(facts: TreeFacts, inside: readonly string[]): OutsideI
       peersOf(facts),
       'connections to others, which live on only where they are restored with this member',
     ),
-    ...item('backlog', waitingOf(facts), 'connections that were not accepted yet, and are reset'),
+    ...item('backlog', waitingOf(facts), WAITING),
     ...item('open-file', writtenOutside(open, inside), 'files that are written and lie outside of files'),
     ...item('pipe', halfPipes(open), 'pipes with the other end in a process that is no part of the tree'),
     ...item(
@@ -25,12 +25,6 @@ export function outsideOf(facts: TreeFacts, inside: readonly string[]): OutsideI
       'files mapped by all who write them, outside of files',
     ),
   ];
-}
-
-function waitingOf({ sockets }: TreeFacts): string[] {
-  return sockets
-    .filter(({ listening, waiting }) => listening && waiting > 0)
-    .map(({ local, waiting }) => `${waiting} at ${local}`);
 }
 
 function writtenOutside(open: readonly OpenFile[], inside: readonly string[]): string[] {
