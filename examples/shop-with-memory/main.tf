@@ -104,6 +104,7 @@ resource "stasis_restore" "twin" {
   }
   store  = { path = "./snapshots" }
   verify = "equivalent"
+  warm   = true # what lay in Postgres's buffers is back in them before the first customer
 }
 
 output "snapshot" {
@@ -121,5 +122,6 @@ output "restore" {
   value = {
     verdict    = stasis_restore.twin.verdict
     restore_ms = stasis_restore.twin.restore_ms
+    warmth     = stasis_restore.twin.warmth
   }
 }

@@ -26,6 +26,7 @@ export function drawScreen(
       'the twin',
       `${applied.verdict}, ${formatBytes(applied.sizeBytes)} restored in ${formatMs(applied.restoreMs)} out of ${formatBytes(applied.storedBytes)}`,
     ],
+    ...warmthFacts(applied.warmth),
     ['its books', `${books}: ${audit.consistent ? instant : audit.faults.join('; ')}`],
     ...memoryFacts(result.memory),
     ['second plan', secondPlan(result.secondPlanEmpty)],
@@ -34,6 +35,13 @@ export function drawScreen(
   return ['', renderTimeline(manifest, { width, color: terminal.color, digest }), '', ...lines, ''].join(
     '\n',
   );
+}
+
+function warmthFacts(warmth: DemoResult['applied']['warmth']): [string, string][] {
+  return Object.entries(warmth).map(([name, { hotBytes, warmedBytes }]) => [
+    'its caches',
+    `${formatBytes(warmedBytes)} of ${name} were back before the first customer; ${formatBytes(hotBytes)} had been hot`,
+  ]);
 }
 
 function memoryFacts(memory: DemoResult['memory']): [string, string][] {

@@ -24,7 +24,11 @@ export async function startSide(name: 'shop' | 'twin', parent: string): Promise<
     for (const one of started) if (one.status === 'fulfilled') await one.value.stop();
     throw postgres.status === 'rejected' ? postgres.reason : (redis as PromiseRejectedResult).reason;
   }
-  if (name === 'shop') await postgres.value.query(`CREATE DATABASE ${DATABASE}`);
+  if (name === 'shop') {
+    await postgres.value.query(`CREATE DATABASE ${DATABASE}`);
+    // By it a snapshot knows what lies in the buffers.
+    await postgres.value.query('CREATE EXTENSION pg_buffercache');
+  }
   return sideOf(postgres.value, redis.value, join(folder, 'receipts'));
 }
 

@@ -28,16 +28,16 @@ export async function commandLineEngine(setting: DemoSetting): Promise<DemoEngin
     name: 'stasis',
     title: `stasis ${VERSION}, the command line`,
     async apply(signal) {
-      const captured = await stasis<Omit<Applied, 'verdict' | 'restoreMs'>>(
+      const captured = await stasis<Omit<Applied, 'verdict' | 'restoreMs' | 'warmth'>>(
         signal,
         ...['capture', '-f', 'app.yaml'],
       );
-      const { verdict, restoreMs } = await stasis<Pick<Applied, 'verdict' | 'restoreMs'>>(
+      const { verdict, restoreMs, warmth } = await stasis<Pick<Applied, 'verdict' | 'restoreMs' | 'warmth'>>(
         signal,
         ...['restore', captured.reference, '-f', 'twin.yaml'],
       );
       const { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes } = captured;
-      return { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes, verdict, restoreMs };
+      return { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes, verdict, restoreMs, warmth };
     },
     secondPlanEmpty: async () => null,
   };

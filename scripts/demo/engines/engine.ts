@@ -5,6 +5,12 @@ import type { ShopStores } from '../shop/stores.ts';
 export const ENGINE_NAMES = ['terraform', 'tofu', 'pulumi', 'stasis'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
+/** Of a member whose caches were warmed. */
+export interface Warmth {
+  readonly hotBytes: number;
+  readonly warmedBytes: number;
+}
+
 /** What an apply of the demo's two resources comes back with, by the resources' own names. */
 export interface Applied {
   readonly reference: string;
@@ -15,6 +21,8 @@ export interface Applied {
   readonly storedBytes: number;
   readonly verdict: string;
   readonly restoreMs: number;
+  /** By member; of the examples that ask for it. */
+  readonly warmth: Readonly<Record<string, Warmth>>;
 }
 
 /** What applies the example, one way or another. */

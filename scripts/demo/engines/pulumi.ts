@@ -78,11 +78,11 @@ interface Outputs {
     Applied,
     'reference' | 'sharp' | 'blurMs' | 'pauseMs' | 'sizeBytes' | 'storedBytes'
   >;
-  readonly restore: Pick<Applied, 'verdict' | 'restoreMs'>;
+  readonly restore: Pick<Applied, 'verdict' | 'restoreMs' | 'warmth'>;
 }
 
 function appliedOf({ snapshot, restore }: Outputs): Applied {
   const { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes } = snapshot;
-  const { verdict, restoreMs } = restore;
-  return { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes, verdict, restoreMs };
+  const { verdict, restoreMs, warmth = {} } = restore;
+  return { reference, sharp, blurMs, pauseMs, sizeBytes, storedBytes, verdict, restoreMs, warmth };
 }

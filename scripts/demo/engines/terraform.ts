@@ -84,10 +84,19 @@ interface Outputs {
       readonly stored_bytes: number;
     };
   };
-  readonly restore: { readonly value: { readonly verdict: string; readonly restore_ms: number } };
+  readonly restore: {
+    readonly value: {
+      readonly verdict: string;
+      readonly restore_ms: number;
+      readonly warmth?: Readonly<
+        Record<string, { readonly hot_bytes: number; readonly warmed_bytes: number }>
+      >;
+    };
+  };
 }
 
 function appliedOf({ snapshot, restore }: Outputs): Applied {
+  const warmed = Object.entries(restore.value.warmth ?? {});
   return {
     reference: snapshot.value.reference,
     sharp: snapshot.value.sharp,
@@ -97,5 +106,8 @@ function appliedOf({ snapshot, restore }: Outputs): Applied {
     storedBytes: snapshot.value.stored_bytes,
     verdict: restore.value.verdict,
     restoreMs: restore.value.restore_ms,
+    warmth: Object.fromEntries(
+      warmed.map(([name, one]) => [name, { hotBytes: one.hot_bytes, warmedBytes: one.warmed_bytes }]),
+    ),
   };
 }
