@@ -32,6 +32,7 @@ export interface Hot {
 
 /** Reading the buffers of a server with hundreds of gigabytes of them takes seconds; longer is not worth it. */
 const READ_MS = 30_000;
+const GRACE_MS = 2_000;
 const LOCK_MS = 200;
 /** Stretches with gaps of fewer blocks than this are told as one, so that the list stays short. */
 const GAPS = [4, 64, 1_024, 1_048_576];
@@ -113,7 +114,9 @@ async function hotPages(
 ): Promise<Hot | undefined> {
   try {
     await using connection = await Connection.open(place, { database: from, signal });
-    const rows: Rows = (sql) => connection.rows(sql, signal, READ_MS);
+    const rows: Rows = (sql) => connection.rows(sql, signal, READ_MS + GRACE_MS);
+    // The server's own limit: a session that is cut off would go on reading.
+    await rows(`SELECT pg_catalog.set_config('statement_timeout', '${READ_MS}', false)`);
     const [extension] = await rows(`SELECT n.nspname::text AS schema FROM pg_catalog.pg_extension x
       JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = 'pg_buffercache'`);
     if (extension === undefined) return undefined;
