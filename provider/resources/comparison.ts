@@ -20,7 +20,7 @@ import { COMPARISON_EXAMPLES } from './examples.ts';
 import { openAt, resolveReference, resolveSnapshot } from './lookup.ts';
 import { identityOf, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
 import { dueProblem, planRepeated } from './repeated.ts';
-import type { Defaults, Services } from './services.ts';
+import type { Defaults, Scope, Services } from './services.ts';
 import { formatId, openStore, parseId, storeSchema } from './stores.ts';
 
 /** Compares a snapshot with another one or with what runs. Changes nothing, and keeps nothing but what it found. */
@@ -76,12 +76,6 @@ export function comparisonDefinition(services: Services, defaults: Defaults): Re
     importState: (id, context) => importComparison(scope, id, context),
     delete: async () => [],
   };
-}
-
-interface Scope {
-  readonly services: Services;
-  readonly defaults: Defaults;
-  readonly inputs: z.ZodObject;
 }
 
 /** What shows in the inputs alone. */

@@ -31,7 +31,7 @@ import { originalInput, originalsOf, storedInputs } from './originals.ts';
 import { dueProblem, planRepeated } from './repeated.ts';
 import { REPORT_INPUT, reportProblems, reportRestore } from './restore-report.ts';
 import { WARM_INPUT } from './restore-warmth.ts';
-import type { Defaults, Services } from './services.ts';
+import type { Defaults, Scope, Services } from './services.ts';
 import { SIGN_INPUT, signingProblems } from './signing.ts';
 import { openStore, parseId, storeSchema } from './stores.ts';
 
@@ -86,12 +86,6 @@ export function drillDefinition(services: Services, defaults: Defaults): Resourc
     importState: (id, context) => importDrill(services, id, context),
     delete: async () => [],
   };
-}
-
-interface Scope {
-  readonly services: Services;
-  readonly defaults: Defaults;
-  readonly inputs: z.ZodObject;
 }
 
 /** What is wrong with the inputs that shows in them alone. */

@@ -33,7 +33,7 @@ import { importRestore, pinOf, readRestore, removeRestore, restoreIdOf } from '.
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
 import { REPORT_INPUT, reportProblems, reportRestore, rolledBackOutputs } from './restore-report.ts';
 import { WARM_INPUT } from './restore-warmth.ts';
-import type { Defaults, Services } from './services.ts';
+import type { Defaults, Scope, Services } from './services.ts';
 import { openStore, storeSchema } from './stores.ts';
 
 /** Brings a snapshot back to life, once, and says whether it is the same. */
@@ -98,12 +98,6 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
 }
 
 type Checked = Pick<PlannedChange, 'problems' | 'estimate'>;
-
-interface Scope {
-  readonly services: Services;
-  readonly defaults: Defaults;
-  readonly inputs: z.ZodObject;
-}
 
 async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
   const { prior, inputs } = change;

@@ -44,3 +44,10 @@ export interface Defaults {
 }
 
 export type { Context };
+
+/** What the functions of one resource work with: its own inputs besides what all resources have. */
+export interface Scope {
+  readonly services: Services;
+  readonly defaults: Defaults;
+  readonly inputs: z.ZodObject;
+}

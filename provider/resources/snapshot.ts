@@ -24,7 +24,7 @@ import { storeOf } from './lookup.ts';
 import { actsAgain, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
 import { asOwner, ownedByAnother, ownerOf } from './ownership.ts';
 import { PROBES_INPUT, probeProblems, probesOf } from './probes.ts';
-import type { Defaults, Services } from './services.ts';
+import type { Defaults, Scope, Services } from './services.ts';
 import { drillProblems, importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
 import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
 import { atStore, formatId, locateStore, openStore, parseId, storeSchema } from './stores.ts';
@@ -92,7 +92,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
       .describe('What happens to the generations when the resource is removed: retain unless said.')
       .meta({ typeName: 'DeletionPolicy' }),
   });
-  const scope: Scope = { services, defaults, inputs, created: new CreatedNames() };
+  const scope: SnapshotScope = { services, defaults, inputs, created: new CreatedNames() };
   return {
     name: 'Snapshot',
     summary:
@@ -113,10 +113,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
   };
 }
 
-interface Scope {
-  readonly services: Services;
-  readonly defaults: Defaults;
-  readonly inputs: z.ZodObject;
+interface SnapshotScope extends Scope {
   readonly created: CreatedNames;
 }
 
@@ -124,7 +121,7 @@ function problemsWith(services: Services, inputs: z.ZodObject, values: Values): 
   return [...inputProblems(services, inputs, values), ...probeProblems(services, values)];
 }
 
-async function plan(scope: Scope, change: Change, context: Context): Promise<PlannedChange> {
+async function plan(scope: SnapshotScope, change: Change, context: Context): Promise<PlannedChange> {
   const { services, defaults } = scope;
   const { prior, inputs } = change;
   const problems = problemsWith(services, scope.inputs, inputs);
@@ -196,7 +193,7 @@ function limitsOf(defaults: Defaults, inputs: Values): CutLimits {
 }
 
 async function checkCapture(
-  scope: Scope,
+  scope: SnapshotScope,
   { inputs, prior }: Change,
   members: Parameters<typeof planCapture>[0],
   context: Context,
@@ -228,7 +225,7 @@ function estimateOf({ sizeBytes, pauseMs, members }: PlannedCapture): Estimate {
   return { sizeBytes, pauseMs, members: Object.fromEntries(each) };
 }
 
-async function apply(scope: Scope, change: Change, context: Context): Promise<ResourceState> {
+async function apply(scope: SnapshotScope, change: Change, context: Context): Promise<ResourceState> {
   const { services, defaults } = scope;
   const { prior, inputs } = change;
   const stored = storedInputs(services, inputs);

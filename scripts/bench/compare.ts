@@ -6,10 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { capture } from '../../provider/coordinator/capture.ts';
 import { comparableMembers, comparableSnapshot, compare } from '../../provider/coordinator/compare.ts';
-import type { Member } from '../../provider/coordinator/member.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { memberOf } from '../../test/support/member.ts';
 import { startPostgres } from '../../test/support/postgres-server.ts';
 import { quietContext } from './context.ts';
 import { type Figure, median, shareOf } from './figure.ts';
@@ -32,10 +30,7 @@ export async function benchCompare(): Promise<readonly Figure[]> {
   const line = resources.use(await countingLine(server.port));
   const url = new URL(server.url());
   url.port = String(line.port);
-  const driver = DRIVERS.find(({ name }) => name === 'postgres')!;
-  const members: Member[] = [
-    { name: 'orders', driver, spec: driver.spec.parse({ url: url.href }), host: localHost() },
-  ];
+  const members = [memberOf('postgres', { url: url.href }, { name: 'orders' })];
   const store = await STORE_TYPES[0]!.open({ path: join(root, 'store') }, quietContext());
   const sealed = await capture(
     {

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { capture } from '../../provider/coordinator/capture.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { memberOf } from '../../test/support/member.ts';
 import { type PostgresServer, startPostgres } from '../../test/support/postgres-server.ts';
 import { type RedisServer, startRedis } from '../../test/support/redis-server.ts';
 import { quietContext } from './context.ts';
@@ -129,10 +128,9 @@ async function pauseOfCapture(postgres: PostgresServer, redis: RedisServer, root
     cache: ['redis', { url: redis.url }],
     folder: ['files', { path: join(root, 'folder') }],
   } as const;
-  const members = Object.entries(specs).map(([name, [driverName, spec]]) => {
-    const driver = DRIVERS.find((one) => one.name === driverName)!;
-    return { name, driver, spec: driver.spec.parse(spec), host: localHost() };
-  });
+  const members = Object.entries(specs).map(([name, [driverName, spec]]) =>
+    memberOf(driverName, spec, { name }),
+  );
   const limits = { maxPauseMs: 5_000, maxBlurMs: 0 };
   const sealed = await capture(
     { name: 'bench', owner: 'bench', members, store, limits, keep: 2, createdBy: 'bench' },

@@ -5,7 +5,6 @@ import { capture } from '../../provider/coordinator/capture.ts';
 import { startClock } from '../../provider/core/clock.ts';
 import type { Context } from '../../provider/core/context.ts';
 import type { Host } from '../../provider/core/host.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { labOrReason } from '../../test/support/lab.ts';
 import { labHost, on } from '../../test/support/process/rig.ts';
@@ -44,7 +43,6 @@ export async function benchVm(): Promise<readonly Figure[]> {
 }
 
 async function pauseOfCapture(host: Host, vm: CountingVm, path: string): Promise<number> {
-  const driver = DRIVERS.find(({ name }) => name === 'vm')!;
   const [type] = STORE_TYPES;
   const context: Context = {
     ...{ signal: new AbortController().signal, clock: startClock() },
@@ -59,7 +57,7 @@ async function pauseOfCapture(host: Host, vm: CountingVm, path: string): Promise
         limits: { maxPauseMs: 20_000, maxBlurMs: 0 },
       },
       store: await type!.open({ path }, context),
-      members: [{ name: 'machine', driver, host, spec: driver.spec.parse({ qmp: vm.qmp }) }],
+      members: [memberOf('vm', { qmp: vm.qmp }, { name: 'machine', host })],
     },
     context,
   );
@@ -90,6 +88,8 @@ shutil.copyfile(disk, '/var/tmp/by-hand.disk')
 q('cont')
 print((time.monotonic() - began) * 1000)
 `;
+
+import { memberOf } from '../../test/support/member.ts';
 
 async function spanByHand(host: Host, vm: CountingVm): Promise<number> {
   const printed = await on(host, 'python3 -c "$1" "$2" "$3"', BY_HAND, vm.qmp, `${vm.folder}/disk.qcow2`);

@@ -9,9 +9,8 @@ import { capture } from '../../provider/coordinator/capture.ts';
 import type { Member } from '../../provider/coordinator/member.ts';
 import { restore } from '../../provider/coordinator/restore.ts';
 import type { Store } from '../../provider/core/store.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { memberOf } from '../../test/support/member.ts';
 import { type PostgresServer, startPostgres } from '../../test/support/postgres-server.ts';
 import { type RedisServer, startRedis } from '../../test/support/redis-server.ts';
 import { quietContext } from './context.ts';
@@ -122,10 +121,7 @@ function membersOf({ postgres, redis }: Shop): Member[] {
     orders: ['postgres', { url: postgres.url('shop') }],
     sessions: ['redis', { url: redis.url }],
   } as const;
-  return Object.entries(specs).map(([name, [driverName, spec]]) => {
-    const driver = DRIVERS.find((one) => one.name === driverName)!;
-    return { name, driver, spec: driver.spec.parse(spec), host: localHost() };
-  });
+  return Object.entries(specs).map(([name, [driverName, spec]]) => memberOf(driverName, spec, { name }));
 }
 
 async function restored(store: Store, way: 'warm' | 'cold', restoreId: string): Promise<Shop> {

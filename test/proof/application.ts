@@ -7,9 +7,8 @@ import type { Member } from '../../provider/coordinator/member.ts';
 import type { Context } from '../../provider/core/context.ts';
 import type { Driver } from '../../provider/core/driver.ts';
 import type { Store } from '../../provider/core/store.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { memberOf } from '../support/member.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
@@ -62,8 +61,8 @@ export async function startApplication(): Promise<Application> {
     },
     member: (name, change = (driver) => driver) => {
       const [driverName, spec] = specs[name];
-      const driver = DRIVERS.find((one) => one.name === driverName)!;
-      return { name, driver: change(driver), spec: driver.spec.parse(spec), host: localHost() };
+      const member = memberOf(driverName, spec, { name });
+      return { ...member, driver: change(member.driver) };
     },
     openStore: (context) => STORE_TYPES[0]!.open({ path: join(root, 'store') }, context),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -9,11 +9,10 @@ import { restore } from '../../provider/coordinator/restore.ts';
 import type { Context } from '../../provider/core/context.ts';
 import { judge } from '../../provider/core/judgement.ts';
 import type { SealedSnapshot, Store } from '../../provider/core/store.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { checkBank, readBank, readBooks, type StoreBooks, startBank } from '../support/bank/bank.ts';
 import { testContext } from '../support/context.ts';
+import { memberOf } from '../support/member.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { isChosen, type Proof, type ProofCase, type ProofOptions } from './proof.ts';
@@ -107,10 +106,7 @@ async function runRound(
 }
 
 function membersOf(round: Round, servers: readonly Server[]): Member[] {
-  return servers.map(({ url }, index) => {
-    const driver = DRIVERS.find((one) => one.name === round.stores[index])!;
-    return { name: `store${index}`, driver, spec: driver.spec.parse({ url }), host: localHost() };
-  });
+  return servers.map(({ url }, index) => memberOf(round.stores[index]!, { url }, { name: `store${index}` }));
 }
 
 async function runCuts(

@@ -4,9 +4,8 @@ import { restore } from '../../provider/coordinator/restore.ts';
 import { startClock } from '../../provider/core/clock.ts';
 import type { Context } from '../../provider/core/context.ts';
 import type { Driver, RestoreOptions } from '../../provider/core/driver.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
+import { memberOf } from '../support/member.ts';
 import { sabotagedDriver } from './sabotaged.ts';
 
 /**
@@ -77,8 +76,8 @@ function stopping(driver: Driver): Driver {
 }
 
 const members: Member[] = Object.entries(order.members).map(([name, [driverName, spec]]) => {
-  const driver = DRIVERS.find((one) => one.name === driverName)!;
-  return { name, driver: stopping(driver), spec: driver.spec.parse(spec), host: localHost() };
+  const member = memberOf(driverName, spec, { name });
+  return { ...member, driver: stopping(member.driver) };
 });
 const store = await STORE_TYPES[0]!.open({ path: order.storeFolder }, context);
 const common = { store, members, createdBy: 'death' };

@@ -10,10 +10,9 @@ import { Journal, sweepJournals } from '../../provider/coordinator/journal.ts';
 import type { Member } from '../../provider/coordinator/member.ts';
 import type { Store } from '../../provider/core/store.ts';
 import { sleep } from '../../provider/core/wait.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { testContext } from '../support/context.ts';
+import { memberOf } from '../support/member.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 
@@ -40,10 +39,7 @@ afterAll(async () => {
 }, PATIENCE_MS);
 
 function membersOf(urls: readonly string[]): Member[] {
-  return urls.map((url, index) => {
-    const driver = DRIVERS.find(({ name }) => name === KINDS[index])!;
-    return { name: KINDS[index]!, driver, spec: driver.spec.parse({ url }), host: localHost() };
-  });
+  return urls.map((url, index) => memberOf(KINDS[index]!, { url }));
 }
 
 const originals = (): Member[] => membersOf([here.url(), redis[0]!.url]);

@@ -7,12 +7,12 @@ import type { Context } from '../../provider/core/context.ts';
 import type { Driver } from '../../provider/core/driver.ts';
 import type { Host } from '../../provider/core/host.ts';
 import type { Store } from '../../provider/core/store.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
 import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { makeRingImage } from '../support/container/ring.ts';
 import type { LabHere } from '../support/lab.ts';
 import { startMariadb } from '../support/mariadb-server.ts';
+import { memberOf } from '../support/member.ts';
 import { labHost, on, once, until } from '../support/process/rig.ts';
 import { startService } from '../support/process/servers.ts';
 import { ASK_RING, LOAD_RING } from '../support/ring.ts';
@@ -110,8 +110,8 @@ export async function startHostApplication(here: LabHere): Promise<HostApplicati
     reviveMachine: startMachine,
     member: (name: HostMember, change: (driver: Driver) => Driver): Member => {
       const [driverName, spec] = specs[name];
-      const driver = DRIVERS.find((one) => one.name === driverName)!;
-      return { name, driver: change(driver), spec: driver.spec.parse(spec), host: hosts[name] };
+      const member = memberOf(driverName, spec, { name, host: hosts[name] });
+      return { ...member, driver: change(member.driver) };
     },
     openStore: (context: Context): Promise<Store> =>
       STORE_TYPES[0]!.open({ path: join(root, 'store') }, context),

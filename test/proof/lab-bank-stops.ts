@@ -1,11 +1,11 @@
 import type { Member } from '../../provider/coordinator/member.ts';
 import type { HoldKind } from '../../provider/core/certificate.ts';
 import type { Host } from '../../provider/core/host.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
 import { readBooks, type StoreBooks } from '../support/bank/bank.ts';
 import type { HostName, Lab } from '../support/lab.ts';
 import { type BankService, bankServiceOf, startBankService } from '../support/lab-servers/bank-service.ts';
 import { type LabStore, type StoreKind, startStore } from '../support/lab-servers/servers.ts';
+import { memberOf } from '../support/member.ts';
 import { labHost, on } from '../support/process/rig.ts';
 import { type LedgerVm, readDisk, startLedgerVm } from '../support/vm/ledger-vm.ts';
 
@@ -93,7 +93,7 @@ export async function startLabBank(lab: Lab, options: LabBankOptions): Promise<L
   const urls = [...placed.map(({ url }) => url), 'memory:', ...(vm ? [vm.url] : [])];
   const service = await startBankService(hosts.cloud, urls, { restMs: REST_MS });
   const bank: Stop = {
-    member: memberOf('bank', 'process', { pidFile: service.pidFile }, hosts.cloud),
+    member: memberOf('process', { pidFile: service.pidFile }, { name: 'bank', host: hosts.cloud }),
     twin: twinMember('bank', 'twin', hosts.sovereign),
     held: 'frozen',
     books: () => service.books(),
@@ -159,7 +159,7 @@ function frozenStop(
   twinBooks: Stop['twinBooks'],
 ): Stop {
   return {
-    member: memberOf(name, 'process', { pidFile, files: [folder] }, host),
+    member: memberOf('process', { pidFile, files: [folder] }, { name, host }),
     twin: twinMember(name, 'twin', hosts.sovereign),
     ...{ held: 'frozen', books, twinBooks },
   };
@@ -178,8 +178,8 @@ async function placedVm(lab: Lab, hosts: Hosts, frozen: boolean, twin: BankServi
 function savedVm(vm: LedgerVm, other: Host, books: Stop['books']): Stop {
   const folder = '/srv/twins';
   return {
-    member: memberOf('vm', 'vm', { qmp: vm.qmp }, vm.host),
-    twin: memberOf('vm', 'vm', { qmp: '/run/ledger-twin/qmp.sock', folder }, other),
+    member: memberOf('vm', { qmp: vm.qmp }, { host: vm.host }),
+    twin: memberOf('vm', { qmp: '/run/ledger-twin/qmp.sock', folder }, { host: other }),
     ...{ held: 'frozen', books },
     twinBooks: () => booksOfEndedVm(other, folder),
   };
@@ -215,17 +215,12 @@ async function booksOfFrozenVm(host: Host, folder: string, twin: BankService): P
 
 /** By its URL as it is seen on its own host, by way of which it is reached. */
 function storeMember(store: LabStore): Member {
-  return memberOf(store.kind, store.kind, { url: store.url('127.0.0.1') }, store.host);
-}
-
-function memberOf(name: string, driverName: string, spec: object, host: Host): Member {
-  const driver = DRIVERS.find((one) => one.name === driverName)!;
-  return { name, driver, spec: driver.spec.parse(spec), host };
+  return memberOf(store.kind, { url: store.url('127.0.0.1') }, { host: store.host });
 }
 
 /** What a member that was captured as a process is restored into, as one of the twin's of that name. */
 export function twinMember(name: string, twin: string, host: Host): Member {
-  return memberOf(name, 'process', { pidFile: pidFileOf(name, twin) }, host);
+  return memberOf('process', { pidFile: pidFileOf(name, twin) }, { name, host });
 }
 
 /** The bank's process of a twin. */

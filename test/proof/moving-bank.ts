@@ -6,12 +6,11 @@ import type { Member } from '../../provider/coordinator/member.ts';
 import type { RestoreRequest } from '../../provider/coordinator/restore-plan.ts';
 import type { Probe } from '../../provider/core/probe.ts';
 import { sleep } from '../../provider/core/wait.ts';
-import { DRIVERS } from '../../provider/drivers/registry.ts';
-import { localHost } from '../../provider/hosts/local/host.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { Customers } from '../support/bank/customers.ts';
 import { connectLedger } from '../support/bank/ledgers.ts';
 import { testContext } from '../support/context.ts';
+import { memberOf } from '../support/member.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 
@@ -79,15 +78,12 @@ export async function movingBank(
   return { here, there, customers, request, originals };
 }
 
-export function memberOf(store: number): string {
+export function memberName(store: number): string {
   return `store${store}`;
 }
 
 function membersOf(urls: readonly string[]): Member[] {
-  return urls.map((url, store) => {
-    const driver = DRIVERS.find(({ name }) => name === KINDS[store])!;
-    return { name: memberOf(store), driver, spec: driver.spec.parse({ url }), host: localHost() };
-  });
+  return urls.map((url, store) => memberOf(KINDS[store]!, { url }, { name: memberName(store) }));
 }
 
 /** Until the customers have done some more. */

@@ -4,7 +4,7 @@ import type { Probe } from '../../provider/core/probe.ts';
 import { readBank } from '../support/bank/ledgers.ts';
 import { WORKERS } from '../support/bank/moves.ts';
 import { testContext } from '../support/context.ts';
-import { memberOf, moreMoves, movingBank } from './moving-bank.ts';
+import { memberName, moreMoves, movingBank } from './moving-bank.ts';
 import type { ProofOptions } from './proof.ts';
 
 /** What one restore has lost that was not fenced, in operations. */
@@ -20,11 +20,11 @@ const ASKED = { comparison: COMPARISON, timeoutMs: 5_000, required: true };
 /** How many operations each worker has done in each store, as a user would ask. */
 const PROBES: readonly Probe[] = Array.from({ length: WORKERS }, (_, worker) => [
   {
-    ...{ name: `done-0-${worker}`, member: memberOf(0), ...ASKED },
+    ...{ name: `done-0-${worker}`, member: memberName(0), ...ASKED },
     question: { kind: 'sql', words: [`SELECT number FROM workers WHERE id = ${worker}`] } as const,
   },
   {
-    ...{ name: `done-1-${worker}`, member: memberOf(1), ...ASKED },
+    ...{ name: `done-1-${worker}`, member: memberName(1), ...ASKED },
     question: { kind: 'redis', words: ['HGET', `worker:${worker}`, 'number'] } as const,
   },
 ]).flat();
@@ -46,7 +46,7 @@ export async function leaveBehind({ signal }: ProofOptions): Promise<Loss> {
   const books = await readBank(there);
   const sums = { counted: 0, reported: 0 };
   for (const [store, numbers] of customers.acknowledged.entries()) {
-    const found = lost[memberOf(store)]!;
+    const found = lost[memberName(store)]!;
     for (const [worker, number] of numbers.entries()) {
       const counted = number - books[store]!.workers[worker]!.number;
       const reported = found.changes[`done-${store}-${worker}`];

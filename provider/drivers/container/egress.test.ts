@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { getIn, makeImage } from '../../../test/support/container/rig.ts';
 import { testContext } from '../../../test/support/context.ts';
-import { type Lab, labOrReason } from '../../../test/support/lab.ts';
-import { labHost, on, until } from '../../../test/support/process/rig.ts';
+import { labOrReason } from '../../../test/support/lab.ts';
+import { on, until } from '../../../test/support/process/rig.ts';
 import { startService } from '../../../test/support/process/servers.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
+import { usedLab } from '../../../test/support/used-lab.ts';
 import { capture } from '../../coordinator/capture.ts';
 import { setEgress } from '../../coordinator/egress.ts';
 import type { Member } from '../../coordinator/member.ts';
@@ -20,6 +21,11 @@ import { containerDriver } from './driver.ts';
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
 const PATIENCE_MS = 400_000;
+const used = usedLab(here, async () => {
+  await on(used.cloud, RUN, await makeImage(used.cloud), MAILER);
+  await on(used.sovereign, OUTSIDE);
+  await startService(used.sovereign, 'listener', 'root', 'python3', '-c', LISTENER);
+});
 
 /**
  * Asks a fellow member over one connection, and once it is asked for /speak writes and connects to an address outside,
@@ -73,29 +79,14 @@ interface Seen {
 }
 
 describe('containers that speak to the outside', () => {
-  let lab: Lab;
   let folder: string;
   let store: Store;
-  let cloud: Host & AsyncDisposable;
-  let sovereign: Host & AsyncDisposable;
 
   beforeAll(async () => {
-    if (here.reason !== undefined) return;
     folder = await mkdtemp(join(tmpdir(), 'stasis-egress-'));
     store = await ociLayout.open({ path: join(folder, 'store') }, testContext());
-    lab = await here.start();
-    cloud = labHost(lab, 'cloud');
-    sovereign = labHost(lab, 'sovereign');
-    await on(cloud, RUN, await makeImage(cloud), MAILER);
-    await on(sovereign, OUTSIDE);
-    await startService(sovereign, 'listener', 'root', 'python3', '-c', LISTENER);
-  }, PATIENCE_MS);
-  afterAll(async () => {
-    await cloud?.[Symbol.asyncDispose]();
-    await sovereign?.[Symbol.asyncDispose]();
-    await lab?.[Symbol.asyncDispose]();
-    if (folder) await rm(folder, { recursive: true, force: true });
-  }, PATIENCE_MS);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const members = (host: Host): Member[] =>
     ['mailer', 'redis'].map((name) => ({
@@ -103,65 +94,70 @@ describe('containers that speak to the outside', () => {
       spec: containerDriver.spec.parse({ name }),
     }));
   const seen = async (host: Host): Promise<Seen> => JSON.parse(await getIn(host, 'mailer', '/')) as Seen;
-  const speak = async (): Promise<boolean> => (await getIn(sovereign, 'mailer', '/speak')) !== '';
+  const speak = async (): Promise<boolean> => (await getIn(used.sovereign, 'mailer', '/speak')) !== '';
   const counted = async (): Promise<number> => {
-    const listed = await on(sovereign, 'nft list counter inet count outside');
+    const listed = await on(used.sovereign, 'nft list counter inet count outside');
     return Number(/packets (\d+)/.exec(listed)?.[1]);
   };
   const kept = (): Promise<string> =>
-    on(sovereign, 'ls -d /var/lib/stasis/egress /etc/containers/containers.conf.d/stasis-egress.conf; true');
+    on(
+      used.sovereign,
+      'ls -d /var/lib/stasis/egress /etc/containers/containers.conf.d/stasis-egress.conf; true',
+    );
 
   /** Until it has tried again so often; what it has seen then. */
   async function afterTries(more: number): Promise<Seen> {
-    const { tried } = await seen(sovereign);
-    await until(async () => (await seen(sovereign)).tried > tried + more);
-    return seen(sovereign);
+    const { tried } = await seen(used.sovereign);
+    await until(async () => (await seen(used.sovereign)).tried > tried + more);
+    return seen(used.sovereign);
   }
 
   labTest(
     'speak to one another and to nobody else while they are blocked, also once podman has started them anew, and to all once they are opened',
     async () => {
-      await until(async () => (await seen(cloud)).fellow > 10, 60_000);
+      await until(async () => (await seen(used.cloud)).fellow > 10, 60_000);
       const limits = { maxPauseMs: 20_000, maxBlurMs: 0 };
       const request = { name: 'mail', owner: 'test', limits, createdBy: 'test', store };
-      const sealed = await capture({ ...request, members: members(cloud) }, testContext());
+      const sealed = await capture({ ...request, members: members(used.cloud) }, testContext());
       const result = await restore(
         {
           ...{ restoreId: 'rehearsal', overwrite: false, safetySnapshot: false, verify: 'identical' },
           ...{ expiry: 'absolute', egress: 'blocked', createdBy: 'test', store },
           snapshot: await store.open(sealed.name, sealed.digest, testContext()),
-          members: members(sovereign),
+          members: members(used.sovereign),
         },
         testContext(),
       );
       expect(result.verdict).toBe('identical');
       await speak();
-      const first = await seen(sovereign);
+      const first = await seen(used.sovereign);
       const blocked = await afterTries(40);
       expect(blocked.connected).toBe(first.connected);
       expect(blocked.fellow).toBeGreaterThan(first.fellow + 20);
       expect(await counted()).toBe(0);
 
-      await on(sovereign, 'podman restart --time 0 mailer > /dev/null');
+      await on(used.sovereign, 'podman restart --time 0 mailer > /dev/null');
       await until(speak, 60_000);
       expect((await afterTries(40)).connected).toBe(0);
       expect(await counted()).toBe(0);
 
       // Who asks is answered.
       const address = await on(
-        sovereign,
+        used.sovereign,
         `podman inspect --format '{{.NetworkSettings.Networks.shopnet.IPAddress}}' mailer`,
       );
       const ask = 'fetch(process.argv[1]).then((answer) => answer.text()).then(console.log)';
-      const answer = JSON.parse(await on(sovereign, 'node -e "$1" "$2"', ask, `http://${address}:7070/`));
+      const answer = JSON.parse(
+        await on(used.sovereign, 'node -e "$1" "$2"', ask, `http://${address}:7070/`),
+      );
       expect(answer).toMatchObject({ connected: 0 });
 
-      await setEgress(members(sovereign), 'open', 'rehearsal', testContext());
-      await until(async () => (await seen(sovereign)).connected > 5);
+      await setEgress(members(used.sovereign), 'open', 'rehearsal', testContext());
+      await until(async () => (await seen(used.sovereign)).connected > 5);
       expect(await kept()).toBe('');
-      await on(sovereign, 'podman restart --time 0 mailer > /dev/null');
+      await on(used.sovereign, 'podman restart --time 0 mailer > /dev/null');
       await until(speak, 60_000);
-      await until(async () => (await seen(sovereign)).connected > 5);
+      await until(async () => (await seen(used.sovereign)).connected > 5);
     },
     PATIENCE_MS,
   );

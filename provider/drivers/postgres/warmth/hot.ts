@@ -6,9 +6,9 @@ import type { BlobReader } from '../../../core/store.ts';
 import { Connection } from '../connect/connection.ts';
 import { hasState } from '../connect/faults.ts';
 import type { Place } from '../connect/place.ts';
-import { identifier, type Rows, text } from '../connect/sql.ts';
+import { qualified, type Rows, text } from '../connect/sql.ts';
 import type { CapturedDatabase } from '../content.ts';
-import { keyOf, type NamedRelation, RELATIONS } from './relations.ts';
+import { keyOf, type NamedRelation, namedOf, RELATIONS, schemaOfExtension } from './relations.ts';
 
 const range = z.tuple([z.int(), z.int(), z.number()]);
 
@@ -18,7 +18,7 @@ export const hotRelation = z.object({
   name: z.string(),
   /** How many it had in all. */
   blocks: z.int(),
-  /** First and last block of a stretch in the buffers, and how often its pages had been used of late (0 to 5). */
+  /** In order: first and last block of a stretch in the buffers, and how often its pages had been used of late (0 to 5). */
   ranges: z.array(range),
 });
 
@@ -34,16 +34,17 @@ export interface Hot {
 const READ_MS = 30_000;
 const GRACE_MS = 2_000;
 const LOCK_MS = 200;
-/** Stretches with gaps of fewer blocks than this are told as one, so that the list stays short. */
-const GAPS = [4, 64, 1_024, 1_048_576];
-const MOST_RANGES = 20_000;
+/** Stretches with a gap of no more blocks are told as one: what is read between them costs less than another range. */
+const GAP = 4;
+/** The list is kept to a few megabytes; what was used the least is left out of it. */
+const MOST_RANGES = 200_000;
 
 /** Where monitoring usually has the extension; its view shows the buffers of all databases. */
-const MAINTENANCE = 'postgres';
+const MONITORED_BY = 'postgres';
 
 const NOT_TOLD: OutsideItem = {
   code: 'postgres.buffers',
-  message: `which pages were hot: pg_buffercache is neither in the database nor in "${MAINTENANCE}", or its view may not be read (pg_monitor may)`,
+  message: `which pages were hot: pg_buffercache is neither in the database nor in "${MONITORED_BY}", or its view may not be read (pg_monitor may)`,
 };
 
 /**
@@ -59,7 +60,7 @@ export async function readHot(
   try {
     await using connection = await Connection.open(place, { database, signal });
     const filed = await filedRelations((sql) => connection.rows(sql, signal, READ_MS));
-    for (const from of new Set([database, MAINTENANCE])) {
+    for (const from of new Set([database, MONITORED_BY])) {
       const hot = await hotPages(place, from, filed, signal);
       if (hot) return { hot, outside: [] };
     }
@@ -92,9 +93,7 @@ async function filedRelations(rows: Rows): Promise<ReadonlyMap<string, Filed>> {
   return new Map(
     there.map((row) => {
       const filed = {
-        kind: text(row, 'kind') as NamedRelation['kind'],
-        schema: text(row, 'schema'),
-        name: text(row, 'name'),
+        ...namedOf(row),
         file: text(row, 'file'),
         tablespace: text(row, 'tablespace'),
         database: text(row, 'database'),
@@ -117,17 +116,11 @@ async function hotPages(
     const rows: Rows = (sql) => connection.rows(sql, signal, READ_MS + GRACE_MS);
     // The server's own limit: a session that is cut off would go on reading.
     await rows(`SELECT pg_catalog.set_config('statement_timeout', '${READ_MS}', false)`);
-    const [extension] = await rows(`SELECT n.nspname::text AS schema FROM pg_catalog.pg_extension x
-      JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = 'pg_buffercache'`);
-    if (extension === undefined) return undefined;
-    const view = `${identifier(text(extension, 'schema'))}.pg_buffercache`;
+    const schema = await schemaOfExtension(rows, 'pg_buffercache');
+    if (schema === undefined) return undefined;
     const [database] = [...filed.values()].map((one) => one.database);
     if (database === undefined) return { relations: [], sizeBytes: 0 };
-    for (const gap of GAPS) {
-      const found = await rows(stretches(view, database, gap));
-      if (found.length <= MOST_RANGES || gap === GAPS.at(-1)) return gathered(found, filed);
-    }
-    return undefined;
+    return gathered(await rows(stretches(qualified(schema, 'pg_buffercache'), database)), filed);
   } catch (error) {
     throwIfAborted(signal);
     if (hasState(error, ...NO_ENTRY)) return undefined;
@@ -139,20 +132,21 @@ async function hotPages(
 const NO_ENTRY = ['42501', '3D000', '28000'];
 
 /** Only the main fork counts: the maps of free space and of visibility are small. */
-function stretches(view: string, database: string, gap: number): string {
+function stretches(view: string, database: string): string {
   return `WITH page AS (
     SELECT b.reltablespace AS tablespace, b.relfilenode AS file, b.relblocknumber AS block, b.usagecount AS used,
       pg_catalog.lag(b.relblocknumber) OVER (PARTITION BY b.reltablespace, b.relfilenode ORDER BY b.relblocknumber) AS before
     FROM ${view} b WHERE b.reldatabase = ${database} AND b.relforknumber = 0
   ), stretch AS (
-    SELECT tablespace, file, block, used, pg_catalog.count(*) FILTER (WHERE before IS NULL OR block - before > ${gap})
+    SELECT tablespace, file, block, used, pg_catalog.count(*) FILTER (WHERE before IS NULL OR block - before > ${GAP})
       OVER (PARTITION BY tablespace, file ORDER BY block) AS number
     FROM page
   )
   SELECT tablespace::text, file::text, pg_catalog.min(block)::text AS first, pg_catalog.max(block)::text AS last,
     pg_catalog.count(*)::text AS pages, pg_catalog.round(pg_catalog.avg(used), 2)::text AS used,
     pg_catalog.current_setting('block_size') AS size
-  FROM stretch GROUP BY tablespace, file, number ORDER BY tablespace, file, pg_catalog.min(block)`;
+  FROM stretch GROUP BY tablespace, file, number
+  ORDER BY pg_catalog.avg(used) DESC, tablespace, file, pg_catalog.min(block) LIMIT ${MOST_RANGES}`;
 }
 
 /** Pages of the catalogs, and of what was made meanwhile, are in no file that we know. */
@@ -169,6 +163,7 @@ function gathered(found: Awaited<ReturnType<Rows>>, filed: ReadonlyMap<string, F
     relations.set(key, relation);
     sizeBytes += Number(text(row, 'pages')) * Number(text(row, 'size'));
   }
+  for (const { ranges } of relations.values()) ranges.sort(([a], [b]) => a - b);
   return { relations: [...relations.values()], sizeBytes };
 }
 

@@ -1,4 +1,5 @@
 import { USER_SCHEMA } from '../capture/tables.ts';
+import { literal, type Row, type Rows, text } from '../connect/sql.ts';
 
 /** What has pages of its own; a TOAST table and its index are known by the table whose they are. */
 export type RelationKind = 'table' | 'index' | 'toast' | 'toast-index';
@@ -7,6 +8,22 @@ export interface NamedRelation {
   readonly kind: RelationKind;
   readonly schema: string;
   readonly name: string;
+}
+
+/** Of a row of `RELATIONS`. */
+export function namedOf(row: Row): NamedRelation {
+  return {
+    kind: text(row, 'kind') as RelationKind,
+    schema: text(row, 'schema'),
+    name: text(row, 'name'),
+  };
+}
+
+/** Where an extension's functions and views are in a database; undefined where it is not installed. */
+export async function schemaOfExtension(rows: Rows, name: string): Promise<string | undefined> {
+  const [row] = await rows(`SELECT n.nspname::text AS schema FROM pg_catalog.pg_extension x
+    JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = ${literal(name)}`);
+  return row && text(row, 'schema');
 }
 
 /** The same in any database, whatever its objects' numbers there. */

@@ -114,6 +114,23 @@ describe('what was hot', () => {
   });
 
   test(
+    'is known to a login that may read what is monitored, and not to one that may not',
+    async () => {
+      await source.query(
+        `CREATE ROLE watcher LOGIN PASSWORD 'pw' IN ROLE pg_read_all_data, pg_monitor;
+         CREATE ROLE reader LOGIN PASSWORD 'pw' IN ROLE pg_read_all_data`,
+      );
+      const outside = async (login: string): Promise<string[]> => {
+        const { member } = await capture({ url: `postgres://${login}:pw@127.0.0.1:${source.port}/shop` });
+        return member.coverage.outside.map(({ code }) => code);
+      };
+      expect(await outside('watcher')).not.toContain('postgres.buffers');
+      expect(await outside('reader')).toContain('postgres.buffers');
+    },
+    MINUTES,
+  );
+
+  test(
     'is back in the buffers before the release, tables, indexes and large values; without being asked for it is cold',
     async () => {
       await using warm = await small();

@@ -1,8 +1,8 @@
 import type { Warmth } from '../../../core/warmth.ts';
-import { identifier, literal, qualified, type Rows, text } from '../connect/sql.ts';
+import { literal, qualified, type Rows, text } from '../connect/sql.ts';
 import { chooseBlocks, lengthOf, type RestoredRelation, type Stretch } from './choose.ts';
 import type { Hot } from './hot.ts';
-import { RELATIONS, type RelationKind } from './relations.ts';
+import { namedOf, RELATIONS, schemaOfExtension } from './relations.ts';
 
 /** A session in the restored database, and how it tries a statement that may be refused. */
 export interface WarmSession {
@@ -21,7 +21,7 @@ const STATEMENT_MS = 120_000;
 const WARM_MS = 600_000;
 
 /**
- * Reads what was hot into the server's buffers, the databases one after another.
+ * Reads what was hot into the server's buffers, the databases one after another. No query is begun after ten minutes.
  * @param hots one for each database, undefined where nothing is known of it
  * @param within runs work in a transaction of that database, of which nothing stays
  */
@@ -131,33 +131,29 @@ async function restoredRelations(
   const blockBytes = Number(text(size!, 'bytes'));
   const here = found.map((row) => ({
     oid: text(row, 'oid'),
-    kind: text(row, 'kind') as RelationKind,
-    schema: text(row, 'schema'),
-    name: text(row, 'name'),
+    ...namedOf(row),
     blocks: Math.floor(Number(text(row, 'bytes')) / blockBytes),
   }));
   return { here, blockBytes };
 }
 
+/** In every database. */
+const PREWARM_SCHEMA = 'pg_catalog';
+
 /** Where its function is; undefined where it cannot be had. No trigger of the application sees that it is made. */
 async function prewarmSchema({ rows, attempt }: WarmSession): Promise<string | undefined> {
-  const look = async (): Promise<string | undefined> => {
-    const [row] = await rows(`SELECT n.nspname::text AS schema FROM pg_catalog.pg_extension x
-      JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = 'pg_prewarm'`);
-    return row && text(row, 'schema');
-  };
-  const there = await look();
+  const there = await schemaOfExtension(rows, 'pg_prewarm');
   if (there !== undefined) return there;
   const made =
     (await attempt('SET LOCAL session_replication_role = replica')) &&
-    (await attempt('CREATE EXTENSION pg_prewarm WITH SCHEMA pg_catalog'));
-  return made ? look() : undefined;
+    (await attempt(`CREATE EXTENSION pg_prewarm WITH SCHEMA ${PREWARM_SCHEMA}`));
+  return made ? PREWARM_SCHEMA : undefined;
 }
 
 function prewarmingOf(batch: readonly Stretch[], schema: string): string {
   const calls = batch.map(
     ({ oid, first, last }) =>
-      `${identifier(schema)}.pg_prewarm(${literal(oid)}::pg_catalog.oid::pg_catalog.regclass, 'buffer', 'main', ${first}, ${last})`,
+      `${qualified(schema, 'pg_prewarm')}(${literal(oid)}::pg_catalog.oid::pg_catalog.regclass, 'buffer', 'main', ${first}, ${last})`,
   );
   return `SELECT (${calls.join(' + ')})::text AS blocks`;
 }

@@ -1,8 +1,8 @@
 import type { Host } from '../../../../provider/core/host.ts';
 import type { LabHere } from '../../../support/lab.ts';
+import { memberOf } from '../../../support/member.ts';
 import { labHost, on, until } from '../../../support/process/rig.ts';
 import type { Kind, Subject } from '../drift.ts';
-import { memberOf } from '../member.ts';
 import { CONTAINER_DRIFTS } from './drifts.ts';
 import { type ContainerTwin, IMAGE, runLine } from './twin.ts';
 
@@ -47,7 +47,7 @@ class ContainerSubject implements Subject<ContainerTwin> {
   private constructor(host: Host, target: Host, resources: AsyncDisposableStack) {
     this.target = target;
     this.resources = resources;
-    this.member = memberOf('container', { name: 'still', files: FILES }, host);
+    this.member = memberOf('container', { name: 'still', files: FILES }, { host });
   }
 
   static async start(here: LabHere): Promise<ContainerSubject> {
@@ -68,7 +68,7 @@ class ContainerSubject implements Subject<ContainerTwin> {
     const { target } = this;
     const name = `twin-${this.twins}`;
     return {
-      ...{ host: target, name, member: memberOf('container', { name, files: FILES }, target) },
+      ...{ host: target, name, member: memberOf('container', { name, files: FILES }, { host: target }) },
       [Symbol.asyncDispose]: async () => {
         await on(target, DROP, name, ...FILES);
       },

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { everything } from '../../../support/files-everything.ts';
+import { memberOf } from '../../../support/member.ts';
 import type { Kind, Subject } from '../drift.ts';
-import { memberOf } from '../member.ts';
 import { FILES_DRIFTS } from './drifts.ts';
 import type { FilesTwin } from './twin.ts';
 

@@ -1,7 +1,7 @@
 import { everyType } from '../../../support/mariadb-rig.ts';
 import { findMariadb, type MariadbServer, startMariadb } from '../../../support/mariadb-server.ts';
+import { memberOf } from '../../../support/member.ts';
 import type { Kind, Subject } from '../drift.ts';
-import { memberOf } from '../member.ts';
 import { MARIADB_DRIFTS } from './drifts.ts';
 import type { MariadbTwin } from './twin.ts';
 

@@ -1,7 +1,7 @@
+import { memberOf } from '../../../support/member.ts';
 import { everyType } from '../../../support/postgres-every-type.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../../../support/postgres-server.ts';
 import type { Kind, Subject } from '../drift.ts';
-import { memberOf } from '../member.ts';
 import { POSTGRES_CODE_DRIFTS } from './code.ts';
 import { POSTGRES_DATA_DRIFTS } from './data.ts';
 import { POSTGRES_SHARED_DRIFTS } from './shared.ts';

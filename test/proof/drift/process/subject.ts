@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Host } from '../../../../provider/core/host.ts';
 import type { LabHere } from '../../../support/lab.ts';
+import { memberOf } from '../../../support/member.ts';
 import { labHost, on, once, until } from '../../../support/process/rig.ts';
 import { startService } from '../../../support/process/servers.ts';
 import type { Kind, Subject } from '../drift.ts';
-import { memberOf } from '../member.ts';
 import { PROCESS_DRIFTS } from './drifts.ts';
 import type { ProcessTwin } from './twin.ts';
 
@@ -31,7 +31,7 @@ class ProcessSubject implements Subject<ProcessTwin> {
   private constructor(host: Host, resources: AsyncDisposableStack) {
     this.host = host;
     this.resources = resources;
-    this.member = memberOf('process', { pidFile: '/run/still.pid', files: FILES }, host);
+    this.member = memberOf('process', { pidFile: '/run/still.pid', files: FILES }, { host });
   }
 
   static async start(here: LabHere): Promise<ProcessSubject> {
@@ -60,7 +60,7 @@ class ProcessSubject implements Subject<ProcessTwin> {
     const { host } = this;
     const pidFile = `/run/twin-${this.twins}.pid`;
     return {
-      ...{ host, pidFile, member: memberOf('process', { pidFile, files: FILES }, host) },
+      ...{ host, pidFile, member: memberOf('process', { pidFile, files: FILES }, { host }) },
       [Symbol.asyncDispose]: async () => {
         await on(host, '[ ! -e "$1" ] || kill -9 "$(cat "$1")"; rm -f -- "$1" "$1.stasis"', pidFile);
       },

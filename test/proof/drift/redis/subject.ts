@@ -1,8 +1,8 @@
 import { Connection } from '../../../../provider/drivers/redis/connection.ts';
+import { memberOf } from '../../../support/member.ts';
 import { everything, everythingNewer, run } from '../../../support/redis-data.ts';
 import { findRedis, type RedisServer, startRedis } from '../../../support/redis-server.ts';
 import type { Kind, Subject } from '../drift.ts';
-import { memberOf } from '../member.ts';
 import { REDIS_DRIFTS } from './drifts.ts';
 import type { RedisTwin } from './twin.ts';
 

@@ -1,9 +1,9 @@
 import type { Host } from '../../../../provider/core/host.ts';
 import type { LabHere } from '../../../support/lab.ts';
+import { memberOf } from '../../../support/member.ts';
 import { labHost, on } from '../../../support/process/rig.ts';
 import { CountingVm, makeGuest } from '../../../support/vm/rig.ts';
 import type { Kind, Subject } from '../drift.ts';
-import { memberOf } from '../member.ts';
 import { VM_DRIFTS } from './drifts.ts';
 import type { VmTwin } from './twin.ts';
 
@@ -29,7 +29,7 @@ class VmSubject implements Subject<VmTwin> {
   private constructor(host: Host, vm: CountingVm, resources: AsyncDisposableStack) {
     this.host = host;
     this.resources = resources;
-    this.member = memberOf('vm', { qmp: vm.qmp }, host);
+    this.member = memberOf('vm', { qmp: vm.qmp }, { host });
   }
 
   static async start(here: LabHere): Promise<VmSubject> {
@@ -48,7 +48,7 @@ class VmSubject implements Subject<VmTwin> {
     const { host } = this;
     const folder = `/srv/twins-${this.twins}`;
     return {
-      ...{ host, folder, member: memberOf('vm', { qmp: `/run/twin-${this.twins}.sock`, folder }, host) },
+      ...{ host, folder, member: memberOf('vm', { qmp: `/run/twin-${this.twins}.sock`, folder }, { host }) },
       [Symbol.asyncDispose]: async () => {
         await on(
           host,
