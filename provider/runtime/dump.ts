@@ -23,6 +23,12 @@ export interface DumpCommand {
    * before it touches a process, and ends in an error where the line does not come.
    */
   readonly given?: string;
+  /**
+   * A table of Unix sockets (/proc/PID/net/unix) of which some may belong to the tree and have their other ends outside:
+   * CRIU is told of each that is connected, at the moment of the dump, as it dumps half of a connection only where it is
+   * told to (`--external unix[INODE]`).
+   */
+  readonly unixSockets?: string;
 }
 
 /**
@@ -39,16 +45,18 @@ sh -c 'echo $$ > "$1/criu.pid"; shift; exec "$@"' stasis-dump "$@" >&2 < /dev/nu
 `;
 
 /**
- * FOLDER LINE COMMAND...: what dumps waits for the line, so that its start is no part of the pause. Who waits for one
- * that dumps looks for criu.pid, which is there from the word on.
+ * FOLDER LINE TABLE COMMAND...: what dumps waits for the line and the sockets in the table, so that its start is no part of
+ * the pause. Who waits for one that dumps looks for criu.pid, which is there from the word on. Of a line of the table the
+ * fifth column is the type (1 stream, 5 packets in sequence), the sixth the state (3 connected), the seventh the inode.
  */
 const START_THEN = `
 ${SPARED}
-folder=$1 given=$2; shift 2
+folder=$1 given=$2 table=$3; shift 3
 {
   read -r word || exit
   n=0; until [ -s "$folder/waiting" ] || [ $n -ge 500 ]; do n=$((n + 1)); sleep 0.01; done
   read -r p < "$folder/waiting" && echo "$p" > "$folder/criu.pid" && echo "$given"
+  [ -z "$table" ] || sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* 000[15] 03  *\\([0-9]*\\).*/external unix[\\1]/p' "$table"
 } | sh -c 'echo $$ > "$1/waiting"; shift; exec "$@"' stasis-dump "$folder" "$@" >&2
 `;
 
@@ -74,13 +82,14 @@ export class Dump implements AsyncDisposable {
   }
 
   /** The command, which dumps into the folder, starts as far as it goes without touching a process. */
-  static async ready(folder: string, { argv: command, given }: DumpCommand, host: Host): Promise<Dump> {
+  static async ready(folder: string, dump: DumpCommand, host: Host): Promise<Dump> {
+    const { argv: command, given, unixSockets = '' } = dump;
     const word = new WordQueue();
     const { signal } = new AbortController();
     const script =
       given === undefined
         ? [WAIT_THEN + SAY_AND_STAY, 'stasis-dump', folder]
-        : [START_THEN + SAY_AND_STAY, 'stasis-dump', folder, given];
+        : [START_THEN + SAY_AND_STAY, 'stasis-dump', folder, given, unixSockets];
     const argv = ['setsid', '--wait', 'sh', '-c', ...script, ...command];
     const spawned = await host.spawn(argv, { signal, stdin: word });
     return new Dump(folder, host, spawned, word);

@@ -1,7 +1,7 @@
 import type { Host } from '../core/host.ts';
 import { runParts } from './machine.ts';
 import { type Segment, segmentsOf } from './segments.ts';
-import { boundPathsOf, type OpenSocket, socketInodesOf, tcpSocketsOf } from './sockets.ts';
+import { type OpenSocket, socketInodesOf, tcpSocketsOf, unixPeersOf, unixSocketsOf } from './sockets.ts';
 
 /** What /proc says of one process. */
 export interface ProcessFacts {
@@ -50,8 +50,11 @@ export interface OpenFile {
 export interface TreeFacts {
   readonly processes: readonly ProcessFacts[];
   readonly sockets: readonly OpenSocket[];
+  readonly hasUnixSockets: boolean;
   /** What Unix sockets of the tree are bound to, without abstract names. */
   readonly boundPaths: readonly string[];
+  /** What is at the other ends of its Unix sockets that lie outside of the tree, as far as the host's `ss` tells. */
+  readonly unixPeers: readonly string[];
   /** All System V shared memory in the IPC namespace of the tree, whosever it is. */
   readonly segments: readonly Segment[];
   /** Of the namespace that the tree sees: ids of all mounts. */
@@ -79,6 +82,7 @@ for p in "$@"; do
 done 2>/dev/null
 part tcp; cat /proc/$1/net/tcp /proc/$1/net/tcp6 2>/dev/null
 part unix; cat /proc/$1/net/unix 2>/dev/null
+part pairs; nsenter --net=/proc/$1/ns/net ss -Hxan 2>/dev/null
 part segments; nsenter --ipc=/proc/$1/ns/ipc cat /proc/sysvipc/shm 2>/dev/null
 part mounts; cut -d ' ' -f 1 /proc/$1/mountinfo 2>/dev/null
 part uptime; cat /proc/uptime; nsenter --time=/proc/$1/ns/time cat /proc/uptime 2>/dev/null
@@ -95,10 +99,14 @@ export async function readFacts(
     .filter((pid) => part(`stat ${pid}`).includes(')'))
     .map((pid) => factsOf(pid, (name) => part(`${name} ${pid}`)));
   const inodes = socketInodesOf(processes.flatMap(({ open }) => open));
+  const unixSockets = unixSocketsOf(part('unix'), inodes);
+  const paths = unixSockets.map(({ bound }) => bound).filter((bound) => bound.startsWith('/'));
   return {
     processes,
     sockets: tcpSocketsOf(part('tcp'), inodes),
-    boundPaths: boundPathsOf(part('unix'), inodes),
+    hasUnixSockets: unixSockets.length > 0,
+    boundPaths: [...new Set(paths)].sort(),
+    unixPeers: unixPeersOf(part('pairs'), inodes),
     segments: segmentsOf(part('segments')),
     mounts: new Set(part('mounts').trim().split('\n')),
     aheadS: aheadOf(part('uptime')),

@@ -27,15 +27,35 @@ export function tcpSocketsOf(table: string, inodes: ReadonlySet<string>): OpenSo
   });
 }
 
-/** Paths that Unix sockets of the tree are bound to: of /proc/net/unix the seventh column is the inode. */
-export function boundPathsOf(table: string, inodes: ReadonlySet<string>): string[] {
-  const paths = table.split('\n').flatMap((line) => {
+/** What each Unix socket of the tree is bound to, if to anything: of /proc/net/unix the seventh column is the inode. */
+export function unixSocketsOf(table: string, inodes: ReadonlySet<string>): { readonly bound: string }[] {
+  return table.split('\n').flatMap((line) => {
     const [, , , , , , inode = '', ...path] = line.split(/\s+/);
-    const bound = path.join(' ');
-    return inodes.has(inode) && bound.startsWith('/') ? [bound] : [];
+    return inodes.has(inode) ? [{ bound: path.join(' ') }] : [];
   });
-  return [...new Set(paths)].sort();
 }
+
+/**
+ * What is at the other ends of the tree's Unix sockets that lie outside of it: the name it is bound to there, or else the
+ * one that the tree's own end has. Of a line of `ss -Hxan` the last word is the inode of the other end, the third from
+ * there the socket's own, and what is between the fourth word and that its name.
+ */
+export function unixPeersOf(table: string, inodes: ReadonlySet<string>): string[] {
+  const sockets = table.split('\n').flatMap((line) => {
+    const words = line.trim().split(/\s+/);
+    const [inode = '', , peer = ''] = words.slice(-3);
+    return words.length < 7 ? [] : [{ inode, peer, name: words.slice(4, -3).join(' ').replace(/^\*$/, '') }];
+  });
+  const names = new Map(sockets.map(({ inode, name }) => [inode, name]));
+  const outside = sockets.filter(({ inode, peer }) => inodes.has(inode) && peer !== '0' && !inodes.has(peer));
+  return outside.map(({ peer, name }) => names.get(peer) || name || NAMELESS);
+}
+
+/** Where services send what they write to their standard output: the journal's socket (systemd-journald.service(8)). */
+export const JOURNAL = '/run/systemd/journal/stdout';
+
+/** What a Unix socket is called that is bound to nothing. */
+export const NAMELESS = 'one without a name';
 
 export function socketInodesOf(open: readonly OpenFile[]): ReadonlySet<string> {
   return new Set(open.flatMap(({ target }) => /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? []));

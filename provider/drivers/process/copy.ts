@@ -7,6 +7,7 @@ import { readPacked } from '../../runtime/dump.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import { readFiles } from '../../runtime/images/files.ts';
 import { readTree } from '../../runtime/images/tree.ts';
+import { outsideSockets } from '../../runtime/images/unix-sockets.ts';
 import { isWithin } from '../../runtime/paths.ts';
 import { CONTENT_VERSION, type ProcessContent } from './content.ts';
 import { ownImages, type View } from './dump.ts';
@@ -43,6 +44,7 @@ export async function copyCapture(
 
   const processes = await readTree(images);
   const files = [...(await readFiles(images)).values()];
+  const unixPeers = (await outsideSockets(images))?.peers ?? [];
   const sockets = files.flatMap(({ socket }) => (socket ? [socket] : []));
   const threads = processes.reduce((sum, process) => sum + process.threads.length, 0);
   const content: ProcessContent = {
@@ -72,7 +74,7 @@ export async function copyCapture(
     summary: `${count}, ${threads} threads, ${formatBytes(sum(pages))} of memory`,
     coverage: {
       layers: layersOf(trees.length),
-      outside: outsideOf(facts, [...(spec.files ?? []), ...inMemory]),
+      outside: outsideOf(facts, [...(spec.files ?? []), ...inMemory], unixPeers),
     },
     system: systemOf(facts),
   };

@@ -53,6 +53,7 @@ export function dumpCommand(
   group: string,
   view: View,
   watched: readonly string[],
+  unixSockets?: string,
 ): DumpCommand {
   const argv = [
     // CRIU reads its configuration first, to the end of it. Without a tree there it refuses to dump.
@@ -66,7 +67,12 @@ export function dumpCommand(
     ...(watched.length > 0 ? ['--force-irmap'] : []),
     ...watched.flatMap((path) => ['--irmap-scan-path', path]),
   ];
-  return { argv, given: `tree ${view.root}` };
+  return { argv, given: `tree ${view.root}`, ...(unixSockets === undefined ? {} : { unixSockets }) };
+}
+
+/** The table of Unix sockets that a process of the tree sees. */
+export function socketTableOf(pid: number): string {
+  return `/proc/${pid}/net/unix`;
 }
 
 /** Where the watched files of a tree are looked for; nowhere, if it watches none. */

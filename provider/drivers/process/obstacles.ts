@@ -24,6 +24,8 @@ export function obstaclesOf(facts: TreeFacts, surroundings: Surroundings, wrappe
     ({ target, mountId, type, isQueue }) =>
       target.startsWith('/') &&
       type !== '' &&
+      // Nothing is known of what was closed between one look and the next.
+      mountId !== '' &&
       !isQueue &&
       !facts.mounts.has(mountId) &&
       !target.startsWith('/memfd:'),

@@ -2,9 +2,17 @@ import type { OutsideItem } from '../../core/manifest.ts';
 import type { OpenFile, TreeFacts } from '../../runtime/facts.ts';
 import { listed, peersOf, WAITING, waitingOf } from '../../runtime/outside.ts';
 import { isWithin } from '../../runtime/paths.ts';
+import { JOURNAL } from '../../runtime/sockets.ts';
 
-/** What is known to be outside of a capture of this tree; `inside` are folders and files that are in it. */
-export function outsideOf(facts: TreeFacts, inside: readonly string[]): OutsideItem[] {
+/**
+ * What is known to be outside of a capture of this tree; `inside` are folders and files that are in it, `unixPeers` what is
+ * at the other ends of Unix sockets that lie outside.
+ */
+export function outsideOf(
+  facts: TreeFacts,
+  inside: readonly string[],
+  unixPeers: readonly string[],
+): OutsideItem[] {
   const open = facts.processes.flatMap((process) => process.open);
   const item = (code: string, names: readonly string[], what: string): OutsideItem[] => {
     const unique = [...new Set(names)].sort();
@@ -15,6 +23,16 @@ export function outsideOf(facts: TreeFacts, inside: readonly string[]): OutsideI
       'peer',
       peersOf(facts),
       'connections to others, which live on only where they are restored with this member',
+    ),
+    ...item(
+      'unix-peer',
+      unixPeers.filter((name) => name !== JOURNAL),
+      'connections by Unix sockets to others, which are reset',
+    ),
+    ...item(
+      'journal',
+      unixPeers.filter((name) => name === JOURNAL),
+      'what they log, which goes to the journal of the host that they are restored on, or nowhere where it has none',
     ),
     ...item('backlog', waitingOf(facts), WAITING),
     ...item('open-file', writtenOutside(open, inside), 'files that are written and lie outside of files'),

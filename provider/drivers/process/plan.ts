@@ -100,7 +100,7 @@ export async function planCapture(spec: ProcessSpec, host: Host, context: Contex
     folders: spec.files ?? [],
     sizeBytes: memoryBytes + treesBytes,
     pauseMs: Math.max(dumpMsOf(facts), treesMs),
-    outside: outsideOf(facts, [...(spec.files ?? []), ...named.memory.files]),
+    outside: outsideOf(facts, [...(spec.files ?? []), ...named.memory.files], facts.unixPeers),
     system: systemOf(facts),
   };
 }

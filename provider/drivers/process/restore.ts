@@ -5,11 +5,12 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
+import { outsideSockets } from '../../runtime/images/unix-sockets.ts';
 import { feed, runScript } from '../../runtime/machine.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { surroundingsOn } from '../../runtime/surroundings.ts';
 import { loadTree } from '../../runtime/trees.ts';
-import { imagesBytes, type ProcessContent, readContent } from './content.ts';
+import { imagesBytes, type ProcessContent, readContent, storedImages } from './content.ts';
 import { type Place, placeOf } from './place.ts';
 import { insistOnTarget } from './plan-restore.ts';
 import { DROP, FIND_ROOT, HOOK, MAKE_NETWORK, START } from './restore-scripts.ts';
@@ -37,7 +38,9 @@ export async function restoreProcess(
   await options.journal({ ...place, group, restoreId: options.restoreId });
   const drop = (): Promise<void> => dropRestored({ ...place, group }, host);
   try {
-    await loadAndStart({ content, place, group, egress: options.egress ?? 'open' }, host, blobs, signal);
+    const { egress = 'open' } = options;
+    const command = from.system.command ?? '';
+    await loadAndStart({ content, place, group, egress, command }, host, blobs, signal);
     const pid = Number(await runScript(host, FIND_ROOT, [group, String(content.root)], { signal }));
     return new RestoredTree({ spec, host, context, content, place, group, pid, options, drop });
   } catch (error) {
@@ -53,6 +56,7 @@ async function loadAndStart(
     readonly place: Place;
     readonly group: string;
     readonly egress: Egress;
+    readonly command: string;
   },
   host: Host,
   blobs: BlobReader,
@@ -60,26 +64,35 @@ async function loadAndStart(
 ): Promise<void> {
   const { content, place } = made;
   await using folder = await memoryFolder(host, imagesBytes(content), signal);
-  await writeImages(folder.path, content, blobs, host, signal);
+  const journal = await writeImages(folder.path, content, blobs, host, signal);
   const binds = await loadTrees(place, content, blobs, host, signal);
   const pairs = content.connections.map((connection) => `pair:${connection}`);
   await runScript(host, MAKE_NETWORK, [place.network, made.egress, ...content.addresses, ...pairs], {
     signal,
   });
-  await start({ ...made, folder: folder.path, binds }, host, signal);
+  await start({ ...made, folder: folder.path, binds, journal }, host, signal);
 }
 
+/** Returns the inodes of sockets that lead to the journal. */
 async function writeImages(
   folder: string,
   content: ProcessContent,
   blobs: BlobReader,
   host: Host,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly number[]> {
   const unpack = ['tar', '--extract', '--file=-', '--directory', folder];
   await feed(host, unpack, blobs.get(content.described.digest), signal);
   for (const { name, digest } of content.pages)
     await feed(host, ['sh', '-c', 'cat > "$1"', 'stasis', `${folder}/${name}`], blobs.get(digest), signal);
+  const outside = await outsideSockets(await storedImages(content, blobs));
+  if (outside === undefined) return [];
+  await host.write(`${folder}/files.img`, once(outside.files), { signal });
+  return outside.journal;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 /** Returns what is to be mounted where. */
@@ -111,11 +124,14 @@ async function start(
     readonly place: Place;
     readonly content: ProcessContent;
     readonly binds: readonly string[];
+    readonly journal: readonly number[];
+    /** What the tree is called in the target's journal. */
+    readonly command: string;
   },
   host: Host,
   signal: AbortSignal,
 ): Promise<void> {
-  const { folder, group, place, content, binds } = input;
+  const { folder, group, place, content, binds, journal, command } = input;
   const printed = await runScript(
     host,
     START,
@@ -126,6 +142,8 @@ async function start(
       String(content.uptimeS),
       String(content.highest),
       place.folder,
+      command,
+      journal.join(' '),
       ...binds,
       '--',
       ...(content.memory?.folders ?? []),

@@ -13,7 +13,7 @@ import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { surroundingsOn } from '../../runtime/surroundings.ts';
 import { fingerprintTree } from '../../runtime/trees.ts';
 import { imagesBytes, type ProcessContent } from './content.ts';
-import { dumpCommand, ownImages, viewOf, watchedBy } from './dump.ts';
+import { dumpCommand, ownImages, socketTableOf, viewOf, watchedBy } from './dump.ts';
 import { KeptFiles } from './kept-files.ts';
 import { locate } from './locate.ts';
 import { rootOf } from './memory-files.ts';
@@ -59,7 +59,8 @@ export class RestoredTree implements Held {
       facts,
       content.trees.map(({ path }) => path),
     );
-    await using dump = await Dump.ready(folder, dumpCommand(folder, group, view, watched), host);
+    const command = dumpCommand(folder, group, view, watched, socketTableOf(pid));
+    await using dump = await Dump.ready(folder, command, host);
     await dump.run(signal);
     await kept.prepare(folder, 1, signal);
     await kept.keep(signal);

@@ -18,7 +18,7 @@ import type { Images } from '../../runtime/images/image.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { type ProcessContent, storedImages } from './content.ts';
 import { copyCapture } from './copy.ts';
-import { dumpCommand, ownImages, type View, viewOf, watchedBy } from './dump.ts';
+import { dumpCommand, ownImages, socketTableOf, type View, viewOf, watchedBy } from './dump.ts';
 import { leaveGroup, ownGroup } from './group.ts';
 import { KeptFiles } from './kept-files.ts';
 import { rootOf } from './memory-files.ts';
@@ -89,9 +89,10 @@ export class ProcessSession implements Session {
     const folders = spec.files ?? [];
     const kept = new KeptFiles({ root, folders, memory: named.memory }, host);
     undo.defer(() => kept.drop());
+    const unixSockets = facts.hasUnixSockets ? socketTableOf(facts.processes[0]!.pid) : undefined;
     const command = async (own: string, round: number, until: AbortSignal): Promise<DumpCommand> => {
       await kept.prepare(folder, round, until);
-      return dumpCommand(own, group.folder, view, watchedBy(facts, folders));
+      return dumpCommand(own, group.folder, view, watchedBy(facts, folders), unixSockets);
     };
     const frozen = undo.use(await FrozenGroup.open({ group: group.folder, folder, command }, host, clock));
     const session = new ProcessSession({ spec, host, context, facts, view, root, kept, frozen });

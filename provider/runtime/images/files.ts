@@ -1,6 +1,8 @@
 import { digestOf } from '../../core/fingerprint-digest.ts';
+import { JOURNAL } from '../sockets.ts';
 import { type Images, readEntries, readFirst } from './image.ts';
 import { type Queues, readQueues } from './queues.ts';
+import { peersOutside, UNIX_SOCKET, unixName } from './unix-sockets.ts';
 import type { Message } from './wire.ts';
 
 /** An open file of a dump, whatever kind it is, without the numbers that the dumping kernel gave it. */
@@ -54,25 +56,36 @@ const STATES: Readonly<Record<number, string>> = {
 const O_TMPFILE = 0o20200000;
 const REGULAR = 3;
 const INET_SOCKET = 4;
-const UNIX_SOCKET = 16;
 const FIFO = 17;
 const PIPE = 18;
-/** Linux's SOCK_STREAM. */
-const STREAM = 1;
+/** Linux's SOCK_STREAM and SOCK_DGRAM. */
+const [STREAM, DATAGRAM] = [1, 2] as const;
+const [CONNECTED, UNCONNECTED] = [1, 7] as const;
 const EVENTFD = 8;
 const EPOLL = 9;
 const SIGNALFD = 10;
 const TIMERFD = 12;
+
+/**
+ * Where a service's output goes: to the journal, or where a host has none, to nowhere, which a restore opens to be appended
+ * to. It is the same to the process.
+ */
+const LOG: DumpedFile = { kind: 'log', shown: 'the journal', digest: digestOf('log') };
+/** Of a file that was opened (asm-generic/fcntl.h). */
+const [O_ACCMODE, O_WRONLY, O_APPEND] = [0o3, 0o1, 0o2000] as const;
 
 /** files.img, by the number that descriptors and mappings refer to. */
 export async function readFiles(images: Images): Promise<ReadonlyMap<number, DumpedFile>> {
   const files = new Map<number, DumpedFile>();
   const deleted = await deletedFiles(images);
   const queues = await readQueues(images);
-  for (const entry of await readEntries(images, 'files.img')) {
+  const entries = await readEntries(images, 'files.img');
+  const peerOf = peersOutside(entries);
+  for (const entry of entries) {
     const regular = entry.message(REGULAR);
     const id = entry.number(2);
-    files.set(id, regular && deleted.has(id) ? deletedFile(regular) : await fileOf(entry, images, queues));
+    const found = regular && deleted.has(id) ? deletedFile(regular) : undefined;
+    files.set(id, found ?? (await fileOf(entry, images, queues, peerOf)));
   }
   return files;
 }
@@ -93,25 +106,44 @@ async function deletedFiles(images: Images): Promise<ReadonlySet<number>> {
   return new Set((await readEntries(images, name)).map((entry) => entry.number(1)));
 }
 
-async function fileOf(entry: Message, images: Images, queues: Queues): Promise<DumpedFile> {
+async function fileOf(
+  entry: Message,
+  images: Images,
+  queues: Queues,
+  peerOf: ReturnType<typeof peersOutside>,
+): Promise<DumpedFile> {
   const kind = KINDS[entry.number(1)] ?? `kind ${entry.number(1)}`;
   const regular = entry.message(REGULAR);
   if (regular) {
     const shown = regular.text(6);
-    const digest = digestOf(kind, shown, regular.number(2), regular.big(3));
+    const flags = regular.number(2);
+    if (shown === '/dev/null' && (flags & O_ACCMODE) === O_WRONLY && flags & O_APPEND) return LOG;
+    const digest = digestOf(kind, shown, flags, regular.big(3));
     return { kind, shown, digest, ...(regular.has(8) ? { sizeBytes: regular.number(8) } : {}) };
   }
   const inet = entry.message(INET_SOCKET);
   if (inet) return socketOf(inet, images);
   const unix = entry.message(UNIX_SOCKET);
-  if (unix) {
-    const shown = unix.text(11).replaceAll('\0', '@');
-    const queue = queues.ofSocket(unix.number(1), unix.number(3) === STREAM);
-    return { kind, shown, digest: digestOf(kind, shown, unix.number(3), unix.number(4), queue) };
-  }
+  if (unix) return unixSocketOf(unix, queues, peerOf(unix));
   const pipe = entry.message(PIPE) ?? entry.message(FIFO);
   if (pipe) return { kind, shown: kind, digest: digestOf(kind, queues.ofPipe(pipe.number(2))) };
   return { kind, shown: kind, digest: digestOf(kind, settingOf(entry)) };
+}
+
+/**
+ * One whose other end is outside is as it will be restored: without it. A connection that has lost its other end comes back
+ * without the name that it was accepted under.
+ */
+function unixSocketOf(unix: Message, queues: Queues, outside: string | undefined): DumpedFile {
+  if (outside === JOURNAL) return LOG;
+  const kind = 'unix-socket';
+  const shown = unixName(unix);
+  const type = unix.number(3);
+  const isCut = outside !== undefined || unix.number(8) === 0;
+  const state = isCut && type === DATAGRAM ? UNCONNECTED : unix.number(4);
+  const name = isCut && type !== DATAGRAM && state === CONNECTED ? '' : shown;
+  const queue = queues.ofSocket(unix.number(1), type === STREAM);
+  return { kind, shown, digest: digestOf(kind, name, type, state, queue) };
 }
 
 /**

@@ -27,6 +27,8 @@ async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
 
 /** Each image but that of pages starts with two magic numbers: of CRIU's images, and of the kind. */
 const HEADER_BYTES = 8;
+/** Of each entry, before it. */
+const LENGTH_BYTES = 4;
 const COMMON_MAGIC = 0x54564319;
 /** Only descriptions are read whole; what they describe is streamed. */
 const WHOLE_BYTES = 256 * 1024 * 1024;
@@ -71,6 +73,14 @@ export async function splitEntries(
   return { head: bytes.subarray(0, from), entries };
 }
 
+/** An entry as it lies in an image, with what its message is made into. */
+export function changedEntry(bytes: Uint8Array, change: (message: Uint8Array) => Uint8Array): Buffer {
+  const message = change(bytes.subarray(LENGTH_BYTES));
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeUInt32LE(message.length);
+  return Buffer.concat([length, message]);
+}
+
 /** All entries of an image in which each is followed by bytes of its own, as many as it says. */
 export async function readParts(
   images: Images,
@@ -101,8 +111,9 @@ function bodyOf(bytes: Buffer): number {
 }
 
 function entryAt(bytes: Buffer, at: number): { entry: Message; next: number } {
-  if (at + 4 > bytes.length) throw damaged();
-  const next = at + 4 + bytes.readUInt32LE(at);
+  const from = at + LENGTH_BYTES;
+  if (from > bytes.length) throw damaged();
+  const next = from + bytes.readUInt32LE(at);
   if (next > bytes.length) throw damaged();
-  return { entry: new Message(bytes.subarray(at + 4, next)), next };
+  return { entry: new Message(bytes.subarray(from, next)), next };
 }

@@ -74,6 +74,31 @@ export function placeOfField(bytes: Uint8Array, field: number): Uint8Array | und
   return found;
 }
 
+/** A message with these numbers, whatever it had for them: of one that is there twice the last counts. */
+export function withNumbers(bytes: Uint8Array, numbers: Readonly<Record<number, number>>): Buffer {
+  const more = Object.entries(numbers).map(([field, value]) => [
+    varintOf(Number(field) << 3),
+    varintOf(value),
+  ]);
+  return Buffer.concat([bytes, ...more.flat()]);
+}
+
+/** A message in which one that it holds is another. @throws StasisError `runtime.damaged-image` where it holds none */
+export function withMessage(bytes: Uint8Array, field: number, message: Uint8Array): Buffer {
+  const place = placeOfField(bytes, field);
+  if (place === undefined) throw damaged();
+  const at = place.byteOffset - bytes.byteOffset;
+  const after = bytes.subarray(at + place.length);
+  return Buffer.concat([bytes.subarray(0, at), varintOf(message.length), message, after]);
+}
+
+function varintOf(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Uint8Array.from([...bytes, rest]);
+}
+
 function fieldsOf(bytes: Uint8Array): Map<number, Value[]> {
   const fields = new Map<number, Value[]>();
   for (let at = 0; at < bytes.length; ) {

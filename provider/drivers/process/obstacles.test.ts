@@ -1,0 +1,29 @@
+import { expect, test } from '@jest/globals';
+import type { OpenFile, TreeFacts } from '../../runtime/facts.ts';
+import { obstaclesOf } from './obstacles.ts';
+
+const SURROUNDINGS = { groups: '/groups', uid: 0, seesLimits: true, bootId: '', namespaces: {} };
+
+function treeWith(file: Pick<OpenFile, 'mountId'>): TreeFacts {
+  const open: OpenFile = {
+    ...{ descriptor: 3, target: '/srv/state.new', type: 'regular file', sizeBytes: 1 },
+    ...{ isQueue: false, writable: true, ...file },
+  };
+  const process = {
+    ...{ pid: 9, ppid: 1, group: 9, session: 9, command: 'web', threads: 1, uid: 0, ownPid: 9, cgroup: '/web' },
+    ...{ namespaces: {}, mappings: [], workingFolder: '/', memoryBytes: 0, open: [open] },
+  };
+  return {
+    ...{ processes: [process], sockets: [], hasUnixSockets: false, boundPaths: [], unixPeers: [], segments: [] },
+    ...{ mounts: new Set(['21']), aheadS: 0 },
+  };
+}
+
+test.each([
+  ['of a mount that the tree sees', '21', []],
+  ['of a mount that it does not see', '99', ['process.foreign-file']],
+  ['that was closed before its mount was read', '', []],
+])('a file %s', (_, mountId, codes) => {
+  const found = obstaclesOf(treeWith({ mountId }), SURROUNDINGS, false);
+  expect(found.map(({ code }) => code)).toEqual(codes);
+});
