@@ -19,8 +19,8 @@ export async function removeFolder(host: Host, folder: string, signal: AbortSign
 export interface DumpCommand {
   readonly argv: readonly string[];
   /**
-   * Set where the command can start before it is let go: it reads this line from its standard input to the end of that
-   * before it touches a process, and ends in an error where the line does not come.
+   * Set where the command can start before it is let go: it reads these lines from its standard input to the end of that
+   * before it touches a process, and ends in an error where they do not come.
    */
   readonly given?: string;
   /**
@@ -45,7 +45,7 @@ sh -c 'echo $$ > "$1/criu.pid"; shift; exec "$@"' stasis-dump "$@" >&2 < /dev/nu
 `;
 
 /**
- * FOLDER LINE TABLE COMMAND...: what dumps waits for the line and the sockets in the table, so that its start is no part of
+ * FOLDER LINES TABLE COMMAND...: what dumps waits for the lines and the sockets in the table, so that its start is no part of
  * the pause. Who waits for one that dumps looks for criu.pid, which is there from the word on. Of a line of the table the
  * fifth column is the type (1 stream, 5 packets in sequence), the sixth the state (3 connected), the seventh the inode.
  */

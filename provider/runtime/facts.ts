@@ -39,7 +39,10 @@ export interface OpenFile {
   /** Of stat: `regular file`, `character special file`. */
   readonly type: string;
   readonly sizeBytes: number;
+  /** Empty where it was closed before it was looked at. */
   readonly mountId: string;
+  /** In decimal digits; empty where the kernel does not tell. */
+  readonly inode: string;
   /** Whether it is a POSIX message queue, wherever the file system that shows those is mounted. */
   readonly isQueue: boolean;
   readonly writable: boolean;
@@ -77,7 +80,7 @@ for p in "$@"; do
   part open $p; find /proc/$p/fd -mindepth 1 -printf '%f %l\\n'
   part sizes $p; stat -L -c '%n|%s|%F' /proc/$p/fd/*
   part queues $p; stat -f -c '%n|%T' /proc/$p/fd/* | grep '|mqueue$'
-  part info $p; grep -E '^(flags|mnt_id|tty-index):' /proc/$p/fdinfo/*
+  part info $p; grep -E '^(flags|mnt_id|ino|tty-index):' /proc/$p/fdinfo/*
   part cwd $p; readlink /proc/$p/cwd
 done 2>/dev/null
 part tcp; cat /proc/$1/net/tcp /proc/$1/net/tcp6 2>/dev/null
@@ -191,6 +194,7 @@ function openFilesOf(open: string, sizes: string, queued: string, info: string):
       type: stats.get(descriptor)?.type ?? '',
       sizeBytes: stats.get(descriptor)?.sizeBytes ?? 0,
       mountId: about(descriptor, 'mnt_id'),
+      inode: about(descriptor, 'ino'),
       isQueue: queues.has(descriptor),
       writable: (Number.parseInt(about(descriptor, 'flags'), 8) & 3) !== 0,
       ...(terminal === '' ? {} : { terminal }),

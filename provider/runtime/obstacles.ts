@@ -4,7 +4,14 @@ import type { TreeFacts } from './facts.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Character devices that any machine has and that hold no state. */
-const PLAIN_DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
+export const PLAIN_DEVICES = [
+  '/dev/null',
+  '/dev/zero',
+  '/dev/full',
+  '/dev/random',
+  '/dev/urandom',
+  '/dev/tty',
+];
 
 /** Anonymous files for which CRIU has no images. */
 const OBJECTS = /^anon_inode:(\[userfaultfd\]|\[perf_event\]|kvm-|\[secretmem\]|\[landlock)/;

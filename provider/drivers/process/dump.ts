@@ -2,11 +2,12 @@ import type { Host } from '../../core/host.ts';
 import { type DumpCommand, GHOST_LIMIT_BYTES, imagesIn } from '../../runtime/dump.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import type { Images } from '../../runtime/images/image.ts';
+import { mendedFiles } from '../../runtime/images/mended-files.ts';
 import { strangersIn } from '../../runtime/images/segments.ts';
-import { mendedTimers } from '../../runtime/images/timers.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { ownSegments } from '../../runtime/segments.ts';
 import type { Surroundings } from '../../runtime/surroundings.ts';
+import { foreignDevicesOf } from './foreign.ts';
 
 /** From where CRIU looks at a tree. What it stands outside of, it dumps as a namespace; what it shares, it does not. */
 export interface View {
@@ -16,6 +17,8 @@ export interface View {
   readonly root: number;
   /** Set where it dumps a namespace that others live in as well: which segments of shared memory are the tree's. */
   readonly ownSegments?: ReadonlySet<string>;
+  /** Devices that were opened where the tree does not see them: their paths, by the names that CRIU dumps them under. */
+  readonly foreignDevices: ReadonlyMap<string, string>;
 }
 
 const FLAGS: Readonly<Record<string, string>> = {
@@ -40,6 +43,7 @@ export function viewOf(facts: TreeFacts, { namespaces }: Surroundings): View {
   return {
     enter: [...(entered.length > 0 ? nsenter : []), ...(apart ? ['unshare', '--ipc'] : [])],
     root: root.ownPid,
+    foreignDevices: foreignDevicesOf(facts),
     ...(apart ? { ownSegments: segments } : {}),
   };
 }
@@ -67,7 +71,8 @@ export function dumpCommand(
     ...(watched.length > 0 ? ['--force-irmap'] : []),
     ...watched.flatMap((path) => ['--irmap-scan-path', path]),
   ];
-  return { argv, given: `tree ${view.root}`, ...(unixSockets === undefined ? {} : { unixSockets }) };
+  const given = [`tree ${view.root}`, ...[...view.foreignDevices.keys()].map((name) => `external ${name}`)];
+  return { argv, given: given.join('\n'), ...(unixSockets === undefined ? {} : { unixSockets }) };
 }
 
 /** The table of Unix sockets that a process of the tree sees. */
@@ -93,10 +98,10 @@ export async function ownImages(
 ): Promise<Images> {
   const images = await imagesIn(folder, host, signal);
   const strangers = view.ownSegments && (await strangersIn(images, view.ownSegments));
-  const timers = await mendedTimers(images);
+  const files = await mendedFiles(images, view.foreignDevices);
   const rewritten = new Map([
     ...(strangers?.rewritten ?? []),
-    ...(timers ? [['files.img', timers] as const] : []),
+    ...(files ? [['files.img', files] as const] : []),
   ]);
   if (rewritten.size === 0) return images;
   for (const [name, bytes] of rewritten) await host.write(`${folder}/${name}`, once(bytes), { signal });

@@ -3,6 +3,7 @@ import type { OpenFile, ProcessFacts, TreeFacts } from '../../runtime/facts.ts';
 import { dumpObstacles, someOf } from '../../runtime/obstacles.ts';
 import { segmentProblems } from '../../runtime/segments.ts';
 import type { Surroundings } from '../../runtime/surroundings.ts';
+import { foreignFilesOf, isForeignDevice } from './foreign.ts';
 
 /** Everything about this tree that is known to keep CRIU from dumping or restoring it. */
 export function obstaclesOf(facts: TreeFacts, surroundings: Surroundings, wrapped: boolean): StasisError[] {
@@ -20,16 +21,7 @@ export function obstaclesOf(facts: TreeFacts, surroundings: Surroundings, wrappe
     `The processes run on a terminal whose other end is outside of the tree: ${someOf(outside)}.`,
     'Start them with input and output elsewhere: setsid PROGRAM < /dev/null > LOG 2>&1, or as a systemd unit.',
   );
-  const foreign = open.filter(
-    ({ target, mountId, type, isQueue }) =>
-      target.startsWith('/') &&
-      type !== '' &&
-      // Nothing is known of what was closed between one look and the next.
-      mountId !== '' &&
-      !isQueue &&
-      !facts.mounts.has(mountId) &&
-      !target.startsWith('/memfd:'),
-  );
+  const foreign = foreignFilesOf(facts).filter((file) => !isForeignDevice(file));
   obstacle(
     'foreign-file',
     foreign.map(({ target }) => target),

@@ -12,7 +12,16 @@ import { processDriver } from './driver.ts';
 
 const here = await labOrReason();
 const PROGRAM = join(import.meta.dirname, '../../../test/support/process/logged-service.py');
-const SERVICE = `RuntimeDirectory=logged
+/** What units of today are given: then they have mounts of their own, and an input that was opened before they had. */
+const SERVICE = `PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=full
+NoNewPrivileges=yes
+MemoryDenyWriteExecute=yes
+SystemCallFilter=@system-service
+Restart=on-failure
+RestartSec=100ms
+RuntimeDirectory=logged
 ExecStartPre=/bin/mkdir -p /srv/logged
 ExecStart=/usr/bin/python3 /opt/logged-service.py /srv/logged
 `;
@@ -40,8 +49,8 @@ testUnless(here.reason)(
       await host.write('/opt/logged-service.py', once(await readFile(PROGRAM)), {
         signal: new AbortController().signal,
       });
-    const services = { elsewhere: ELSEWHERE, logged: `${SERVICE}Restart=on-failure\nRestartSec=100ms\n` };
-    await using machine = await startSystemd(lab, 'cloud', { ...services, caller: CALLER });
+    const services = { elsewhere: ELSEWHERE, logged: SERVICE, caller: CALLER };
+    await using machine = await startSystemd(lab, 'cloud', services);
     await using other = await startSystemd(lab, 'sovereign', {});
     await until(async () => (await stateOn(machine)).callers > 0 && (await stateOn(machine)).count > 10);
 

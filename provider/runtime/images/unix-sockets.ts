@@ -1,6 +1,6 @@
 import { JOURNAL, NAMELESS } from '../sockets.ts';
 import { changedEntry, type Images, splitEntries } from './image.ts';
-import { Message, withMessage, withNumbers } from './wire.ts';
+import { Message, withBytes, withNumbers } from './wire.ts';
 
 /** Of CRIU's fdinfo.proto: the field of a file that is a Unix socket. */
 export const UNIX_SOCKET = 16;
@@ -42,7 +42,7 @@ function withoutPeer(file: Uint8Array): Uint8Array {
   const bytes = new Message(file).bytes(UNIX_SOCKET);
   const isDatagram = new Message(bytes).number(TYPE) === DATAGRAM;
   const alone: Record<number, number> = isDatagram ? { [STATE]: UNCONNECTED } : { [SHUTDOWN]: BOTH };
-  return withMessage(file, UNIX_SOCKET, withNumbers(bytes, { [PEER]: 0, ...alone }));
+  return withBytes(file, UNIX_SOCKET, withNumbers(bytes, { [PEER]: 0, ...alone }));
 }
 
 /** What tells of a Unix socket the name of its other end, which may be empty, where that belongs to somebody else. */

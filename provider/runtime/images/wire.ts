@@ -83,13 +83,16 @@ export function withNumbers(bytes: Uint8Array, numbers: Readonly<Record<number, 
   return Buffer.concat([bytes, ...more.flat()]);
 }
 
-/** A message in which one that it holds is another. @throws StasisError `runtime.damaged-image` where it holds none */
-export function withMessage(bytes: Uint8Array, field: number, message: Uint8Array): Buffer {
+/**
+ * A message in which a text or a message that it holds is another.
+ * @throws StasisError `runtime.damaged-image` where it holds none
+ */
+export function withBytes(bytes: Uint8Array, field: number, content: Uint8Array): Buffer {
   const place = placeOfField(bytes, field);
   if (place === undefined) throw damaged();
   const at = place.byteOffset - bytes.byteOffset;
   const after = bytes.subarray(at + place.length);
-  return Buffer.concat([bytes.subarray(0, at), varintOf(message.length), message, after]);
+  return Buffer.concat([bytes.subarray(0, at), varintOf(content.length), content, after]);
 }
 
 function varintOf(value: number): Uint8Array {
