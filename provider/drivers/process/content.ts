@@ -25,7 +25,14 @@ const contentSchema = z.strictObject({
   /** Seconds since the start, as the processes saw it. */
   uptimeS: z.number(),
   /** Files that have to be on the target as they were: programs, libraries, what is open outside `trees`. */
-  needs: z.array(z.strictObject({ path: z.string(), sizeBytes: z.number() })),
+  needs: z.array(
+    z.strictObject({
+      path: z.string(),
+      /** Absent where only that it is there matters: a log to append to, a folder. */
+      sizeBytes: z.number().optional(),
+      mode: z.number().optional(),
+    }),
+  ),
   /** The processes' own addresses, which their connections are bound to. */
   addresses: z.array(z.string()),
   /** Of each TCP connection its own port and its peer's, as PORT.PORT. */

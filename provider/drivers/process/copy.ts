@@ -15,6 +15,9 @@ import type { KeptFiles } from './kept-files.ts';
 import { outsideOf, systemOf } from './outside.ts';
 import type { ProcessSpec } from './spec.ts';
 
+/** What is not made up by the kernel. */
+const ON_DISK = /^\/(?!proc\/|sys\/|dev\/|SYSV|memfd:|anon_hugepage)/;
+
 export interface CopyInput {
   readonly spec: ProcessSpec;
   readonly host: Host;
@@ -52,11 +55,14 @@ export async function copyCapture(
     ...(memory ? { memory } : {}),
     root: processes[0]!.pid,
     highest: Math.max(...processes.flatMap(({ pid, threads }) => [pid, ...threads])),
-    needs: files.flatMap(({ shown, sizeBytes, isDeleted }) =>
-      sizeBytes === undefined || isDeleted || isWithin(shown, spec.files) || inMemory.has(shown)
-        ? []
-        : [{ path: shown, sizeBytes }],
-    ),
+    needs: files
+      .filter(({ kind, shown, isDeleted }) => kind === 'file' && ON_DISK.test(shown) && !isDeleted)
+      .filter(({ shown }) => !isWithin(shown, spec.files) && !inMemory.has(shown))
+      .map(({ shown, sizeBytes, mode }) => ({
+        path: shown,
+        ...(sizeBytes === undefined ? {} : { sizeBytes }),
+        ...(mode === undefined ? {} : { mode }),
+      })),
     addresses: [...new Set(sockets.map(({ local }) => local.slice(0, local.lastIndexOf(':'))))],
     connections: [
       ...new Set(

@@ -48,6 +48,10 @@ export function viewOf(facts: TreeFacts, { namespaces }: Surroundings): View {
   };
 }
 
+/** The group as it is open from outside: where the tree sees control groups, they may not be written to (a unit's ProtectControlGroups). */
+const GROUP = '/proc/self/fd/7';
+const WITH_GROUP = 'exec 7< "$0" && exec "$@"';
+
 /**
  * Dumps the tree, frozen in its group, into the folder. The kernel knows a file that is watched by inotify by its
  * number only, which not every file system leads back to a name; it is then looked for in the folders of `watched`.
@@ -61,9 +65,9 @@ export function dumpCommand(
 ): DumpCommand {
   const argv = [
     // CRIU reads its configuration first, to the end of it. Without a tree there it refuses to dump.
-    ...[...view.enter, 'criu', 'dump', '--config', '/proc/self/fd/0'],
+    ...['sh', '-c', WITH_GROUP, group, ...view.enter, 'criu', 'dump', '--config', '/proc/self/fd/0'],
     ...['--images-dir', folder, '--log-file', 'dump.log', '-v2'],
-    ...['--leave-running', '--freeze-cgroup', group, '--manage-cgroups=ignore'],
+    ...['--leave-running', '--freeze-cgroup', GROUP, '--manage-cgroups=ignore'],
     // Both ends of what matters are frozen, so nothing has to be kept from a connection in between.
     ...['--tcp-established', '--network-lock', 'skip', '--ext-unix-sk', '--file-locks'],
     // Who was not accepted yet is reset, as are all others from outside.

@@ -17,7 +17,7 @@ const TARGET = `
 part record; cat -- "$1" 2>/dev/null
 shift
 ${lookForTools(['criu', 'nsenter', 'tar', ...RESTORE_TOOLS])}
-part sizes; stat -L -c '%s %n' -- "$@" 2>/dev/null
+part stats; stat -L -c '%s %f %n' -- "$@" 2>/dev/null
 `;
 
 interface Target {
@@ -52,7 +52,7 @@ async function look(
       }),
     );
   problems.push(...missingTools('process', parts, host));
-  problems.push(...missingFiles(content, parts.get('sizes') ?? '', host));
+  problems.push(...missingFiles(content, parts.get('stats') ?? '', host));
   return {
     problems,
     empty: tree === undefined,
@@ -62,29 +62,35 @@ async function look(
 }
 
 /** Programs, libraries and other files that the tree has open are not in the snapshot: they have to be as they were. */
-function missingFiles(content: ProcessContent, sizes: string, host: Host): StasisError[] {
+function missingFiles(content: ProcessContent, stats: string, host: Host): StasisError[] {
   const found = new Map(
-    sizes
-      .split('\n')
-      .map((line) => [line.slice(line.indexOf(' ') + 1), Number(line.slice(0, line.indexOf(' ')))]),
+    stats.split('\n').map((line) => {
+      const [size = '', mode = '', ...path] = line.split(' ');
+      return [path.join(' '), { sizeBytes: Number(size), mode: Number.parseInt(mode, 16) }];
+    }),
   );
-  const wrong = content.needs.filter(
-    ({ path, sizeBytes }) =>
-      path !== '/dev/null' && found.get(path) !== sizeBytes && !path.startsWith('/dev/'),
-  );
-  if (wrong.length === 0) return [];
-  const [first] = wrong;
-  const has = found.get(first!.path);
+  const wrong = content.needs.flatMap(({ path, sizeBytes, mode }) => {
+    const has = found.get(path);
+    if (has === undefined) return [{ path, how: 'is missing' }];
+    if (has.sizeBytes !== (sizeBytes ?? has.sizeBytes))
+      return [{ path, how: `is ${has.sizeBytes} bytes and not ${sizeBytes}` }];
+    return has.mode === (mode ?? has.mode)
+      ? []
+      : [{ path, how: `has mode ${octal(has.mode)} and not ${octal(mode!)}` }];
+  });
+  const [first, ...more] = wrong;
+  if (first === undefined) return [];
+  const others = more.length > 0 ? `, and ${more.length} more files differ` : '';
   return [
-    new StasisError(
-      'process.file-differs',
-      `${first!.path} is ${has === undefined ? 'missing' : `${has} bytes and not ${first!.sizeBytes}`} on ${host.name}${wrong.length > 1 ? `, as are ${wrong.length - 1} more files` : ''}.`,
-      {
-        hint: 'The host needs the same programs and libraries, and folders that are written belong into the member’s files.',
-        details: { paths: wrong.map(({ path }) => path) },
-      },
-    ),
+    new StasisError('process.file-differs', `${first.path} ${first.how} on ${host.name}${others}.`, {
+      hint: 'The host needs the same programs and libraries, and the logs that are appended to; folders that are written belong into the member’s files.',
+      details: { paths: wrong.map(({ path }) => path) },
+    }),
   ];
+}
+
+function octal(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0');
 }
 
 function rememberedBy(record: string, root: number): string | undefined {

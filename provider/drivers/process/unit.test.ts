@@ -16,6 +16,11 @@ const PROGRAM = join(import.meta.dirname, '../../../test/support/process/logged-
 const SERVICE = `PrivateTmp=yes
 PrivateDevices=yes
 ProtectSystem=full
+ProtectHome=yes
+ProtectControlGroups=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+RestrictSUIDSGID=yes
 NoNewPrivileges=yes
 MemoryDenyWriteExecute=yes
 SystemCallFilter=@system-service

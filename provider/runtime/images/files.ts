@@ -14,6 +14,8 @@ export interface DumpedFile {
   readonly digest: string;
   /** Of a regular file. */
   readonly sizeBytes?: number;
+  /** Of a regular file: of stat, with its type; CRIU insists on it. */
+  readonly mode?: number;
   /** Its name was removed while it was open. */
   readonly isDeleted?: true;
   readonly socket?: DumpedSocket;
@@ -55,6 +57,8 @@ const STATES: Readonly<Record<number, string>> = {
 /** Flags that make a file without a name (asm-generic/fcntl.h); only how it came about. */
 const O_TMPFILE = 0o20200000;
 const REGULAR = 3;
+/** Of CRIU's regfile.proto. */
+const [SIZE, MODE] = [8, 10] as const;
 const INET_SOCKET = 4;
 const FIFO = 17;
 const PIPE = 18;
@@ -119,7 +123,14 @@ async function fileOf(
     const flags = regular.number(2);
     if (shown === '/dev/null' && (flags & O_ACCMODE) === O_WRONLY && flags & O_APPEND) return LOG;
     const digest = digestOf(kind, shown, flags, regular.big(3));
-    return { kind, shown, digest, ...(regular.has(8) ? { sizeBytes: regular.number(8) } : {}) };
+    const sizeBytes = regular.has(SIZE) ? { sizeBytes: regular.number(SIZE) } : {};
+    return {
+      kind,
+      shown,
+      digest,
+      ...sizeBytes,
+      ...(regular.has(MODE) ? { mode: regular.number(MODE) } : {}),
+    };
   }
   const inet = entry.message(INET_SOCKET);
   if (inet) return socketOf(inet, images);
