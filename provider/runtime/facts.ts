@@ -1,7 +1,14 @@
 import type { Host } from '../core/host.ts';
 import { runParts } from './machine.ts';
 import { type Segment, segmentsOf } from './segments.ts';
-import { type OpenSocket, socketInodesOf, tcpSocketsOf, unixPeersOf, unixSocketsOf } from './sockets.ts';
+import {
+  type OpenSocket,
+  socketInodesOf,
+  tcpSocketsOf,
+  type UnixPeer,
+  unixPeersOf,
+  unixSocketsOf,
+} from './sockets.ts';
 
 /** What /proc says of one process. */
 export interface ProcessFacts {
@@ -56,8 +63,8 @@ export interface TreeFacts {
   readonly hasUnixSockets: boolean;
   /** What Unix sockets of the tree are bound to, without abstract names. */
   readonly boundPaths: readonly string[];
-  /** What is at the other ends of its Unix sockets that lie outside of the tree, as far as the host's `ss` tells. */
-  readonly unixPeers: readonly string[];
+  /** As far as the host's `ss` tells. */
+  readonly unixPeers: readonly UnixPeer[];
   /** All System V shared memory in the IPC namespace of the tree, whosever it is. */
   readonly segments: readonly Segment[];
   /** Of the namespace that the tree sees: ids of all mounts. */

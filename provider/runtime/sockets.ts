@@ -35,20 +35,30 @@ export function unixSocketsOf(table: string, inodes: ReadonlySet<string>): { rea
   });
 }
 
+/** The other end of a Unix socket of the tree that lies outside of it. */
+export interface UnixPeer {
+  /** What it is bound to there, or else the name that the tree's own end has. */
+  readonly name: string;
+  readonly isDatagram: boolean;
+}
+
 /**
- * What is at the other ends of the tree's Unix sockets that lie outside of it: the name it is bound to there, or else the
- * one that the tree's own end has. Of a line of `ss -Hxan` the last word is the inode of the other end, the third from
- * there the socket's own, and what is between the fourth word and that its name.
+ * Of a line of `ss -Hxan` the first word is the kind, the last one the inode of the other end, the third from there the
+ * socket's own, and what is between the fourth word and that its name.
  */
-export function unixPeersOf(table: string, inodes: ReadonlySet<string>): string[] {
+export function unixPeersOf(table: string, inodes: ReadonlySet<string>): UnixPeer[] {
   const sockets = table.split('\n').flatMap((line) => {
     const words = line.trim().split(/\s+/);
     const [inode = '', , peer = ''] = words.slice(-3);
-    return words.length < 7 ? [] : [{ inode, peer, name: words.slice(4, -3).join(' ').replace(/^\*$/, '') }];
+    const name = words.slice(4, -3).join(' ').replace(/^\*$/, '');
+    return words.length < 7 ? [] : [{ inode, peer, name, isDatagram: words[0] === 'u_dgr' }];
   });
   const names = new Map(sockets.map(({ inode, name }) => [inode, name]));
   const outside = sockets.filter(({ inode, peer }) => inodes.has(inode) && peer !== '0' && !inodes.has(peer));
-  return outside.map(({ peer, name }) => names.get(peer) || name || NAMELESS);
+  return outside.map(({ peer, name, isDatagram }) => ({
+    name: names.get(peer) || name || NAMELESS,
+    isDatagram,
+  }));
 }
 
 /** Where services send what they write to their standard output: the journal's socket (systemd-journald.service(8)). */

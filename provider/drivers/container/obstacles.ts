@@ -1,6 +1,6 @@
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { dumpObstacles } from '../../runtime/obstacles.ts';
+import { dumpObstacles, someOf } from '../../runtime/obstacles.ts';
 import { isWithin } from '../../runtime/paths.ts';
 import type { Surroundings } from '../../runtime/surroundings.ts';
 import type { Look, LookedContainer, Tools } from './look.ts';
@@ -119,6 +119,13 @@ export function containerProblems(spec: ContainerSpec, looked: LookedContainer, 
     'nested-groups',
     `The container "${Name}" has control groups of its own below its own, as one with systemd has.`,
     'Capture the services inside of it as containers of their own.',
+  );
+  const wired = facts.unixPeers.filter(({ isDatagram }) => !isDatagram).map(({ name }) => name);
+  obstacle(
+    wired.length > 0,
+    'unix-peer',
+    `The container "${Name}" has connections by Unix sockets to others, which podman cannot capture: ${someOf(wired)}.`,
+    'Let it reach them by TCP, or end those connections while it is captured.',
   );
   const strays = strangersIn(looked);
   obstacle(

@@ -77,6 +77,15 @@ describe('a plan', () => {
       '--volume',
       '/srv/read:/read:ro',
     );
+    const listen =
+      'mkdir -p /srv/wired; setsid socat UNIX-LISTEN:/srv/wired/door.sock,fork PIPE > /dev/null 2>&1 < /dev/null &';
+    await on(cloud, listen);
+    await on(
+      cloud,
+      `podman run --detach --name wired --network none --volume /srv/wired:/wired "$1" node -e "$2" > /dev/null`,
+      image,
+      'require("net").connect("/wired/door.sock"); setInterval(() => {}, 100000)',
+    );
     await start('joined', '--network', 'container:tokens');
     await start('watched', '--network', 'none');
     await on(cloud, 'podman exec --detach watched sleep 500');
@@ -131,6 +140,7 @@ describe('a plan', () => {
         [{ name: 'bound' }, 'container.bind-mount'],
         [{ name: 'joined' }, 'container.joined'],
         [{ name: 'watched' }, 'container.exec-session'],
+        [{ name: 'wired', files: ['/srv/wired'] }, 'container.unix-peer'],
         [{ name: 'tokens', files: ['/none'] }, 'container.no-folder'],
         [{ name: 'tokens', files: ['/srv/shared'] }, 'container.not-mounted'],
       ];

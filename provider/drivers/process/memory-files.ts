@@ -23,9 +23,30 @@ export interface NamedFiles {
   readonly problems: readonly StasisError[];
 }
 
+/**
+ * ROOT FOLDER...: the file system of each, and where it really is. Links are followed here, as the tree sees them: one to
+ * an absolute path (/var/run) leads out of ROOT otherwise.
+ */
 const LOOK = `
 root=$1; shift
-part folders; for folder in "$@"; do printf '%s ' "$(stat -f -c %T -- "$root$folder")"; printf '%s\\n' "$folder"; done 2>/dev/null
+resolve() {
+  rest=$1 at= n=0
+  while [ -n "$rest" ]; do
+    rest=\${rest#/} piece=\${rest%%/*}
+    case $rest in */*) rest=/\${rest#*/} ;; *) rest= ;; esac
+    if [ -L "$root$at/$piece" ] && [ $n -lt 40 ]; then
+      n=$((n + 1)) link=$(readlink -- "$root$at/$piece")
+      case $link in /*) at= rest=$link$rest ;; *) rest=/$link$rest ;; esac
+    else
+      case $piece in '' | .) ;; ..) at=\${at%/*} ;; *) at=$at/$piece ;; esac
+    fi
+  done
+}
+part folders
+for folder in "$@"; do
+  resolve "$folder"
+  printf '%s\\t%s\\t%s\\n' "$(stat -f -c %T -- "$root$at")" "$at" "$folder"
+done 2>/dev/null
 `;
 const SIZES = `root=$1; shift; cd "$root/" && part sizes && stat -c '%s' -- "$@" 2>/dev/null`;
 
@@ -47,10 +68,11 @@ export async function findNamedFiles(
   const bound = facts.boundPaths.filter(undeclared);
   const folders = unique([...files, ...bound].map(folderOf));
   const parts = await runParts(host, LOOK, [root, ...folders], signal);
-  const inMemory = new Set(
-    (parts.get('folders') ?? '')
-      .split('\n')
-      .flatMap((line) => (line.startsWith('tmpfs ') ? [line.slice(6)] : [])),
+  const inMemory = new Map(
+    (parts.get('folders') ?? '').split('\n').flatMap((line) => {
+      const [type, real = '', folder = ''] = line.split('\t');
+      return type === 'tmpfs' ? [[folder, real] as const] : [];
+    }),
   );
   const kept = files.filter((path) => inMemory.has(folderOf(path)));
   const sizes =
@@ -59,7 +81,7 @@ export async function findNamedFiles(
   return {
     memory: {
       files: kept,
-      folders: unique([...kept, ...bound.filter((path) => inMemory.has(folderOf(path)))].map(folderOf)),
+      folders: unique([...kept, ...bound].flatMap((path) => inMemory.get(folderOf(path)) ?? [])),
     },
     memoryBytes: (sizes?.get('sizes') ?? '').split('\n').reduce((sum, size) => sum + Number(size), 0),
     problems: lasting.length === 0 ? [] : [socketOutside(lasting)],

@@ -100,7 +100,11 @@ export async function planCapture(spec: ProcessSpec, host: Host, context: Contex
     folders: spec.files ?? [],
     sizeBytes: memoryBytes + treesBytes,
     pauseMs: Math.max(dumpMsOf(facts), treesMs),
-    outside: outsideOf(facts, [...(spec.files ?? []), ...named.memory.files], facts.unixPeers),
+    outside: outsideOf(
+      facts,
+      [...(spec.files ?? []), ...named.memory.files],
+      facts.unixPeers.map(({ name }) => name),
+    ),
     system: systemOf(facts),
   };
 }

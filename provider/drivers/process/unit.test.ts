@@ -66,7 +66,7 @@ testUnless(here.reason)(
       items.filter(({ code }) => /unix|journal/.test(code)).map(({ code, message }) => `${code}: ${message}`);
     expect(outside(plan.outside).sort()).toEqual([
       'process.journal: what they log, which goes to the journal of the host that they are restored on, or nowhere where it has none: /run/systemd/journal/stdout',
-      'process.unix-peer: connections by Unix sockets to others, which are reset: /run/elsewhere.sock, /run/logged/door.sock, /run/systemd/journal/dev-log',
+      'process.unix-peer: connections by Unix sockets to others, which are reset: /run/elsewhere.sock, /run/systemd/journal/dev-log, /var/run/logged/door.sock',
     ]);
 
     const sealed = await photographer.photographAll('logged', [photographer.member('logged', machine, spec)]);

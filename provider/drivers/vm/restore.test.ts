@@ -22,6 +22,10 @@ const labTest = testUnless(here.reason);
 const PATIENCE_MS = 240_000;
 const LIMITS = { maxPauseMs: 5_000, maxBlurMs: 0 };
 
+/** A disk of another format beside the first: with holes, and with something that is nowhere else. */
+const SECOND = '/srv/second.raw';
+const MAKE_SECOND = `truncate -s 32M ${SECOND} && head -c 3M /dev/urandom | dd of=${SECOND} bs=1M seek=5 conv=notrunc status=none`;
+
 describe('a VM with its memory and disks', () => {
   let lab: Lab;
   let folder: string;
@@ -38,7 +42,10 @@ describe('a VM with its memory and disks', () => {
     cloud = labHost(lab, 'cloud');
     sovereign = labHost(lab, 'sovereign');
     await makeGuest(cloud);
-    vm = await CountingVm.start(cloud, '/srv/vm');
+    await on(cloud, MAKE_SECOND);
+    vm = await CountingVm.start(cloud, '/srv/vm', {
+      more: ['-drive', `file=${SECOND},if=virtio,format=raw,id=disk1`],
+    });
   }, PATIENCE_MS);
   afterAll(async () => {
     await cloud?.[Symbol.asyncDispose]();
@@ -97,6 +104,10 @@ describe('a VM with its memory and disks', () => {
       const original = await vm.ticks();
       expect(original).toContain(ticks[0]);
       expect(await on(sovereign, 'test -S /run/twin/qmp.sock && echo there')).toBe('there');
+      const second = await on(cloud, `sha256sum < ${SECOND}`);
+      expect(await on(sovereign, 'sha256sum < "$1"/*/second.raw', twin.folder)).toBe(second);
+      const usedBytes = 'echo $(($(stat -c "%b * %B" "$1"/*/second.raw)))';
+      expect(Number(await on(sovereign, usedBytes, twin.folder))).toBeLessThan(8 * 1024 * 1024);
 
       // A retry, as after lost state: what runs already is left alone.
       const again = await restore(request, testContext());

@@ -10,7 +10,7 @@ import time
 
 folder = sys.argv[1]
 listening = socket.socket(socket.AF_UNIX)
-listening.bind('/run/logged/door.sock')
+listening.bind('/var/run/logged/door.sock')
 listening.listen()
 called = socket.socket(socket.AF_UNIX)
 called.connect('/run/elsewhere.sock')
