@@ -28,7 +28,7 @@ const contentSchema = z.strictObject({
   needs: z.array(
     z.strictObject({
       path: z.string(),
-      /** Absent where only that it is there matters: a log to append to, a folder. */
+      /** Absent where only that it is there matters: a log to append to. */
       sizeBytes: z.number().optional(),
       mode: z.number().optional(),
     }),

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import type { Context } from '../../core/context.ts';
 import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
@@ -15,6 +16,7 @@ import type { KeptFiles } from './kept-files.ts';
 import { outsideOf, systemOf } from './outside.ts';
 import type { ProcessSpec } from './spec.ts';
 
+const { S_IFMT, S_IFREG } = constants;
 /** What is not made up by the kernel. */
 const ON_DISK = /^\/(?!proc\/|sys\/|dev\/|SYSV|memfd:|anon_hugepage)/;
 
@@ -57,6 +59,8 @@ export async function copyCapture(
     highest: Math.max(...processes.flatMap(({ pid, threads }) => [pid, ...threads])),
     needs: files
       .filter(({ kind, shown, isDeleted }) => kind === 'file' && ON_DISK.test(shown) && !isDeleted)
+      // Folders above those of `files` are made by the restore.
+      .filter(({ sizeBytes, mode = 0 }) => sizeBytes !== undefined || (mode & S_IFMT) === S_IFREG)
       .filter(({ shown }) => !isWithin(shown, spec.files) && !inMemory.has(shown))
       .map(({ shown, sizeBytes, mode }) => ({
         path: shown,
