@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { argumentsOf } from './arguments.ts';
 import { benchCompare } from './bench/compare.ts';
 import { benchEngines } from './bench/engines.ts';
 import { type Figure, figureTable } from './bench/figure.ts';
@@ -15,7 +15,6 @@ import { benchStore } from './bench/store.ts';
 import { benchVm } from './bench/vm.ts';
 import { benchWarm } from './bench/warm.ts';
 
-/** `npm run bench [-- NAME] [--json]`: ratios against named peers, each pair measured in the same run. */
 const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   store: benchStore,
   pause: benchPause,
@@ -33,7 +32,10 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   compare: benchCompare,
 };
 
-const { values, positionals } = parseArgs({
+const USAGE = `npm run bench [-- NAME...] [--json]
+Measures ratios against named peers, each pair in the same run. There are: ${Object.keys(BENCHES).join(', ')}.`;
+
+const { values, positionals } = argumentsOf(USAGE, {
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false } },
 });

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { bankProof } from '../test/proof/bank.ts';
 import { deathProof } from '../test/proof/death.ts';
 import { driftKinds } from '../test/proof/drift/kinds.ts';
@@ -11,12 +10,9 @@ import { sabotageProof } from '../test/proof/sabotage.ts';
 import { verdictProof } from '../test/proof/verdict.ts';
 import { writeVerdictDocs } from '../test/proof/verdict-docs.ts';
 import { labOrReason } from '../test/support/lab.ts';
+import { argumentsOf } from './arguments.ts';
 import { interruptSignal } from './demo/interrupt.ts';
 
-/**
- * `npm run proof [-- NAME] [--json] [--short] [--only TEXT] [--runs N]`: runs the long proofs, or the one named, or of it
- * the cases with that in their name, each as often as said, and prints a table.
- */
 const lab = await labOrReason();
 const PROOFS: readonly Proof[] = [
   bankProof,
@@ -29,7 +25,11 @@ const PROOFS: readonly Proof[] = [
   verdictProof(await driftKinds(lab), writeVerdictDocs),
 ];
 
-const { values, positionals } = parseArgs({
+const USAGE = `npm run proof [-- NAME...] [--json] [--short] [--only TEXT] [--runs N]
+Runs the long proofs, or those named, or of them the cases with that text in their names, each as often as said, and prints a table.
+There are: ${[...new Set(PROOFS.map((proof) => proof.name))].join(', ')}.`;
+
+const { values, positionals } = argumentsOf(USAGE, {
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
