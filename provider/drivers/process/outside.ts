@@ -32,11 +32,15 @@ export function outsideOf(
     ...item(
       'journal',
       unixPeers.filter((name) => name === JOURNAL),
-      'what they log, which goes to the journal of the host that they are restored on, or nowhere where it has none',
+      'the journal: what they log goes to the one of the host that they are restored on, or nowhere where it has none',
     ),
     ...item('backlog', waitingOf(facts), WAITING),
     ...item('open-file', writtenOutside(open, inside), 'files that are written and lie outside of files'),
-    ...item('pipe', halfPipes(open), 'pipes with the other end in a process that is no part of the tree'),
+    ...item(
+      'pipe',
+      halfPipes(open),
+      'pipes with the other end in a process that is no part of the tree: nothing comes out of them any more, and what is written into them goes where a log does',
+    ),
     ...item(
       'shared-file',
       sharedOutside(facts, inside),

@@ -56,15 +56,15 @@ done
 
 /**
  * The first process of the fresh namespaces: restores, then waits, takes in what is orphaned, and ends with the tree.
- *   FOLDER GROUP HIGHEST PLACE COMMAND LOGS [SOURCE TARGET]... -- [MEMORY-FOLDER]...
+ *   FOLDER GROUP HIGHEST PLACE COMMAND LOG [SOURCE TARGET]... -- [MEMORY-FOLDER]...
  * Numbers up to HIGHEST belong to the tree, so that our own helpers get higher ones. Each source is mounted at its
  * target. Folders in memory become file systems of the tree's own, with what was captured of them, which lies below
  * PLACE/memory; of those that everybody shares, what is below them stays in sight. So do the images, wherever they lie.
- * LOGS are inodes of sockets that led to the journal: they lead to the one here, under the name COMMAND, or where there is
- * none, to nowhere. One that was only reset would end the tree with its next line (SIGPIPE).
+ * LOG is what led to the journal, or into pipes that others read, by CRIU's name, or empty: it leads to the journal here,
+ * under the name COMMAND, or where there is none, to nowhere. What was only reset would end the tree with its next line (SIGPIPE).
  */
 const INIT = `
-folder=$1 group=$2 highest=$3 place=$4 command=$5 logs=$6; shift 6
+folder=$1 group=$2 highest=$3 place=$4 command=$5 log=$6; shift 6
 fail() { echo "$1" >> "$folder/said"; echo 1 > "$folder/status"; exit 1; }
 mount -t proc proc /proc || fail 'proc cannot be mounted'
 [ ! -d /dev/pts ] || mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts /dev/pts || fail '/dev/pts cannot be mounted'
@@ -99,8 +99,8 @@ export STASIS_GROUP="$group"
 set -- setpriv --clear-groups criu restore --restore-detached --images-dir "$folder" --log-file restore.log -v2 \\
   --pidfile "$folder/restored.pid" \\
   --tcp-established --ext-unix-sk --file-locks --manage-cgroups=ignore --action-script "$place/hook"
-for log in $logs; do set -- "$@" --inherit-fd "fd[3]:socket:[$log]"; done
-if [ -z "$logs" ]; then "$@" >> "$folder/said" 2>&1
+[ -z "$log" ] || set -- "$@" --inherit-fd "fd[3]:$log"
+if [ -z "$log" ]; then "$@" >> "$folder/said" 2>&1
 elif [ -S ${JOURNAL} ] && command -v systemd-cat > /dev/null; then
   systemd-cat --identifier="$command" sh -c 'exec 3>&1 >> "$0" 2>&1; exec "$@"' "$folder/said" "$@"
 else "$@" 3>> /dev/null >> "$folder/said" 2>&1
@@ -119,12 +119,12 @@ while kill -0 "$root"; do sleep 2 & wait $!; done
 `;
 
 /**
- * FOLDER NETWORK GROUP UPTIME HIGHEST PLACE COMMAND LOGS, and what follows for the first process: prints how it went. Whoever starts
+ * FOLDER NETWORK GROUP UPTIME HIGHEST PLACE COMMAND LOG, and what follows for the first process: prints how it went. Whoever starts
  * that process waits for its end, and then takes away what was made for the tree; a lock keeps that from meeting the
  * next restore into the same place.
  */
 export const START = `
-folder=$1 network=$2 group=$3 uptime=$4 highest=$5 place=$6 command=$7 logs=$8; shift 8
+folder=$1 network=$2 group=$3 uptime=$4 highest=$5 place=$6 command=$7 log=$8; shift 8
 mkdir -p /run/stasis
 exec 8> "/run/stasis/\${group##*/}.lock" && flock -w 20 8 || exit 1
 mkdir -p "$group" && echo 1 > "$group/cgroup.freeze" || exit 1
@@ -136,7 +136,7 @@ keep='group=$1 place=$2 network=$3; shift 3
 setsid sh -c "$keep" stasis-keeper "$group" "$place" "$network" \\
   nsenter --net="/run/netns/$network" unshare --mount --pid --uts --ipc --time \\
   --monotonic "$offset" --boottime "$offset" --fork \\
-  sh -c '${INIT.replaceAll("'", `'\\''`)}' stasis-restored "$folder" "$group" "$highest" "$place" "$command" "$logs" "$@" \\
+  sh -c '${INIT.replaceAll("'", `'\\''`)}' stasis-restored "$folder" "$group" "$highest" "$place" "$command" "$log" "$@" \\
   < /dev/null > "$folder/said" 2>&1 &
 first=$!
 while [ ! -f "$folder/status" ] && kill -0 $first 2> /dev/null; do sleep 0.01; done

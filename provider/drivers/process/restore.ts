@@ -5,7 +5,7 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
-import { outsideSockets } from '../../runtime/images/unix-sockets.ts';
+import { LOG_NAME, outsideEnds } from '../../runtime/images/outside-ends.ts';
 import { feed, runScript } from '../../runtime/machine.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { surroundingsOn } from '../../runtime/surroundings.ts';
@@ -64,31 +64,30 @@ async function loadAndStart(
 ): Promise<void> {
   const { content, place } = made;
   await using folder = await memoryFolder(host, imagesBytes(content), signal);
-  const journal = await writeImages(folder.path, content, blobs, host, signal);
+  const log = await writeImages(folder.path, content, blobs, host, signal);
   const binds = await loadTrees(place, content, blobs, host, signal);
   const pairs = content.connections.map((connection) => `pair:${connection}`);
   await runScript(host, MAKE_NETWORK, [place.network, made.egress, ...content.addresses, ...pairs], {
     signal,
   });
-  await start({ ...made, folder: folder.path, binds, journal }, host, signal);
+  await start({ ...made, folder: folder.path, binds, log }, host, signal);
 }
 
-/** Returns the inodes of sockets that lead to the journal. */
+/** Returns what CRIU knows the tree's log by, if it has one. */
 async function writeImages(
   folder: string,
   content: ProcessContent,
   blobs: BlobReader,
   host: Host,
   signal: AbortSignal,
-): Promise<readonly number[]> {
+): Promise<string> {
   const unpack = ['tar', '--extract', '--file=-', '--directory', folder];
   await feed(host, unpack, blobs.get(content.described.digest), signal);
   for (const { name, digest } of content.pages)
     await feed(host, ['sh', '-c', 'cat > "$1"', 'stasis', `${folder}/${name}`], blobs.get(digest), signal);
-  const outside = await outsideSockets(await storedImages(content, blobs));
-  if (outside === undefined) return [];
-  await host.write(`${folder}/files.img`, once(outside.files), { signal });
-  return outside.journal;
+  const { rewritten, hasLog } = await outsideEnds(await storedImages(content, blobs));
+  for (const [name, bytes] of rewritten) await host.write(`${folder}/${name}`, once(bytes), { signal });
+  return hasLog ? LOG_NAME : '';
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -124,14 +123,14 @@ async function start(
     readonly place: Place;
     readonly content: ProcessContent;
     readonly binds: readonly string[];
-    readonly journal: readonly number[];
+    readonly log: string;
     /** What the tree is called in the target's journal. */
     readonly command: string;
   },
   host: Host,
   signal: AbortSignal,
 ): Promise<void> {
-  const { folder, group, place, content, binds, journal, command } = input;
+  const { folder, group, place, content, binds, log, command } = input;
   const printed = await runScript(
     host,
     START,
@@ -143,7 +142,7 @@ async function start(
       String(content.highest),
       place.folder,
       command,
-      journal.join(' '),
+      log,
       ...binds,
       '--',
       ...(content.memory?.folders ?? []),

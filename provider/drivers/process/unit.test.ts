@@ -65,7 +65,7 @@ testUnless(here.reason)(
     const outside = (items: typeof plan.outside): string[] =>
       items.filter(({ code }) => /unix|journal/.test(code)).map(({ code, message }) => `${code}: ${message}`);
     expect(outside(plan.outside).sort()).toEqual([
-      'process.journal: what they log, which goes to the journal of the host that they are restored on, or nowhere where it has none: /run/systemd/journal/stdout',
+      'process.journal: the journal: what they log goes to the one of the host that they are restored on, or nowhere where it has none: /run/systemd/journal/stdout',
       'process.unix-peer: connections by Unix sockets to others, which are reset: /run/elsewhere.sock, /run/systemd/journal/dev-log, /var/run/logged/door.sock',
     ]);
 

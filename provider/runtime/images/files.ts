@@ -1,8 +1,7 @@
 import { digestOf } from '../../core/fingerprint-digest.ts';
-import { JOURNAL } from '../sockets.ts';
 import { type Images, readEntries, readFirst } from './image.ts';
+import { type Ends, endsOf, PIPE, UNIX_SOCKET, unixName } from './outside-ends.ts';
 import { type Queues, readQueues } from './queues.ts';
-import { peersOutside, UNIX_SOCKET, unixName } from './unix-sockets.ts';
 import type { Message } from './wire.ts';
 
 /** An open file of a dump, whatever kind it is, without the numbers that the dumping kernel gave it. */
@@ -61,7 +60,6 @@ const REGULAR = 3;
 const [SIZE, MODE] = [8, 10] as const;
 const INET_SOCKET = 4;
 const FIFO = 17;
-const PIPE = 18;
 /** Linux's SOCK_STREAM and SOCK_DGRAM. */
 const [STREAM, DATAGRAM] = [1, 2] as const;
 const [CONNECTED, UNCONNECTED] = [1, 7] as const;
@@ -71,10 +69,10 @@ const SIGNALFD = 10;
 const TIMERFD = 12;
 
 /**
- * Where a service's output goes: to the journal, or where a host has none, to nowhere, which a restore opens to be appended
- * to. It is the same to the process.
+ * Where a service's output goes: to the journal, into a pipe that others read, or where a host has no journal, to nowhere,
+ * which a restore opens to be appended to. It is the same to the process.
  */
-const LOG: DumpedFile = { kind: 'log', shown: 'the journal', digest: digestOf('log') };
+const LOG: DumpedFile = { kind: 'log', shown: 'a log', digest: digestOf('log') };
 /** Of a file that was opened (asm-generic/fcntl.h). */
 const [O_ACCMODE, O_WRONLY, O_APPEND] = [0o3, 0o1, 0o2000] as const;
 
@@ -84,12 +82,12 @@ export async function readFiles(images: Images): Promise<ReadonlyMap<number, Dum
   const deleted = await deletedFiles(images);
   const queues = await readQueues(images);
   const entries = await readEntries(images, 'files.img');
-  const peerOf = peersOutside(entries);
+  const ends = endsOf(entries);
   for (const entry of entries) {
     const regular = entry.message(REGULAR);
     const id = entry.number(2);
     const found = regular && deleted.has(id) ? deletedFile(regular) : undefined;
-    files.set(id, found ?? (await fileOf(entry, images, queues, peerOf)));
+    files.set(id, found ?? (await fileOf(entry, images, queues, ends)));
   }
   return files;
 }
@@ -110,12 +108,8 @@ async function deletedFiles(images: Images): Promise<ReadonlySet<number>> {
   return new Set((await readEntries(images, name)).map((entry) => entry.number(1)));
 }
 
-async function fileOf(
-  entry: Message,
-  images: Images,
-  queues: Queues,
-  peerOf: ReturnType<typeof peersOutside>,
-): Promise<DumpedFile> {
+async function fileOf(entry: Message, images: Images, queues: Queues, ends: Ends): Promise<DumpedFile> {
+  if (ends.isLog(entry)) return LOG;
   const kind = KINDS[entry.number(1)] ?? `kind ${entry.number(1)}`;
   const regular = entry.message(REGULAR);
   if (regular) {
@@ -135,7 +129,7 @@ async function fileOf(
   const inet = entry.message(INET_SOCKET);
   if (inet) return socketOf(inet, images);
   const unix = entry.message(UNIX_SOCKET);
-  if (unix) return unixSocketOf(unix, queues, peerOf(unix));
+  if (unix) return unixSocketOf(unix, queues, ends.peerOf(unix));
   const pipe = entry.message(PIPE) ?? entry.message(FIFO);
   if (pipe) return { kind, shown: kind, digest: digestOf(kind, queues.ofPipe(pipe.number(2))) };
   return { kind, shown: kind, digest: digestOf(kind, settingOf(entry)) };
@@ -146,7 +140,6 @@ async function fileOf(
  * without the name that it was accepted under.
  */
 function unixSocketOf(unix: Message, queues: Queues, outside: string | undefined): DumpedFile {
-  if (outside === JOURNAL) return LOG;
   const kind = 'unix-socket';
   const shown = unixName(unix);
   const type = unix.number(3);

@@ -74,13 +74,19 @@ export function placeOfField(bytes: Uint8Array, field: number): Uint8Array | und
   return found;
 }
 
+/** A message of these fields. */
+export function messageOf(fields: Readonly<Record<number, number | Uint8Array>>): Buffer {
+  const encoded = Object.entries(fields).flatMap(([name, value]) => {
+    const key = Number(name) << 3;
+    if (typeof value === 'number') return [varintOf(key), varintOf(value)];
+    return [varintOf(key | 2), varintOf(value.length), value];
+  });
+  return Buffer.concat(encoded);
+}
+
 /** A message with these numbers, whatever it had for them: of one that is there twice the last counts. */
 export function withNumbers(bytes: Uint8Array, numbers: Readonly<Record<number, number>>): Buffer {
-  const more = Object.entries(numbers).map(([field, value]) => [
-    varintOf(Number(field) << 3),
-    varintOf(value),
-  ]);
-  return Buffer.concat([bytes, ...more.flat()]);
+  return Buffer.concat([bytes, messageOf(numbers)]);
 }
 
 /**
