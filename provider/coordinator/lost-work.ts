@@ -75,7 +75,7 @@ async function ofOne(snapshot: OpenSnapshot, original: Member, context: Context)
       `It is not stopped to be looked at: whatever its memory has become in the ${formatMs(sinceCutMs)} since the cut.`,
     );
   try {
-    const all = comparableSnapshot(snapshot);
+    const all = comparableSnapshot(snapshot, [driver]);
     const captured = { ...all, members: { [name]: all.members[name]! } };
     const result = await within(READ_MS, `reading the original of ${name}`, context.signal, (signal) =>
       compare(captured, comparableMembers([original], { ...context, signal }), { ...context, signal }),
