@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
-import { capture, host, replay, restore, type Taken } from '../../../test/support/postgres-rig.ts';
+import { capture, collect, host, replay, restore, type Taken } from '../../../test/support/postgres-rig.ts';
 import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.ts';
 import { compareStates, type ReadableState } from '../../core/compare-states.ts';
 import type { Comparison } from '../../core/fingerprint.ts';
@@ -177,3 +177,84 @@ describe('rows that differ are named', () => {
     2 * MINUTES,
   );
 });
+
+const messages = ({ differences }: Comparison): string[] =>
+  differences.map(({ object, message }) => `${object} ${message}`);
+
+describe('what cannot be named', () => {
+  test(
+    'is told: columns that only one side has, and rows in an encoding that is not read',
+    async () => {
+      const columns = 'CREATE TABLE a (id int PRIMARY KEY, v int); CREATE TABLE b (id int PRIMARY KEY)';
+      const rows = 'INSERT INTO a VALUES (1, 1), (2, 2); INSERT INTO b VALUES (1)';
+      await server.query('CREATE DATABASE narrow');
+      await server.query(`${columns}; ${rows}`, { database: 'narrow' });
+      const before = await capture({ url: server.url('narrow') });
+      await server.query(
+        'ALTER TABLE a DROP COLUMN v; DELETE FROM a WHERE id = 2; ALTER TABLE b ADD COLUMN v int',
+        { database: 'narrow' },
+      );
+      const found = messages(await compareRunning(stored(before), server.url('narrow')));
+      expect(found).toContain('table/public.a rows: 2 -> 1; 1 row missing: id=2');
+      expect(found).toContain('table/public.b its rows are equal in what both sides have of them');
+
+      await server.query(
+        "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
+      );
+      await server.query("CREATE TABLE a (id text PRIMARY KEY, v int); INSERT INTO a VALUES ('é', 1)", {
+        database: 'latin',
+      });
+      const latin = await capture({ url: server.url('latin') });
+      await using held = await postgresDriver.observe({ url: server.url('latin') }, host, testContext());
+      await using as = await held.readable!();
+      const first = as.fingerprint();
+      for await (const _ of first);
+      await server.query('UPDATE a SET v = 2', { database: 'latin' });
+      expect(messages(await compareRunning(stored(latin), server.url('latin')))).toEqual([
+        'table/public.a content differs (not looked into: its rows are not stored as the LATIN1 that is hashed)',
+      ]);
+      const running = { fingerprint: () => replay(latin.entries), itemsOf: as.itemsOf };
+      expect(messages(await compareRunning(running, server.url('latin')))).toEqual([
+        'table/public.a 1 row changed: id=é',
+      ]);
+    },
+    MINUTES,
+  );
+
+  test(
+    'leaves a restore as it was, and a running database without our locks',
+    async () => {
+      await server.query('CREATE DATABASE hurried OWNER tenant');
+      await using held = await restore(
+        { url: `postgres://tenant:pw@127.0.0.1:${server.port}/hurried` },
+        taken,
+      );
+      {
+        await using state = await held.readable!();
+        const flood = (await collect(state.fingerprint())).find(
+          ({ object }) => object === 'table/public.flood',
+        )!;
+        const items = (await state.itemsOf!(flood))!;
+        const { signal } = testContext();
+        const tree = items.tree({ fields: items.fields, key: items.key, depth: 4 }, { timeoutMs: 1, signal });
+        await expect(tree).rejects.toMatchObject({ code: 'postgres.query-cancelled' });
+      }
+      await held.release();
+      expect(await server.query('SELECT count(*)::int AS n FROM flood', { database: 'hurried' })).toEqual([
+        { n: ROWS },
+      ]);
+
+      const url = server.url('twin');
+      await using observed = await postgresDriver.observe({ url }, host, testContext());
+      {
+        await using state = await observed.readable!();
+        await compareStates(stored(taken), state, testContext());
+        await expect(server.query(LOCK_MANY, { database: 'twin' })).rejects.toThrow(/lock timeout/);
+      }
+      await server.query(LOCK_MANY, { database: 'twin' });
+    },
+    2 * MINUTES,
+  );
+});
+
+const LOCK_MANY = "BEGIN; SET LOCAL lock_timeout = '300ms'; LOCK TABLE many; COMMIT";

@@ -29,7 +29,7 @@ export function storedItems(from: MemberCapture, blobs: BlobReader): ItemsOf {
       if (!AS_HASHED.includes(encoding))
         throw new StasisError(
           'postgres.rows-encoding',
-          `its rows are stored in another encoding than ${encoding}`,
+          `its rows are not stored as the ${encoding} that is hashed`,
         );
       return new StoredRows(table, entry, blobs);
     }
