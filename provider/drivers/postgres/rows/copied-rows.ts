@@ -4,29 +4,7 @@
  * that whatever the encoding is, what is hashed here is what the server hashes.
  */
 
-const NEWLINE = 10;
-
-/** Each line without its end. Lines end with LF alone: one within a value is escaped. `pause` is called now and then. */
-export async function eachLine(
-  content: AsyncIterable<Uint8Array>,
-  pause: () => void,
-  visit: (line: string) => void,
-): Promise<void> {
-  let rest = '';
-  for await (const chunk of content) {
-    pause();
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    let start = 0;
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-      visit(rest + bytes.toString('latin1', start, end));
-      rest = '';
-      start = end + 1;
-    }
-    rest += bytes.toString('latin1', start);
-  }
-}
-
-/** NULL as null. */
+/** The values of a line; NULL as null. */
 export function copiedValues(line: string): (string | null)[] {
   return line.split('\t').map((value) => {
     if (!value.includes('\\')) return value;

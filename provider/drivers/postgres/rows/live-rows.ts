@@ -4,7 +4,7 @@ import { type Table, tableName } from '../capture/tables.ts';
 import type { PsqlSession } from '../connect/psql-session.ts';
 import { literal, type Row, text, texts } from '../connect/sql.ts';
 import { bits, rowText, SUMS, TABLE } from '../fingerprint/data.ts';
-import { rowName } from './row-name.ts';
+import { rowName } from './row-columns.ts';
 import { NODE_DIGEST } from './row-tree.ts';
 
 /** One database whose fingerprint was read, in sessions that still see the same. */

@@ -1,15 +1,15 @@
-import { hash } from 'node:crypto';
 import type { ItemsOf } from '../../../core/compare-states.ts';
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
-import type { Item, ItemCut, ItemLimits, ItemNode, Items, ItemTree } from '../../../core/items.ts';
+import type { ItemCut, ItemLimits, Items, ItemTree } from '../../../core/items.ts';
+import { eachLine } from '../../../core/lines.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
+import { type ReadItem, ReadTree } from '../../../core/read-items.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { type CopiedTable, type DatabaseIndex, parseContent, readIndex } from '../content.ts';
 import { TABLE, tableDigest } from '../fingerprint/data.ts';
-import { copiedValues, eachLine, recordText } from './copied-rows.ts';
-import { rowName, unquoted } from './row-name.ts';
-import { nodeOf } from './row-tree.ts';
+import { copiedValues, recordText } from './copied-rows.ts';
+import { rowName, unquoted } from './row-columns.ts';
 
 /** Encodings in which rows are stored as the bytes that the server hashes. */
 const AS_HASHED = ['UTF8', 'SQL_ASCII', 'MULE_INTERNAL'];
@@ -56,130 +56,41 @@ class StoredRows implements Items {
   }
 
   async tree(cut: ItemCut, { signal }: ItemLimits): Promise<ItemTree> {
-    const tree = new StoredTree(this.table, this.blobs, cut, signal);
-    await tree.sum();
-    // Then the rows were hashed here as the server did; of what it computes of them nothing is stored.
-    if (
-      cut.fields.length === this.fields.length &&
-      !this.table.generated &&
-      tree.digest !== this.entry.digest
-    )
+    const tree = await ReadTree.open(cut, 'md5', (visit) => this.eachRow(cut, signal, visit));
+    const { count, high, low } = tree.total;
+    const isWhole = cut.fields.length === this.fields.length && !this.table.generated;
+    // Where it is, the rows were hashed here as the server did.
+    if (isWhole && tableDigest(BigInt(count), high, low) !== this.entry.digest)
       throw new StasisError('postgres.rows-unlike', 'its stored rows do not read as the server printed them');
     return tree;
   }
-}
 
-const bytesOf = (column: string): Buffer => Buffer.from(unquoted(column));
-
-class StoredTree implements ItemTree {
-  private readonly table: CopiedTable;
-  private readonly blobs: BlobReader;
-  private readonly cut: ItemCut;
-  private readonly signal: AbortSignal;
-  /** By leaf. Both words wrap at 64 bits, as the sums do. */
-  private readonly counts: Float64Array;
-  private readonly highs: BigUint64Array;
-  private readonly lows: BigUint64Array;
-
-  constructor(table: CopiedTable, blobs: BlobReader, cut: ItemCut, signal: AbortSignal) {
-    this.table = table;
-    this.blobs = blobs;
-    this.cut = cut;
-    this.signal = signal;
-    const leaves = 16 ** cut.depth;
-    this.counts = new Float64Array(leaves);
-    this.highs = new BigUint64Array(leaves);
-    this.lows = new BigUint64Array(leaves);
-  }
-
-  async sum(): Promise<void> {
-    const { counts, highs, lows } = this;
-    await this.eachRow((leaf, digest) => {
-      const row = digest();
-      counts[leaf]! += 1;
-      highs[leaf]! += row.readBigUInt64BE(0);
-      lows[leaf]! += row.readBigUInt64BE(8);
-    });
-  }
-
-  /** As the table's own. */
-  get digest(): string {
-    const { count, high, low } = this.sumOf(0, this.counts.length);
-    return tableDigest(BigInt(count), high, low);
-  }
-
-  async children(parents: readonly string[]): Promise<readonly ItemNode[]> {
-    return parents
-      .flatMap((parent) => HEX.map((digit) => parent + digit))
-      .map((path) => {
-        const width = 16 ** (this.cut.depth - path.length);
-        const first = Number.parseInt(path, 16) * width;
-        return nodeOf(path, this.sumOf(first, first + width));
-      })
-      .filter(({ count }) => count > 0);
-  }
-
-  async items(leaves: readonly string[]): Promise<readonly Item[]> {
-    const wanted = new Set(leaves.map((leaf) => (leaf === '' ? 0 : Number.parseInt(leaf, 16))));
-    const { key } = this.cut;
-    const items: Item[] = [];
-    await this.eachRow((leaf, digest, values) => {
-      if (!wanted.has(leaf)) return;
-      const name = key === undefined ? '' : rowName(key, values().map(decoded));
-      items.push({ name, digest: digest().toString('hex') });
-    });
-    return items;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
-
-  private sumOf(first: number, end: number): { count: number; high: bigint; low: bigint } {
-    let [count, high, low] = [0, 0n, 0n];
-    for (let leaf = first; leaf < end; leaf += 1) {
-      count += this.counts[leaf]!;
-      high += this.highs[leaf]!;
-      low += this.lows[leaf]!;
-    }
-    return { count, high, low };
-  }
-
-  private async eachRow(
-    visit: (leaf: number, digest: () => Buffer, key: () => readonly string[]) => void,
-  ): Promise<void> {
-    const { cut, table, blobs, signal } = this;
+  private eachRow(cut: ItemCut, signal: AbortSignal, visit: (row: ReadItem) => void): Promise<void> {
+    const { table, blobs } = this;
     const placesOf = (columns: readonly string[]): number[] =>
       columns.map((column) => table.columns.indexOf(column));
     const [fields, key] = [placesOf(cut.fields), placesOf(cut.key ?? [])];
-    const shift = 16 - 4 * cut.depth;
-    const [md5, nameMd5] = [hasher(), hasher()];
-    await eachLine(
+    return eachLine(
       blobs.get(table.rows.digest),
       () => throwIfAborted(signal),
       (line) => {
         const values = copiedValues(line);
         const pick = (places: readonly number[]): (string | null)[] => places.map((place) => values[place]!);
-        const digest = (): Buffer => md5(recordText(pick(fields)));
-        const named = cut.key === undefined ? digest() : nameMd5(recordText(pick(key)));
-        visit(named.readUInt16BE(0) >>> shift, digest, () => pick(key) as string[]);
+        visit({
+          text: () => recordText(pick(fields)),
+          keyText: () => recordText(pick(key)),
+          name: () =>
+            rowName(
+              cut.key!,
+              pick(key).map((value) => decoded(value!)),
+            ),
+        });
       },
     );
   }
 }
 
-const HEX = [...'0123456789abcdef'];
-
-/** Of bytes, each as one character. The buffer is the same for all calls: a million of them are not to be collected. */
-function hasher(): (bytes: string) => Buffer {
-  const digest = Buffer.alloc(16);
-  return (bytes) => {
-    const hashed = hash('md5', IN_ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1'), 'binary');
-    digest.write(hashed, 'latin1');
-    return digest;
-  };
-}
-
-/** Then it is the same bytes in UTF-8, as which a string is hashed. */
-const IN_ASCII = /^[\0-\x7f]*$/;
+const bytesOf = (column: string): Buffer => Buffer.from(unquoted(column));
 
 function decoded(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
