@@ -22,8 +22,8 @@ export interface LostWork {
   readonly message: string;
 }
 
-/** All of it is read, whatever its size. */
-const READ_MS = 1_800_000;
+/** All of it is read, whatever its size, and what differs is looked into. */
+const READ_MS = 7_200_000;
 const NAMED = 3;
 
 /** Originals that the snapshot does not have, or has of another kind. Placed under `original`. Pure. */

@@ -179,6 +179,31 @@ describe('what differs within an object', () => {
     expect(messageOf(without)).toBe('rows: 10 -> 9');
   });
 
+  test('is given up when its time is over, and the next ones are not begun', async () => {
+    let nowNs = 0;
+    const clock = { nowNs: () => nowNs, wallMs: () => 0 };
+    let begun = 0;
+    const slow = async (): Promise<ItemTree> => {
+      begun += 1;
+      nowNs += 200_000 * 1e6;
+      throw new StasisError('x.slow', 'It took too long.');
+    };
+    const two = (digest: string): ReadableState => ({
+      ...stateOf(many(10), digest, { tree: slow }),
+      async *fingerprint() {
+        yield { object: 'table/t', digest };
+        yield { object: 'table/u', digest };
+      },
+      itemsOf: async () => itemsOf(many(10), { nodes: 0, items: 0 }, { tree: slow }),
+    });
+    const { differences } = await compareStates(two('l'), two('r'), { ...testContext(), clock });
+    expect(differences.map(({ message }) => message)).toEqual([
+      'content differs (not looked into: It took too long.)',
+      'content differs (not looked into: no time was left)',
+    ]);
+    expect(begun).toBe(2);
+  });
+
   test('ends with the comparison that is cancelled', async () => {
     const cancel = new AbortController();
     const stopping = async (): Promise<ItemTree> => {

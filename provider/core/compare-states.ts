@@ -9,7 +9,7 @@ import {
   type FingerprintEntry,
 } from './fingerprint.ts';
 import { compareItems, type Items, itemWords } from './items.ts';
-import { nsToMs } from './units.ts';
+import { formatMs, nsToMs } from './units.ts';
 
 /** What lies within an object of a fingerprint; undefined where nothing does that could be told apart. */
 export type ItemsOf = (entry: FingerprintEntry) => Promise<Items | undefined>;
@@ -25,7 +25,7 @@ export interface ReadableState {
 const OBJECTS_MOST = 50;
 /** Looking into objects may take as long as comparing them did, several times over, or this. */
 const LOOK_MS = 120_000;
-const LOOK_FACTOR = 3;
+const LOOK_FACTOR = 5;
 
 /**
  * Compares the fingerprints, and then looks into what differs, as far as both sides can. Equal objects cost nothing
@@ -73,19 +73,23 @@ async function lookedInto(
 ): Promise<Difference> {
   const said = (words: string): string =>
     difference.message === CONTENT_DIFFERS ? words : `${difference.message}; ${words}`;
+  const timeoutMs = Math.max(0, Math.ceil(leftMs));
+  const late = AbortSignal.timeout(timeoutMs);
+  const unseen = (why: string): Difference => ({
+    ...difference,
+    message: `${difference.message} (not looked into: ${why})`,
+  });
   try {
     const [left, right] = [await one(a), await other(b)];
     if (left === undefined || right === undefined) return difference;
-    if (leftMs <= 0)
-      return { ...difference, message: `${difference.message} (not looked into: no time was left)` };
-    const timeoutMs = Math.ceil(leftMs);
-    const signal = AbortSignal.any([outer, AbortSignal.timeout(timeoutMs)]);
+    if (timeoutMs === 0) return unseen('no time was left');
+    const signal = AbortSignal.any([outer, late]);
     const within = await compareItems(left, right, { timeoutMs, signal });
     const words = itemWords(within);
     return words === '' ? difference : { ...difference, message: said(words), within };
   } catch (error) {
     throwIfAborted(outer);
-    const reason = error instanceof Error ? error.message : String(error);
-    return { ...difference, message: `${difference.message} (not looked into: ${reason})` };
+    if (late.aborted) return unseen(`it would have taken longer than ${formatMs(timeoutMs)}`);
+    return unseen(error instanceof Error ? error.message : String(error));
   }
 }
