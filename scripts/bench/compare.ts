@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { capture } from '../../provider/coordinator/capture.ts';
@@ -10,7 +9,9 @@ import { DRIVERS } from '../../provider/drivers/registry.ts';
 import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { memberOf } from '../../test/support/member.ts';
 import { startPostgres } from '../../test/support/postgres-server.ts';
+import { compareMariadb } from './compare-mariadb.ts';
 import { quietContext } from './context.ts';
+import { type Cost, countingLine } from './counting-line.ts';
 import { type Figure, median, shareOf } from './figure.ts';
 
 const ROWS = 1_000_000;
@@ -80,6 +81,7 @@ export async function benchCompare(): Promise<readonly Figure[]> {
       8,
     ),
     figure('name 1 changed of 1,000,000 rows', 'ms', 'tookMs'),
+    ...(await compareMariadb()),
   ];
 }
 
@@ -87,41 +89,6 @@ export async function benchCompare(): Promise<readonly Figure[]> {
  * Of a tree of sixteen children a node down to single rows: the 16 digests (MD5, 16 bytes each) of every level.
  */
 const MERKLE_PATH_BYTES = Math.ceil(Math.log(ROWS) / Math.log(16)) * 16 * 16;
-
-interface Cost {
-  readonly tookMs: number;
-  /** What the server sent. */
-  readonly readBytes: number;
-}
-
-/** A way to a server of this machine that counts what comes back. */
-async function countingLine(
-  to: number,
-): Promise<{ readonly port: number; cost(work: () => Promise<void>): Promise<Cost> } & AsyncDisposable> {
-  let readBytes = 0;
-  const listener = createServer((client) => {
-    const server = connect(to, '127.0.0.1');
-    server.on('data', (chunk) => {
-      readBytes += chunk.length;
-    });
-    client.pipe(server).pipe(client);
-    client.on('error', () => server.destroy());
-    server.on('error', () => client.destroy());
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  return {
-    port: (listener.address() as AddressInfo).port,
-    async cost(work) {
-      const [before, startNs] = [readBytes, process.hrtime.bigint()];
-      await work();
-      return { tookMs: Number(process.hrtime.bigint() - startNs) / 1e6, readBytes: readBytes - before };
-    },
-    async [Symbol.asyncDispose]() {
-      listener.close();
-    },
-  };
-}
 
 async function dumpAndHash(url: string): Promise<void> {
   const child = spawn('sh', ['-c', 'pg_dump -d "$1" | sha256sum > /dev/null', 'sh', url], {

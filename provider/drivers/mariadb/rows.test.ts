@@ -2,18 +2,19 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import {
   capture,
+  compareRunning,
   everyType,
   everyTypeOfMysql,
   host,
-  replay,
   restore,
+  stored,
   type Taken,
 } from '../../../test/support/mariadb-rig.ts';
 import { findMariadb, startMariadb } from '../../../test/support/mariadb-server.ts';
 import { startMysql, whyNoMysql } from '../../../test/support/mysql-server.ts';
 import { describeUnless } from '../../../test/support/skipped.ts';
 import type { SqlServer } from '../../../test/support/sql-server.ts';
-import { compareStates, type ReadableState } from '../../core/compare-states.ts';
+import { compareStates } from '../../core/compare-states.ts';
 import type { Comparison } from '../../core/fingerprint.ts';
 import { mariadbDriver } from './driver.ts';
 
@@ -60,16 +61,6 @@ const SERVERS = [
   { name: 'MySQL', missing: whyNoMysql(), start: startMysql, fill: everyTypeOfMysql },
 ];
 
-function stored({ entries, member, blobs }: Taken): ReadableState {
-  return { fingerprint: () => replay(entries), itemsOf: mariadbDriver.storedItems!(member, blobs) };
-}
-
-async function compareRunning(left: ReadableState, url: string): Promise<Comparison> {
-  await using held = await mariadbDriver.observe({ url }, host, testContext());
-  await using right = await held.readable!();
-  return await compareStates(left, right, testContext());
-}
-
 function expectNamed({ differences }: Comparison): void {
   const rows = differences.filter(({ object }) => object.startsWith('table/'));
   const { 'table/odd': odd, ...others } = Object.fromEntries(
@@ -103,10 +94,10 @@ for (const { name, missing, start, fill } of SERVERS)
     afterAll(() => server?.stop());
 
     test('that differ are named: a snapshot and what runs, two that run, two snapshots', async () => {
-      expectNamed(await compareRunning(stored(taken), server.url('twin')));
+      expectNamed(await compareRunning(stored(taken), { url: server.url('twin') }));
       await using held = await mariadbDriver.observe({ url: server.url('shop') }, host, testContext());
       await using left = await held.readable!();
-      expectNamed(await compareRunning(left, server.url('twin')));
+      expectNamed(await compareRunning(left, { url: server.url('twin') }));
       const later = await capture({ url: server.url('twin') });
       expectNamed(await compareStates(stored(taken), stored(later), testContext()));
     });
@@ -132,7 +123,7 @@ for (const { name, missing, start, fill } of SERVERS)
       );
       const ids = await capture({ url: server.url('ids') });
       await server.query('UPDATE ids SET v = 2', 'ids');
-      const [found] = (await compareRunning(stored(ids), server.url('ids'))).differences;
+      const [found] = (await compareRunning(stored(ids), { url: server.url('ids') })).differences;
       expect(found!.message).toMatch(/^1 row changed: id=[0-9a-f-]{36}$/);
 
       await fill(server as Parameters<typeof fill>[0], 'every');

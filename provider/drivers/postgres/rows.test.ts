@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
-import { capture, collect, host, replay, restore, type Taken } from '../../../test/support/postgres-rig.ts';
+import {
+  capture,
+  collect,
+  compareRunning,
+  host,
+  replay,
+  restore,
+  stored,
+  type Taken,
+} from '../../../test/support/postgres-rig.ts';
 import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.ts';
-import { compareStates, type ReadableState } from '../../core/compare-states.ts';
+import { compareStates } from '../../core/compare-states.ts';
 import type { Comparison } from '../../core/fingerprint.ts';
 import { ITEMS_NAMED } from '../../core/items.ts';
 import { postgresDriver } from './driver.ts';
@@ -99,16 +108,6 @@ beforeAll(async () => {
 }, 2 * MINUTES);
 afterAll(() => server?.stop());
 
-function stored({ entries, member, blobs }: Taken): ReadableState {
-  return { fingerprint: () => replay(entries), itemsOf: postgresDriver.storedItems!(member, blobs) };
-}
-
-async function compareRunning(left: ReadableState, url: string): Promise<Comparison> {
-  await using held = await postgresDriver.observe({ url }, host, testContext());
-  await using right = await held.readable!();
-  return await compareStates(left, right, testContext());
-}
-
 function expectNamed({ differences }: Comparison): void {
   const said = Object.fromEntries(differences.map(({ object, message }) => [object, message]));
   const { 'table/public."Odd ""names"""': odd, ...others } = said;
@@ -127,7 +126,7 @@ describe('rows that differ are named', () => {
   test(
     'of what runs, compared with a snapshot',
     async () => {
-      expectNamed(await compareRunning(stored(taken), server.url('twin')));
+      expectNamed(await compareRunning(stored(taken), { url: server.url('twin') }));
     },
     MINUTES,
   );
@@ -137,7 +136,7 @@ describe('rows that differ are named', () => {
     async () => {
       await using held = await postgresDriver.observe({ url: server.url('shop') }, host, testContext());
       await using left = await held.readable!();
-      expectNamed(await compareRunning(left, server.url('twin')));
+      expectNamed(await compareRunning(left, { url: server.url('twin') }));
     },
     MINUTES,
   );
@@ -194,7 +193,7 @@ describe('what cannot be named', () => {
         'ALTER TABLE a DROP COLUMN v; DELETE FROM a WHERE id = 2; ALTER TABLE b ADD COLUMN v int',
         { database: 'narrow' },
       );
-      const found = messages(await compareRunning(stored(before), server.url('narrow')));
+      const found = messages(await compareRunning(stored(before), { url: server.url('narrow') }));
       expect(found).toContain('table/public.a rows: 2 -> 1; 1 row missing: id=2');
       expect(found).toContain('table/public.b its rows are equal in what both sides have of them');
 
@@ -210,11 +209,11 @@ describe('what cannot be named', () => {
       const first = as.fingerprint();
       for await (const _ of first);
       await server.query('UPDATE a SET v = 2', { database: 'latin' });
-      expect(messages(await compareRunning(stored(latin), server.url('latin')))).toEqual([
+      expect(messages(await compareRunning(stored(latin), { url: server.url('latin') }))).toEqual([
         'table/public.a content differs (not looked into: its rows are not stored as the LATIN1 that is hashed)',
       ]);
       const running = { fingerprint: () => replay(latin.entries), itemsOf: as.itemsOf };
-      expect(messages(await compareRunning(running, server.url('latin')))).toEqual([
+      expect(messages(await compareRunning(running, { url: server.url('latin') }))).toEqual([
         'table/public.a 1 row changed: id=é',
       ]);
     },

@@ -4,10 +4,10 @@ import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import { itemName } from '../../../core/item-name.ts';
 import type { ItemCut, ItemLimits, Items, ItemTree } from '../../../core/items.ts';
-import { eachLine } from '../../../core/lines.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
 import { byCodeUnits } from '../../../core/order.ts';
-import { hashable, type ReadItem, ReadTree } from '../../../core/read-items.ts';
+import { hashable, ReadTree } from '../../../core/read-items.ts';
+import { type RowFormat, rowsIn } from '../../../core/read-rows.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { type DatabaseIndex, parseContent, readIndex } from '../content.ts';
 import { TABLE, tableDigest } from '../fingerprint/data.ts';
@@ -69,39 +69,32 @@ class StoredRows implements Items {
   }
 
   async tree(cut: ItemCut, { signal }: ItemLimits): Promise<ItemTree> {
-    const tree = await ReadTree.open(cut, this.algorithm, (visit) => this.eachRow(cut, signal, visit));
+    const { table, blobs } = this;
+    const rows = rowsIn(
+      () => blobs.get(table.rows.digest),
+      table.columns,
+      cut,
+      this.format,
+      () => throwIfAborted(signal),
+    );
+    const tree = await ReadTree.open(cut, this.algorithm, rows);
     const { count, high, low } = tree.total;
-    const isWhole = cut.fields.length === this.fields.length && !this.table.generated;
+    const isWhole = cut.fields.length === this.fields.length && !table.generated;
     // Where it is, the rows were hashed here as the server did.
     if (isWhole && tableDigest(String(count), high, low) !== this.entry.digest)
       throw new StasisError('mariadb.rows-unlike', 'its stored rows do not read as the server printed them');
     return tree;
   }
 
-  private eachRow(cut: ItemCut, signal: AbortSignal, visit: (row: ReadItem) => void): Promise<void> {
-    const { table, blobs } = this;
-    const placesOf = (columns: readonly string[]): number[] =>
-      columns.map((column) => table.columns.indexOf(column));
-    const [fields, key] = [placesOf(cut.fields), placesOf(cut.key ?? [])];
-    return eachLine(
-      blobs.get(table.rows.digest),
-      () => throwIfAborted(signal),
-      (line) => {
-        const values = lineValues(line);
-        const textOf = (places: readonly number[]): string =>
-          places.map((place) => this.printed(table.columns[place]!, values[place]!)).join(',');
-        visit({
-          text: () => textOf(fields),
-          keyText: () => textOf(key),
-          name: () =>
-            itemName(
-              cut.key!,
-              key.map((place) => keyText(bytesOf(values[place]!))),
-            ),
-        });
-      },
-    );
-  }
+  private readonly format: RowFormat = {
+    values: lineValues,
+    text: (columns, values) => values.map((value, index) => this.printed(columns[index]!, value)).join(','),
+    name: (key, values) =>
+      itemName(
+        key,
+        values.map((value) => keyText(bytesOf(value))),
+      ),
+  };
 
   /** As `hashOf` has the server put it. */
   private printed(column: string, value: string | null): string {

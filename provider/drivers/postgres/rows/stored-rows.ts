@@ -2,9 +2,9 @@ import type { ItemsOf } from '../../../core/compare-states.ts';
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import type { ItemCut, ItemLimits, Items, ItemTree } from '../../../core/items.ts';
-import { eachLine } from '../../../core/lines.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
-import { type ReadItem, ReadTree } from '../../../core/read-items.ts';
+import { ReadTree } from '../../../core/read-items.ts';
+import { type RowFormat, rowsIn } from '../../../core/read-rows.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { type CopiedTable, type DatabaseIndex, parseContent, readIndex } from '../content.ts';
 import { TABLE, tableDigest } from '../fingerprint/data.ts';
@@ -56,39 +56,33 @@ class StoredRows implements Items {
   }
 
   async tree(cut: ItemCut, { signal }: ItemLimits): Promise<ItemTree> {
-    const tree = await ReadTree.open(cut, 'md5', (visit) => this.eachRow(cut, signal, visit));
+    const { table, blobs } = this;
+    const rows = rowsIn(
+      () => blobs.get(table.rows.digest),
+      table.columns,
+      cut,
+      COPIED,
+      () => throwIfAborted(signal),
+    );
+    const tree = await ReadTree.open(cut, 'md5', rows);
     const { count, high, low } = tree.total;
-    const isWhole = cut.fields.length === this.fields.length && !this.table.generated;
+    const isWhole = cut.fields.length === this.fields.length && !table.generated;
     // Where it is, the rows were hashed here as the server did.
     if (isWhole && tableDigest(BigInt(count), high, low) !== this.entry.digest)
       throw new StasisError('postgres.rows-unlike', 'its stored rows do not read as the server printed them');
     return tree;
   }
-
-  private eachRow(cut: ItemCut, signal: AbortSignal, visit: (row: ReadItem) => void): Promise<void> {
-    const { table, blobs } = this;
-    const placesOf = (columns: readonly string[]): number[] =>
-      columns.map((column) => table.columns.indexOf(column));
-    const [fields, key] = [placesOf(cut.fields), placesOf(cut.key ?? [])];
-    return eachLine(
-      blobs.get(table.rows.digest),
-      () => throwIfAborted(signal),
-      (line) => {
-        const values = copiedValues(line);
-        const pick = (places: readonly number[]): (string | null)[] => places.map((place) => values[place]!);
-        visit({
-          text: () => recordText(pick(fields)),
-          keyText: () => recordText(pick(key)),
-          name: () =>
-            rowName(
-              cut.key!,
-              pick(key).map((value) => decoded(value!)),
-            ),
-        });
-      },
-    );
-  }
 }
+
+const COPIED: RowFormat = {
+  values: copiedValues,
+  text: (_columns, values) => recordText(values),
+  name: (key, values) =>
+    rowName(
+      key,
+      values.map((value) => decoded(value!)),
+    ),
+};
 
 const bytesOf = (column: string): Buffer => Buffer.from(unquoted(column));
 
