@@ -153,6 +153,14 @@ describe('what differs within an object', () => {
     expect(found.differences[0]!.within!.named).toEqual([]);
   });
 
+  test('is said to be there where too much lies in one leaf to be read', async () => {
+    const same: Rows = Array.from({ length: 100_001 }, () => ['1', 'x'] as const);
+    const read = { nodes: 0, items: 0 };
+    const found = await compared(same, same.slice(1), { key: undefined, read });
+    expect(messageOf(found)).toBe('rows: 100001 -> 100000; at least 1 row differs');
+    expect(read.items).toBe(0);
+  });
+
   test('is told of what both sides have, where one has more', async () => {
     const [left, right]: Rows[] = [many(100), [...many(99), ['99', 'y']]];
     const narrow = { fields: ['id'] };

@@ -151,13 +151,14 @@ function differingNodes(left: readonly ItemNode[], right: readonly ItemNode[]): 
   return [...differing, ...others.values()].sort((a, b) => byCodeUnits(a.path, b.path));
 }
 
-/** As many of them as have no more items than are read; one at least. */
+/** As many of them as have no more items than are read. One may have more by itself: equal rows without a key. */
 function leavesToRead(nodes: readonly DifferingNode[]): string[] {
   let items = 0;
   return nodes
-    .filter(({ count }, index) => {
+    .filter(({ count }) => {
+      if (items + count > ITEMS_MOST) return false;
       items += count;
-      return index === 0 || items <= ITEMS_MOST;
+      return true;
     })
     .map(({ path }) => path);
 }
@@ -206,10 +207,11 @@ export function itemWords(found: ItemDifferences): string {
   const { noun, named, counts, passedOver, isKeyed, isWhole } = found;
   const seen = counts.changed + counts.missing + counts.extra;
   const beyond = isWhole ? '' : 'in what both sides have of them ';
-  if (seen === 0) return isWhole ? '' : `its ${noun}s are equal ${beyond}`.trim();
+  if (seen + passedOver === 0) return isWhole ? '' : `its ${noun}s are equal ${beyond}`.trim();
   if (passedOver > 0) {
     const first = named[0] === undefined ? '' : `, such as ${named[0].name} (${named[0].kind})`;
-    return `at least ${count(seen + passedOver, noun)} differ${first}`;
+    const all = seen + passedOver;
+    return `at least ${count(all, noun)} ${all === 1 ? 'differs' : 'differ'}${first}`;
   }
   const parts = ITEM_KINDS.filter((kind) => counts[kind] > 0).map((kind) => {
     const names = named.filter((item) => item.kind === kind).map(({ name }) => name);
