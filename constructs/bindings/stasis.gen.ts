@@ -1120,6 +1120,21 @@ export class ProbeResultReference extends ComplexObject {
   }
 }
 
+/**
+ * What of it differs, where that can be told apart: rows of a table by their keys, up to 20. As it is known
+ * once applied.
+ */
+export class DifferingItemReference extends ComplexObject {
+  /** What tells it from the others: the key of a row. */
+  get name(): string {
+    return this.getStringAttribute('name');
+  }
+  /** missing, extra or changed, as seen from the snapshot. One of `missing`, `extra`, `changed`. */
+  get kind(): string {
+    return this.getStringAttribute('kind');
+  }
+}
+
 /** What differs, up to 200 a member. As it is known once applied. */
 export class DifferenceReference extends ComplexObject {
   /** The member. */
@@ -1137,6 +1152,10 @@ export class DifferenceReference extends ComplexObject {
   /** How, for people. */
   get message(): string {
     return this.getStringAttribute('message');
+  }
+  /** What of it differs, where that can be told apart: rows of a table by their keys, up to 20. */
+  get within(): ReferenceList<DifferingItemReference> {
+    return new ReferenceList(this, 'within', DifferingItemReference);
   }
 }
 

@@ -1,11 +1,8 @@
+import { compareStates, type ReadableState } from '../core/compare-states.ts';
 import type { Context } from '../core/context.ts';
+import type { Driver, Held } from '../core/driver.ts';
 import { StasisError } from '../core/errors.ts';
-import {
-  type Comparison,
-  compareFingerprints,
-  type Fingerprint,
-  type FingerprintEntry,
-} from '../core/fingerprint.ts';
+import type { Comparison, FingerprintEntry } from '../core/fingerprint.ts';
 import type { MemberCapture } from '../core/manifest.ts';
 import type { Probe } from '../core/probe.ts';
 import type { BlobReader, SealedSnapshot } from '../core/store.ts';
@@ -71,6 +68,8 @@ export function resultOf(members: Readonly<Record<string, MemberVerdict>>): Comp
   return { verdict: worstVerdict(Object.values(members).map(({ verdict }) => verdict)), members };
 }
 
+type Reading = ReadableState & AsyncDisposable;
+
 /** Something that has fingerprints by member, and answers: a snapshot or a running application. */
 export interface Comparable {
   readonly members: Readonly<
@@ -78,19 +77,42 @@ export interface Comparable {
   >;
   /** What it was asked at its cut, or is to be asked, by name. */
   readonly probes: Readonly<Record<string, AskedProbe & { readonly member: string }>>;
-  /** The answers, the stream, and what has to be ended after both were read. */
+  /** The answers, the state as it is read after they were given, and what has to be ended after both. */
   open(
     member: string,
-  ): Promise<{ readonly fingerprint: () => Fingerprint; readonly answers: Answering } & AsyncDisposable>;
+  ): Promise<{ readonly read: () => Promise<Reading>; readonly answers: Answering } & AsyncDisposable>;
 }
 
-export function comparableSnapshot(snapshot: OpenSnapshot): Comparable {
+/** What was captured of a member. */
+export function capturedState(snapshot: OpenSnapshot, name: string, driver: Driver | undefined): Reading {
+  const from = snapshot.manifest.members[name]!;
+  const blobs = snapshot.blobs(name);
+  return {
+    fingerprint: () => storedFingerprint(from, blobs),
+    itemsOf: driver?.storedItems?.(from, blobs),
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+/** What is held, for as long as it is compared. */
+export async function heldState(held: Held): Promise<Reading> {
+  if (held.readable) return held.readable();
+  return { fingerprint: () => held.fingerprint(), [Symbol.asyncDispose]: async () => {} };
+}
+
+/** @param drivers those that snapshots may be of */
+export function comparableSnapshot(snapshot: OpenSnapshot, drivers: readonly Driver[]): Comparable {
   const { members, probes = {} } = snapshot.manifest;
   return {
     ...{ members, probes },
     async open(name) {
       return {
-        fingerprint: () => storedFingerprint(members[name]!, snapshot.blobs(name)),
+        read: async () =>
+          capturedState(
+            snapshot,
+            name,
+            drivers.find((driver) => driver.name === members[name]!.driver),
+          ),
         answers: storedAnswers(snapshot),
         [Symbol.asyncDispose]: async () => {},
       };
@@ -119,7 +141,7 @@ export function comparableMembers(
         const held = await member.driver.observe(member.spec, member.host, context);
         const why = `What runs as a ${member.driver.name} answers no probes.`;
         return {
-          fingerprint: () => held.fingerprint(),
+          read: () => heldState(held),
           answers: liveAnswers(held.answers, why, context),
           [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
         };
@@ -166,11 +188,9 @@ async function compareMember(
     ([, { member }]) => member === name,
   );
   const probes = await askBoth(name, Object.fromEntries(asked), one.answers, other.answers, context);
-  const comparison = await compareFingerprints(
-    one.fingerprint(),
-    other.fingerprint(),
-    context.clock.wallMs(),
-  );
+  await using captured = await one.read();
+  await using running = await other.read();
+  const comparison = await compareStates(captured, running, context);
   return { ...memberVerdict(name, withProbes(comparison, probes), left.members[name]!.fidelity), probes };
 }
 

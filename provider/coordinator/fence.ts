@@ -1,10 +1,10 @@
+import { compareStates } from '../core/compare-states.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
-import { compareFingerprints } from '../core/fingerprint.ts';
 import type { SealedSnapshot } from '../core/store.ts';
 import { within } from '../core/wait.ts';
 import { capture } from './capture.ts';
-import { memberVerdict, type OpenSnapshot, storedFingerprint } from './compare.ts';
+import { capturedState, heldState, memberVerdict, type OpenSnapshot } from './compare.ts';
 import { allSettledOrThrow } from './concurrently.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { originalProblems } from './lost-work.ts';
@@ -201,8 +201,8 @@ async function insistOnStillness(
     const { driver, spec, host, name } = original;
     const from = snapshot.manifest.members[name]!;
     await using held = await driver.observe(spec, host, { ...context, signal });
-    const stored = storedFingerprint(from, snapshot.blobs(name));
-    const compared = await compareFingerprints(stored, held.fingerprint(), context.clock.wallMs());
+    await using now = await heldState(held);
+    const compared = await compareStates(capturedState(snapshot, name, driver), now, context);
     const { verdict, differences } = memberVerdict(name, compared, from.fidelity);
     if (verdict !== 'drifted') return;
     const [first] = differences;

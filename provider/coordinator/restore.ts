@@ -1,18 +1,18 @@
+import { compareStates } from '../core/compare-states.ts';
 import type { Context } from '../core/context.ts';
 import type { Held } from '../core/driver.ts';
 import { StasisError, throwIfAborted } from '../core/errors.ts';
-import { compareFingerprints } from '../core/fingerprint.ts';
-import type { MemberCapture } from '../core/manifest.ts';
 import { nsToMs } from '../core/units.ts';
 import { satisfies, type Verify } from '../core/verdict.ts';
 import { within } from '../core/wait.ts';
 import { capture } from './capture.ts';
 import {
   type ComparisonResult,
+  capturedState,
+  heldState,
   type MemberVerdict,
   memberVerdict,
   resultOf,
-  storedFingerprint,
 } from './compare.ts';
 import { allSettledOrThrow } from './concurrently.ts';
 import { setEgress } from './egress.ts';
@@ -230,7 +230,7 @@ async function load(
     const restoreMs = nsToMs(context.clock.nowNs() - startNs);
     const probes = await askRestored(request.snapshot, member.name, held, context);
     context.progress({ step: 'compare', member: member.name });
-    const verdict = await compareWith(request, member.name, from, held, probes, context);
+    const verdict = await compareWith(request, member, held, probes, context);
     return { member, held, verdict: { ...verdict, restoreMs, probes } };
   } catch (error) {
     throw atMember(member, error);
@@ -260,16 +260,15 @@ function optionsFor(request: RestoreRequest, member: Member, journal: Journal) {
 }
 
 async function compareWith(
-  request: RestoreRequest,
-  name: string,
-  from: MemberCapture,
+  { snapshot }: RestoreRequest,
+  { name, driver }: Member,
   held: Held,
   probes: RestoredProbes,
   context: Context,
 ): Promise<MemberVerdict> {
-  const captured = storedFingerprint(from, request.snapshot.blobs(name));
-  const comparison = await compareFingerprints(captured, held.fingerprint(), context.clock.wallMs());
-  return memberVerdict(name, withProbes(comparison, probes), from.fidelity);
+  await using restored = await heldState(held);
+  const comparison = await compareStates(capturedState(snapshot, name, driver), restored, context);
+  return memberVerdict(name, withProbes(comparison, probes), snapshot.manifest.members[name]!.fidelity);
 }
 
 /** What is running already was insisted on before it was released. */

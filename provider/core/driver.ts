@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Condition, HoldKind, Reading } from './certificate.ts';
+import type { ItemsOf, ReadableState } from './compare-states.ts';
 import type { Context } from './context.ts';
 import type { StasisError } from './errors.ts';
 import type { Fingerprint } from './fingerprint.ts';
@@ -49,6 +50,8 @@ export interface Driver<Spec = unknown> {
   ): Promise<Held>;
   /** The running system's fingerprint now (not at a cut); for `compare` against a running application. */
   observe(spec: Spec, at: Host, context: Context): Promise<Held>;
+  /** What lies within the objects of a capture's fingerprint, read from its blobs. Absent where nothing does. */
+  storedItems?(from: MemberCapture, blobs: BlobReader): ItemsOf;
   /**
    * Undoes what a dead process of ours left on the member, from its journal entry. Idempotent; what is already
    * gone is fine.
@@ -166,6 +169,11 @@ export interface RestoreOptions {
 /** Something held still, or loaded and not yet released. Disposal drops all it made; idempotent. */
 export interface Held extends AsyncDisposable {
   fingerprint(): Fingerprint;
+  /**
+   * The fingerprint in a state that stays until disposal, so that what differs can be looked into. Absent where nothing
+   * lies within an object, or it cannot be read twice.
+   */
+  readable?(): Promise<ReadableState & AsyncDisposable>;
   /** Answers of the state that is held. Absent where nobody can be asked before the release. */
   readonly answers?: Answers;
   /**

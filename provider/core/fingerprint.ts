@@ -1,3 +1,5 @@
+import type { ItemDifferences } from './items.ts';
+
 /**
  * What is compared to decide sameness: one entry an object (a table, a key, a file, a setting), with noise left
  * out by rules that each driver documents. Entries come sorted by `object` in code-unit order, each once, so that
@@ -21,6 +23,8 @@ export interface Difference {
   readonly kind: 'missing' | 'extra' | 'changed';
   /** For people: `rows: 1204 -> 1203`. */
   readonly message: string;
+  /** What of it differs, where it was looked into. `message` says it shortly. */
+  readonly within?: ItemDifferences;
 }
 
 export interface Comparison {
@@ -36,20 +40,27 @@ export const DIFFERENCES_KEPT = 200;
 
 /**
  * Compares two sorted fingerprints. `nowMs` is wall-clock time (Unix milliseconds): objects that were due to
- * vanish before it may be absent.
+ * vanish before it may be absent. `onChanged` is told of each object that both have and that is kept by name.
  * @throws RangeError when a fingerprint is not strictly sorted: a driver's bug, never a verdict.
  */
 export async function compareFingerprints(
   captured: Fingerprint,
   restored: Fingerprint,
   nowMs: number,
+  onChanged: (
+    difference: Difference,
+    captured: FingerprintEntry,
+    restored: FingerprintEntry,
+  ) => void = () => {},
 ): Promise<Comparison> {
   const differences: Difference[] = [];
   let equal = 0;
   let differenceCount = 0;
-  const differ = (difference: Difference): void => {
+  const differ = (difference: Difference, both?: readonly [FingerprintEntry, FingerprintEntry]): void => {
     differenceCount += 1;
-    if (differences.length < DIFFERENCES_KEPT) differences.push(difference);
+    if (differences.length === DIFFERENCES_KEPT) return;
+    differences.push(difference);
+    if (both) onChanged(difference, ...both);
   };
   await using left = new Cursor(captured);
   await using right = new Cursor(restored);
@@ -65,7 +76,7 @@ export async function compareFingerprints(
       b = await right.next();
     } else {
       if (a.digest === b.digest) equal += 1;
-      else differ({ object: a.object, kind: 'changed', message: change(a, b) });
+      else differ({ object: a.object, kind: 'changed', message: change(a, b) }, [a, b]);
       [a, b] = [await left.next(), await right.next()];
     }
   }
@@ -81,12 +92,15 @@ function describe(entry: FingerprintEntry): string {
   return facts.length === 0 ? '' : ` (${facts.join(', ')})`;
 }
 
+/** Said where nothing more is known. */
+export const CONTENT_DIFFERS = 'content differs';
+
 function change(a: FingerprintEntry, b: FingerprintEntry): string {
   const names = new Set([...Object.keys(a.facts ?? {}), ...Object.keys(b.facts ?? {})]);
   const changed = [...names]
     .filter((name) => a.facts?.[name] !== b.facts?.[name])
     .map((name) => `${name}: ${a.facts?.[name] ?? 'none'} -> ${b.facts?.[name] ?? 'none'}`);
-  return changed.length === 0 ? 'content differs' : changed.join(', ');
+  return changed.length === 0 ? CONTENT_DIFFERS : changed.join(', ');
 }
 
 /** Reads a fingerprint one entry at a time, and insists on its order. */

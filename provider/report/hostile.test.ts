@@ -59,7 +59,12 @@ function reportOfNames(name: string): Report {
         ...drifted,
         safetyReference: name,
         members: [{ name, verdict: 'drifted', equal: 1, differenceCount: 1, restoreMs: null }],
-        differences: [{ member: name, object: name.replaceAll('/', ''), kind: 'changed', message: name }],
+        differences: [
+          {
+            ...{ member: name, object: name.replaceAll('/', ''), kind: 'changed', message: name },
+            within: [{ name, kind: 'missing' }],
+          },
+        ],
         warmth: [
           {
             ...{ member: name, known: true, hotBytes: 2, warmedBytes: 1, warmMs: 1 },

@@ -102,11 +102,18 @@ describe('differences as a tree', () => {
   });
 
   test('of one object have its member all the same', () => {
-    const one = { member: 'a', object: 'b', kind: 'missing', message: 'missing' } as const;
+    const one = { member: 'a', object: 'b', kind: 'missing' as const, message: 'missing', within: [] };
     expect(differenceTree([one])).toMatchObject([
       { label: 'a', count: 1, children: [{ label: 'b', differences: [one] }] },
     ]);
   });
+});
+
+test('rows that differ stand below their table', () => {
+  const page = renderReport(reportOf(quickShop, { outcome: drifted }), 'html');
+  const [, table] = page.split('<code>public.lines</code>');
+  const [below] = table!.split('</details>');
+  expect(below).toMatch(/<code>id=417<\/code> <em>changed<\/em>[\s\S]*<code>id=5<\/code> <em>missing<\/em>/);
 });
 
 describe('words', () => {

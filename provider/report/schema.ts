@@ -74,6 +74,8 @@ const member = z.object({
 
 const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']);
 
+const differs = z.enum(['missing', 'extra', 'changed']).describe('As seen from the snapshot.');
+
 const outcome = z
   .object({
     kind: z.enum(['restore', 'comparison']),
@@ -98,8 +100,13 @@ const outcome = z
         z.object({
           member: z.string(),
           object: z.string(),
-          kind: z.enum(['missing', 'extra', 'changed']).describe('As seen from the snapshot.'),
+          kind: differs,
           message: z.string(),
+          within: z
+            .array(z.object({ name: z.string(), kind: differs }))
+            .describe(
+              'What of it differs, where that can be told apart: rows by their keys, some of each kind.',
+            ),
         }),
       )
       .describe('By name as far as they were kept; `differenceCount` counts all.'),

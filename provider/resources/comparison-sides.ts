@@ -23,11 +23,16 @@ export interface Side {
 }
 
 /** @throws StasisError `snapshot.none`, `snapshot.no-generation`, `store.damaged` */
-export async function snapshotSide(store: Store, text: string, context: Context): Promise<Side> {
+export async function snapshotSide(
+  { drivers }: Services,
+  store: Store,
+  text: string,
+  context: Context,
+): Promise<Side> {
   const { name, digest } = await resolveReference(store, text);
   return {
     name: formatReference({ name, digest }),
-    comparable: comparableSnapshot(await store.open(name, digest, context)),
+    comparable: comparableSnapshot(await store.open(name, digest, context), drivers),
   };
 }
 

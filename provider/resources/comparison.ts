@@ -195,10 +195,10 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   if (problem) throw problem;
   const store = await openStore(services, defaults, inputs.store, context);
   const { name, digest } = await resolveSnapshot(store, String(inputs.snapshot));
-  const left = await snapshotSide(store, formatReference({ name, digest }), context);
+  const left = await snapshotSide(services, store, formatReference({ name, digest }), context);
   const right: Side =
     typeof inputs.other === 'string'
-      ? await atOther(() => snapshotSide(store, String(inputs.other), context))
+      ? await atOther(() => snapshotSide(services, store, String(inputs.other), context))
       : runningSide(services, { members: inputs.members }, context);
   const outputs = comparisonOutputs({
     reference: left.name,

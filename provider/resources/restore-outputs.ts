@@ -9,14 +9,24 @@ import { roundMs } from './snapshot-outputs.ts';
 
 const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']).meta({ typeName: 'Verdict' });
 
+const kind = z.enum(['missing', 'extra', 'changed']);
+
+const item = z
+  .object({
+    name: z.string().describe('What tells it from the others: the key of a row.'),
+    kind: kind.describe('missing, extra or changed, as seen from the snapshot.'),
+  })
+  .meta({ typeName: 'DifferingItem' });
+
 const difference = z
   .object({
     member: z.string().describe('The member.'),
     object: z.string().describe('What differs: a table, a key, a file, a setting.'),
-    kind: z
-      .enum(['missing', 'extra', 'changed'])
-      .describe('missing, extra or changed, as seen from the snapshot.'),
+    kind: kind.describe('missing, extra or changed, as seen from the snapshot.'),
     message: z.string().describe('How, for people.'),
+    within: z
+      .array(item)
+      .describe('What of it differs, where that can be told apart: rows of a table by their keys, up to 20.'),
   })
   .meta({ typeName: 'Difference' });
 
@@ -149,6 +159,9 @@ export function differencesOf({
   readonly members: Readonly<Record<string, Pick<MemberVerdict, 'differences'>>>;
 }): Values[] {
   return Object.values(members).flatMap(({ differences }) =>
-    differences.map(({ member: name, object, kind, message }) => ({ member: name, object, kind, message })),
+    differences.map(({ member: name, object, kind, message, within }) => ({
+      ...{ member: name, object, kind, message },
+      within: (within?.named ?? []).map(({ name: item, kind }) => ({ name: item, kind })),
+    })),
   );
 }

@@ -10,8 +10,12 @@ export interface RunOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** How long a command takes that must succeed. @throws Error with what it printed, otherwise */
-export async function timedRun(argv: readonly string[], { cwd, env }: RunOptions): Promise<number> {
+/** How long a command takes that must succeed, or end with another status that is expected. @throws Error with what it printed, otherwise */
+export async function timedRun(
+  argv: readonly string[],
+  { cwd, env }: RunOptions,
+  expected = 0,
+): Promise<number> {
   const [program = '', ...args] = argv;
   const startNs = process.hrtime.bigint();
   const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT_MS });
@@ -19,7 +23,7 @@ export async function timedRun(argv: readonly string[], { cwd, env }: RunOptions
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
   const [status] = (await once(child, 'close')) as [number | null];
-  if (status !== 0)
+  if (status !== expected)
     throw new Error(`${program} ${args.join(' ')} ended with ${status}: ${Buffer.concat(output).toString()}`);
   return Number(process.hrtime.bigint() - startNs) / 1e6;
 }

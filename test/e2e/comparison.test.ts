@@ -93,6 +93,10 @@ test('two snapshots: the answers that both have are compared, and what differs i
     },
   });
   expect(objects(found)).toEqual(['orders probe/sold', 'orders table/public.orders']);
+  expect((found.outputs.differences as Values[])[1]).toMatchObject({
+    message: 'rows: 50 -> 51; 1 row extra: id=51',
+    within: [{ name: 'id=51', kind: 'extra' }],
+  });
   // One that was another question at the other cut is no difference.
   expect(outcomes(found)).toEqual({ sold: 'different', queue: 'equal', pages: 'unasked' });
   expect(await compare({ snapshot: 'shop:1', other: 'shop:1' })).toMatchObject({

@@ -50,7 +50,12 @@ const PAGES: Readonly<Record<string, Report>> = {
     {
       outcome: {
         ...drifted,
-        differences: [{ member: EVIL, object: `${EVIL}/${'z'.repeat(200)}`, kind: 'changed', message: EVIL }],
+        differences: [
+          {
+            ...{ member: EVIL, object: `${EVIL}/${'z'.repeat(200)}`, kind: 'changed', message: EVIL },
+            within: [{ name: `${EVIL}${'k'.repeat(200)}`, kind: 'extra' }],
+          },
+        ],
       },
     },
   ),

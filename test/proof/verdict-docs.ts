@@ -128,6 +128,7 @@ function section(driver: string, own: readonly Outcome[]): string[] {
                 .filter(({ object }) => isExpected(drift, object))
                 .map(({ object }) => code(object))
                 .join(', ')
+                .concat(drift.rows === undefined ? '' : `: ${cell(drift.rows)}`)
             : `**${verdict}**`
         } |`,
     ),

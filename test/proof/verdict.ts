@@ -214,7 +214,11 @@ class Bench implements AsyncDisposable {
 
   private compareWith({ member }: Twin): Promise<ComparisonResult> {
     const context = testContext();
-    return compare(comparableSnapshot(this.snapshot), comparableMembers([member], context), context);
+    return compare(
+      comparableSnapshot(this.snapshot, [member.driver]),
+      comparableMembers([member], context),
+      context,
+    );
   }
 
   private complain({ verdict, members }: ComparisonResult, when: string): void {

@@ -1,3 +1,4 @@
+import { compareStates, type ReadableState } from '../../provider/core/compare-states.ts';
 import type { Context } from '../../provider/core/context.ts';
 import type { Driver, Held, RestoreOptions, Session } from '../../provider/core/driver.ts';
 import {
@@ -31,6 +32,10 @@ export interface DriverRig<Spec> {
   restoreAndCompare(spec: Spec, taken: Taken, overrides?: Partial<RestoreOptions>): Promise<Comparison>;
   /** The fingerprint of what is there now. */
   observed(spec: Spec): Promise<FingerprintEntry[]>;
+  /** What was captured, as a comparison reads it. */
+  stored(taken: Taken): ReadableState;
+  /** Compares with what is there now, and looks into what differs. */
+  compareRunning(left: ReadableState, spec: Spec): Promise<Comparison>;
 }
 
 export function driverRig<Spec>(driver: Driver<Spec>): DriverRig<Spec> {
@@ -64,6 +69,15 @@ export function driverRig<Spec>(driver: Driver<Spec>): DriverRig<Spec> {
     async observed(spec) {
       await using held = await driver.observe(spec, host, testContext());
       return await collect(held.fingerprint());
+    },
+    stored: ({ entries, member, blobs }) => ({
+      fingerprint: () => replay(entries),
+      itemsOf: driver.storedItems?.(member, blobs),
+    }),
+    async compareRunning(left, spec) {
+      await using held = await driver.observe(spec, host, testContext());
+      await using right = await held.readable!();
+      return await compareStates(left, right, testContext());
     },
   };
   return rig;

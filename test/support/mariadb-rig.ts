@@ -9,7 +9,7 @@ import type { SqlServer } from './sql-server.ts';
 
 export { collect, compareWith, host, replay, restoreOptions, type Taken } from './driver-rig.ts';
 
-export const { capture, copied, restore, restoreAndCompare, observed } =
+export const { capture, copied, restore, restoreAndCompare, observed, stored, compareRunning } =
   driverRig<MariadbSpec>(mariadbDriver);
 
 /** Fills a new database with every type and kind of object. */

@@ -10,7 +10,7 @@ import { type PostgresServer, startPostgres } from './postgres-server.ts';
 export { collect, compareWith, host, replay, restoreOptions, type Taken } from './driver-rig.ts';
 export { everyType } from './postgres-every-type.ts';
 
-export const { capture, copied, restore, restoreAndCompare, observed } =
+export const { capture, copied, restore, restoreAndCompare, observed, stored, compareRunning } =
   driverRig<PostgresSpec>(postgresDriver);
 
 /** For a file of tests: a server with one such database, `shop`, a capture of it, and an empty server. */

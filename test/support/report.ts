@@ -65,24 +65,36 @@ export const drifted: ReportOutcome = {
     { name: 'receipts', verdict: 'identical', equal: 480, differenceCount: 0, restoreMs: 300 },
   ],
   differences: [
-    { member: 'orders', object: 'db/shop/setting/timezone', kind: 'changed', message: 'value: UTC -> CET' },
+    {
+      member: 'orders',
+      object: 'db/shop/setting/timezone',
+      kind: 'changed',
+      message: 'value: UTC -> CET',
+      within: [],
+    },
     {
       member: 'orders',
       object: 'db/shop/table/public.lines',
       kind: 'changed',
-      message: 'rows: 1204 -> 1203',
+      message: 'rows: 1204 -> 1203; 1 row changed: id=417; 1 row missing: id=5',
+      within: [
+        { name: 'id=417', kind: 'changed' },
+        { name: 'id=5', kind: 'missing' },
+      ],
     },
     {
       member: 'orders',
       object: 'db/shop/table/public.lines/index/lines_pk',
       kind: 'missing',
       message: 'missing',
+      within: [],
     },
     {
       member: 'orders',
       object: 'db/shop/table/public.tmp',
       kind: 'extra',
       message: 'not in the snapshot (rows=3)',
+      within: [],
     },
   ],
   warmth: [

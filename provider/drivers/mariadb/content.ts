@@ -57,6 +57,14 @@ const index = z.object({
     definition.extend({
       /** Names of those that the rows have. */
       columns: z.array(z.string()),
+      /** Which of them tell one row from every other; absent where none do. */
+      key: z.array(z.string()).optional(),
+      /** Which of them go into the fingerprint by their own hash; absent before that was noted. */
+      long: z.array(z.string()).optional(),
+      /** Which of them go in as the 16 bytes that they are. */
+      uuids: z.array(z.string()).optional(),
+      /** It has columns that are computed of these, which its fingerprint has in it. */
+      generated: z.literal(true).optional(),
       /** Lines of `(1,'a',NULL),`: see capture/tables.ts. */
       rows: blob,
       /** Where AUTO_INCREMENT stands. */

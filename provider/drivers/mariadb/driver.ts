@@ -11,6 +11,7 @@ import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { restore } from './restore/start.ts';
 import { undoEntry } from './restore/undo.ts';
+import { storedItems } from './rows/stored-rows.ts';
 import { type MariadbSpec, mariadbSpec } from './spec.ts';
 
 /** MariaDB 10.6 to 12 and MySQL 8.0 to 9, by URL. See README.md for how, and for what it does not hold. */
@@ -28,6 +29,7 @@ export const mariadbDriver: Driver<MariadbSpec> = {
   restore: (spec, at, from, blobs, options, context) =>
     orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
+  storedItems,
   undo: async (spec, at, entry, context) => {
     const known = parseJournalEntry(entry);
     if (known) await undoEntry(parsePlace(spec.url, at), known, context.logger);
@@ -50,6 +52,7 @@ async function observe(spec: MariadbSpec, at: Host, context: Context): Promise<H
   }
   return {
     fingerprint: () => session.fingerprint(),
+    readable: () => session.readable(),
     answers: session.markAnswers,
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),

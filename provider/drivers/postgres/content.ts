@@ -59,6 +59,8 @@ const index = z.object({
       name: z.string(),
       label: z.string(),
       columns: z.array(z.string()),
+      key: z.array(z.string()).optional(),
+      generated: z.literal(true).optional(),
       rows: blob,
     }),
   ),
@@ -90,6 +92,10 @@ export interface CopiedTable {
   readonly label: string;
   /** Quoted. */
   readonly columns: readonly string[];
+  /** Which of them tell one row from every other; absent where none do, and before that was noted. */
+  readonly key?: readonly string[];
+  /** It has columns that are computed of these, which its fingerprint has in it. */
+  readonly generated?: true;
   readonly rows: BlobDescriptor;
 }
 

@@ -13,6 +13,7 @@ import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { restore } from './restore/start.ts';
 import { undoEntry } from './restore/undo.ts';
+import { storedItems } from './rows/stored-rows.ts';
 import { type PostgresSpec, postgresSpec } from './spec.ts';
 
 /** PostgreSQL 14 to 18, by URL. See README.md for how, and for what it does not hold. */
@@ -29,6 +30,7 @@ export const postgresDriver: Driver<PostgresSpec> = {
   restore: (spec, at, from, blobs, options, context) =>
     orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
+  storedItems,
   undo: async (spec, at, entry, context) => {
     const fenced = fencedIn(entry);
     if (fenced) return lift(spec, at, fenced);
@@ -50,6 +52,7 @@ async function observe(spec: PostgresSpec, at: Host, context: Context): Promise<
   }
   return {
     fingerprint: () => session.fingerprint(),
+    readable: () => session.readable(),
     answers: session.markAnswers,
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),

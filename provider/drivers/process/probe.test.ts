@@ -180,7 +180,7 @@ describe('a process that is asked by HTTP', () => {
 
       const snapshot = await photographer.store.open(sealed.name, sealed.digest, testContext());
       const compared = await compare(
-        comparableSnapshot(snapshot),
+        comparableSnapshot(snapshot, []),
         comparableMembers(members(sovereign, 'twin-'), testContext()),
         testContext(),
       );

@@ -77,19 +77,23 @@ function drawLost({ member, read, message, changes }: ReportLostWork): Markup {
 
 function drawNode(node: DifferenceNode, isOpen: boolean): Markup {
   const { label, differences, children, count: tally } = node;
-  if (children.length === 0)
+  const items = differences.flatMap(({ within }) => within);
+  if (children.length === 0 && items.length === 0)
     return html`${differences.map((one) => html`<li class="difference">${drawDifference(label, one)}</li>`)}`;
   const own =
     differences.length === 0
       ? html`<code>${label}</code>`
       : html`${differences.map((one) => drawDifference(label, one))}`;
   return html`<li><details${isOpen ? OPEN : undefined}><summary>${own} <span class="tally">${tally.toLocaleString('en-US')}</span></summary>
-<ul>${children.map((child) => drawNode(child, isOpen))}</ul></details></li>`;
+<ul>${items.map((item) => html`<li class="difference">${drawDifference(item.name, { ...item, message: '' })}</li>`)}${children.map((child) => drawNode(child, isOpen))}</ul></details></li>`;
 }
 
 const OPEN = html` open`;
 const SIGNS: Readonly<Record<ReportDifference['kind'], string>> = { missing: '−', extra: '+', changed: '≠' };
 
-function drawDifference(label: string, { kind, message }: ReportDifference): Markup {
+function drawDifference(
+  label: string,
+  { kind, message }: Pick<ReportDifference, 'kind' | 'message'>,
+): Markup {
   return html`<span class="sign" aria-hidden="true">${SIGNS[kind]}</span> <code>${label}</code> <em>${kind}</em> <span class="how">${howWords(kind, message)}</span>`;
 }

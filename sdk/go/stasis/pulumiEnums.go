@@ -266,6 +266,97 @@ func (o DifferenceKindPtrOutput) ToStringPtrOutputWithContext(ctx context.Contex
 	}).(pulumi.StringPtrOutput)
 }
 
+type DifferingItemKind string
+
+const (
+	DifferingItemKindMissing = DifferingItemKind("missing")
+	DifferingItemKindExtra   = DifferingItemKind("extra")
+	DifferingItemKindChanged = DifferingItemKind("changed")
+)
+
+type DifferingItemKindOutput struct{ *pulumi.OutputState }
+
+func (DifferingItemKindOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*DifferingItemKind)(nil)).Elem()
+}
+
+func (o DifferingItemKindOutput) ToDifferingItemKindOutput() DifferingItemKindOutput {
+	return o
+}
+
+func (o DifferingItemKindOutput) ToDifferingItemKindOutputWithContext(ctx context.Context) DifferingItemKindOutput {
+	return o
+}
+
+func (o DifferingItemKindOutput) ToDifferingItemKindPtrOutput() DifferingItemKindPtrOutput {
+	return o.ToDifferingItemKindPtrOutputWithContext(context.Background())
+}
+
+func (o DifferingItemKindOutput) ToDifferingItemKindPtrOutputWithContext(ctx context.Context) DifferingItemKindPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v DifferingItemKind) *DifferingItemKind {
+		return &v
+	}).(DifferingItemKindPtrOutput)
+}
+
+func (o DifferingItemKindOutput) ToStringOutput() pulumi.StringOutput {
+	return o.ToStringOutputWithContext(context.Background())
+}
+
+func (o DifferingItemKindOutput) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e DifferingItemKind) string {
+		return string(e)
+	}).(pulumi.StringOutput)
+}
+
+func (o DifferingItemKindOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o DifferingItemKindOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e DifferingItemKind) *string {
+		v := string(e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type DifferingItemKindPtrOutput struct{ *pulumi.OutputState }
+
+func (DifferingItemKindPtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**DifferingItemKind)(nil)).Elem()
+}
+
+func (o DifferingItemKindPtrOutput) ToDifferingItemKindPtrOutput() DifferingItemKindPtrOutput {
+	return o
+}
+
+func (o DifferingItemKindPtrOutput) ToDifferingItemKindPtrOutputWithContext(ctx context.Context) DifferingItemKindPtrOutput {
+	return o
+}
+
+func (o DifferingItemKindPtrOutput) Elem() DifferingItemKindOutput {
+	return o.ApplyT(func(v *DifferingItemKind) DifferingItemKind {
+		if v != nil {
+			return *v
+		}
+		var ret DifferingItemKind
+		return ret
+	}).(DifferingItemKindOutput)
+}
+
+func (o DifferingItemKindPtrOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o DifferingItemKindPtrOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e *DifferingItemKind) *string {
+		if e == nil {
+			return nil
+		}
+		v := string(*e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
 type Egress string
 
 const (
@@ -1557,6 +1648,8 @@ func init() {
 	pulumi.RegisterOutputType(DeletionPolicyPtrOutput{})
 	pulumi.RegisterOutputType(DifferenceKindOutput{})
 	pulumi.RegisterOutputType(DifferenceKindPtrOutput{})
+	pulumi.RegisterOutputType(DifferingItemKindOutput{})
+	pulumi.RegisterOutputType(DifferingItemKindPtrOutput{})
 	pulumi.RegisterOutputType(EgressOutput{})
 	pulumi.RegisterOutputType(EgressPtrOutput{})
 	pulumi.RegisterOutputType(ExpiryOutput{})

@@ -448,6 +448,8 @@ type Difference struct {
 	Message string `pulumi:"message"`
 	// What differs: a table, a key, a file, a setting.
 	Object string `pulumi:"object"`
+	// What of it differs, where that can be told apart: rows of a table by their keys, up to 20.
+	Within []DifferingItem `pulumi:"within"`
 }
 
 type DifferenceOutput struct{ *pulumi.OutputState }
@@ -484,6 +486,11 @@ func (o DifferenceOutput) Object() pulumi.StringOutput {
 	return o.ApplyT(func(v Difference) string { return v.Object }).(pulumi.StringOutput)
 }
 
+// What of it differs, where that can be told apart: rows of a table by their keys, up to 20.
+func (o DifferenceOutput) Within() DifferingItemArrayOutput {
+	return o.ApplyT(func(v Difference) []DifferingItem { return v.Within }).(DifferingItemArrayOutput)
+}
+
 type DifferenceArrayOutput struct{ *pulumi.OutputState }
 
 func (DifferenceArrayOutput) ElementType() reflect.Type {
@@ -502,6 +509,57 @@ func (o DifferenceArrayOutput) Index(i pulumi.IntInput) DifferenceOutput {
 	return pulumi.All(o, i).ApplyT(func(vs []interface{}) Difference {
 		return vs[0].([]Difference)[vs[1].(int)]
 	}).(DifferenceOutput)
+}
+
+type DifferingItem struct {
+	// missing, extra or changed, as seen from the snapshot.
+	Kind DifferingItemKind `pulumi:"kind"`
+	// What tells it from the others: the key of a row.
+	Name string `pulumi:"name"`
+}
+
+type DifferingItemOutput struct{ *pulumi.OutputState }
+
+func (DifferingItemOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*DifferingItem)(nil)).Elem()
+}
+
+func (o DifferingItemOutput) ToDifferingItemOutput() DifferingItemOutput {
+	return o
+}
+
+func (o DifferingItemOutput) ToDifferingItemOutputWithContext(ctx context.Context) DifferingItemOutput {
+	return o
+}
+
+// missing, extra or changed, as seen from the snapshot.
+func (o DifferingItemOutput) Kind() DifferingItemKindOutput {
+	return o.ApplyT(func(v DifferingItem) DifferingItemKind { return v.Kind }).(DifferingItemKindOutput)
+}
+
+// What tells it from the others: the key of a row.
+func (o DifferingItemOutput) Name() pulumi.StringOutput {
+	return o.ApplyT(func(v DifferingItem) string { return v.Name }).(pulumi.StringOutput)
+}
+
+type DifferingItemArrayOutput struct{ *pulumi.OutputState }
+
+func (DifferingItemArrayOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*[]DifferingItem)(nil)).Elem()
+}
+
+func (o DifferingItemArrayOutput) ToDifferingItemArrayOutput() DifferingItemArrayOutput {
+	return o
+}
+
+func (o DifferingItemArrayOutput) ToDifferingItemArrayOutputWithContext(ctx context.Context) DifferingItemArrayOutput {
+	return o
+}
+
+func (o DifferingItemArrayOutput) Index(i pulumi.IntInput) DifferingItemOutput {
+	return pulumi.All(o, i).ApplyT(func(vs []interface{}) DifferingItem {
+		return vs[0].([]DifferingItem)[vs[1].(int)]
+	}).(DifferingItemOutput)
 }
 
 type FilesMember struct {
@@ -5108,6 +5166,8 @@ func init() {
 	pulumi.RegisterOutputType(CoverageArrayOutput{})
 	pulumi.RegisterOutputType(DifferenceOutput{})
 	pulumi.RegisterOutputType(DifferenceArrayOutput{})
+	pulumi.RegisterOutputType(DifferingItemOutput{})
+	pulumi.RegisterOutputType(DifferingItemArrayOutput{})
 	pulumi.RegisterOutputType(FilesMemberOutput{})
 	pulumi.RegisterOutputType(FilesMemberPtrOutput{})
 	pulumi.RegisterOutputType(GenerationOutput{})

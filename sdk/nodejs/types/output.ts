@@ -83,6 +83,21 @@ export interface Difference {
      * What differs: a table, a key, a file, a setting.
      */
     object: string;
+    /**
+     * What of it differs, where that can be told apart: rows of a table by their keys, up to 20.
+     */
+    within: outputs.DifferingItem[];
+}
+
+export interface DifferingItem {
+    /**
+     * missing, extra or changed, as seen from the snapshot.
+     */
+    kind: enums.DifferingItemKind;
+    /**
+     * What tells it from the others: the key of a row.
+     */
+    name: string;
 }
 
 export interface Generation {

@@ -9,6 +9,7 @@ from enum import Enum
 __all__ = [
     'DeletionPolicy',
     'DifferenceKind',
+    'DifferingItemKind',
     'Egress',
     'Expiry',
     'HttpMethod',
@@ -27,6 +28,12 @@ class DeletionPolicy(builtins.str, Enum):
 
 
 class DifferenceKind(builtins.str, Enum):
+    MISSING = "missing"
+    EXTRA = "extra"
+    CHANGED = "changed"
+
+
+class DifferingItemKind(builtins.str, Enum):
     MISSING = "missing"
     EXTRA = "extra"
     CHANGED = "changed"

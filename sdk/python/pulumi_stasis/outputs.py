@@ -23,6 +23,7 @@ __all__ = [
     'ComparedMember',
     'Coverage',
     'Difference',
+    'DifferingItem',
     'Generation',
     'Host',
     'HttpQuestion',
@@ -229,17 +230,20 @@ class Difference(dict):
                  kind: 'DifferenceKind',
                  member: builtins.str,
                  message: builtins.str,
-                 object: builtins.str):
+                 object: builtins.str,
+                 within: Sequence['outputs.DifferingItem']):
         """
         :param 'DifferenceKind' kind: missing, extra or changed, as seen from the snapshot.
         :param builtins.str member: The member.
         :param builtins.str message: How, for people.
         :param builtins.str object: What differs: a table, a key, a file, a setting.
+        :param Sequence['DifferingItem'] within: What of it differs, where that can be told apart: rows of a table by their keys, up to 20.
         """
         pulumi.set(__self__, "kind", kind)
         pulumi.set(__self__, "member", member)
         pulumi.set(__self__, "message", message)
         pulumi.set(__self__, "object", object)
+        pulumi.set(__self__, "within", within)
 
     @property
     @pulumi.getter
@@ -272,6 +276,43 @@ class Difference(dict):
         What differs: a table, a key, a file, a setting.
         """
         return pulumi.get(self, "object")
+
+    @property
+    @pulumi.getter
+    def within(self) -> Sequence['outputs.DifferingItem']:
+        """
+        What of it differs, where that can be told apart: rows of a table by their keys, up to 20.
+        """
+        return pulumi.get(self, "within")
+
+
+@pulumi.output_type
+class DifferingItem(dict):
+    def __init__(__self__, *,
+                 kind: 'DifferingItemKind',
+                 name: builtins.str):
+        """
+        :param 'DifferingItemKind' kind: missing, extra or changed, as seen from the snapshot.
+        :param builtins.str name: What tells it from the others: the key of a row.
+        """
+        pulumi.set(__self__, "kind", kind)
+        pulumi.set(__self__, "name", name)
+
+    @property
+    @pulumi.getter
+    def kind(self) -> 'DifferingItemKind':
+        """
+        missing, extra or changed, as seen from the snapshot.
+        """
+        return pulumi.get(self, "kind")
+
+    @property
+    @pulumi.getter
+    def name(self) -> builtins.str:
+        """
+        What tells it from the others: the key of a row.
+        """
+        return pulumi.get(self, "name")
 
 
 @pulumi.output_type

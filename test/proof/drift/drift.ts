@@ -9,6 +9,8 @@ export interface Drift<T extends Twin = Twin> {
    * a name has numbers in it that the system gives.
    */
   readonly objects: readonly (string | RegExp)[];
+  /** What has to be said of the rows of the first: `1 row changed: id=7`. */
+  readonly rows?: string;
   /** Further objects that may differ: what a process has to run through for the change. */
   readonly besides?: RegExp;
   /** Why a rule of the driver does not let it show, though somebody may wish to know. `objects` is then empty. */

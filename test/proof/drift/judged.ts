@@ -19,12 +19,18 @@ export function judged(drift: Drift, named: readonly MemberDifference[]): Outcom
   const objects = named.map(({ object }) => object);
   const all = drift.objects.every((expected) => objects.some((object) => isAt(expected, object)));
   const others = objects.filter((object) => !isExpected(drift, object) && !drift.besides?.test(object));
-  return all && others.length === 0 ? 'caught' : 'misnamed';
+  return all && others.length === 0 && areRowsSaid(drift, named) ? 'caught' : 'misnamed';
 }
 
 /** Whether an object is one of those that were changed. */
 export function isExpected(drift: Drift, object: string): boolean {
   return drift.objects.some((expected) => isAt(expected, object));
+}
+
+function areRowsSaid({ rows, objects }: Drift, named: readonly MemberDifference[]): boolean {
+  if (rows === undefined) return true;
+  const { message } = named.find(({ object }) => isAt(objects[0]!, object))!;
+  return message === rows || message.endsWith(`; ${rows}`);
 }
 
 function isAt(expected: string | RegExp, object: string): boolean {

@@ -10,12 +10,13 @@ import {
   type DatabaseIndex,
   type MariadbContent,
 } from '../content.ts';
+import { comparedColumns, keyOf } from '../fingerprint/data.ts';
 import { serverSettings } from '../fingerprint/settings.ts';
 import { withoutMark } from '../restore/memory.ts';
 import { databaseLosses, serverLosses } from './coverage.ts';
 import type { CaptureSession, Marked, Part } from './session.ts';
 import type { Snapshot } from './snapshot.ts';
-import { copiedColumns, rowsAsSql, type Table, tableName } from './tables.ts';
+import { type Column, copiedColumns, rowsAsSql, type Table, tableName } from './tables.ts';
 
 /**
  * Copies what the mark shows: of each database an index of its definitions and positions, and the rows of each table,
@@ -97,6 +98,10 @@ async function describe(
       return {
         ...table,
         columns: copiedColumns(shape).map((column) => column.name),
+        key: keyOf(shape),
+        long: namesOf(shape, ({ long }) => long),
+        uuids: namesOf(shape, ({ uuid }) => uuid),
+        ...(comparedColumns(shape).some(({ generated }) => generated) && { generated: true as const }),
         rows: rowsOf(shape),
         next: counters.find((counter) => counter.database === name && counter.table === table.name)?.next,
       };
@@ -121,6 +126,12 @@ async function describe(
     },
     sizeBytes: index.tables.reduce((sum, { rows }) => sum + rows.sizeBytes, described.sizeBytes),
   };
+}
+
+function namesOf(table: Table, isSuch: (column: Column) => boolean): string[] {
+  return copiedColumns(table)
+    .filter(isSuch)
+    .map(({ name }) => name);
 }
 
 async function collationsOf(rows: Rows, databases: readonly string[]): Promise<string[]> {

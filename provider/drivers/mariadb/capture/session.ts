@@ -1,3 +1,4 @@
+import type { ReadableState } from '../../../core/compare-states.ts';
 import type { Context } from '../../../core/context.ts';
 import type {
   EpochReading,
@@ -9,7 +10,7 @@ import type {
   Watchable,
 } from '../../../core/driver.ts';
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
-import type { Fingerprint } from '../../../core/fingerprint.ts';
+import type { Fingerprint, FingerprintEntry } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
 import type { Capture } from '../../../core/manifest.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
@@ -22,6 +23,7 @@ import { type Place, parsePlace } from '../connect/place.ts';
 import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { askSession } from '../probe.ts';
+import { liveItems } from '../rows/live-rows.ts';
 import { jobsOf, lockTimeoutOf, type MariadbSpec } from '../spec.ts';
 import { copyDatabases } from './copy.ts';
 import { readBusy, readEpoch } from './epochs.ts';
@@ -271,8 +273,40 @@ export class CaptureSession implements Session {
   }
 
   async *fingerprint(): Fingerprint {
+    const entries = await this.entries();
+    // All is read: the application's schema changes need not wait for our locks any longer.
+    await this.letGo();
+    for (const entry of entries) {
+      throwIfAborted(this.context.signal);
+      yield entry;
+    }
+  }
+
+  /** The same, and the rows of tables that the snapshots cover until disposal: so long the locks stay. */
+  async readable(): Promise<ReadableState & AsyncDisposable> {
+    const entries = (): Promise<FingerprintEntry[]> => this.entries();
+    const tables = this.parts.map(({ name, prefix }) => ({
+      prefix,
+      find: (table: string) => this.snapshot.find(name, table),
+    }));
+    return {
+      async *fingerprint() {
+        yield* await entries();
+      },
+      itemsOf: liveItems(tables),
+      [Symbol.asyncDispose]: () => this.letGo(),
+    };
+  }
+
+  private async letGo(): Promise<void> {
+    this.marked = undefined;
+    this.taken = false;
+    await orCancelled(this.context.signal, () => this.snapshot.disarm());
+  }
+
+  private entries(): Promise<FingerprintEntry[]> {
     const { signal } = this.context;
-    const entries = await orCancelled(signal, async () => {
+    return orCancelled(signal, async () => {
       const marked = await this.adopt();
       return this.armedAgain(() =>
         fingerprintOf(
@@ -287,14 +321,6 @@ export class CaptureSession implements Session {
         ),
       );
     });
-    // All is read: the application's schema changes need not wait for our locks any longer.
-    this.marked = undefined;
-    this.taken = false;
-    await orCancelled(signal, () => this.snapshot.disarm());
-    for (const entry of entries) {
-      throwIfAborted(signal);
-      yield entry;
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -213,6 +213,15 @@ export class Snapshot implements AsyncDisposable {
     return { ...armed, positions };
   }
 
+  /** A table that the snapshots cover, with the session that has it locked. */
+  find(database: string, name: string): { readonly table: Table; readonly session: Connection } | undefined {
+    for (const [index, share] of (this.armed?.shares ?? []).entries()) {
+      const table = share.find((one) => one.database === database && one.name === name);
+      if (table) return { table, session: this.workers[index]! };
+    }
+    return undefined;
+  }
+
   /** A session in the marked state. */
   get anyWorker(): Connection {
     return this.workers[0]!;

@@ -12,7 +12,7 @@ import {
 } from '../connect/sql.ts';
 
 /** How a column's value is read, and written as SQL. */
-interface Column {
+export interface Column {
   readonly name: string;
   /** What is selected: exact, whatever the type. */
   readonly read: string;
@@ -20,6 +20,8 @@ interface Column {
   readonly written: 'number' | 'bytes' | 'text';
   /** Whether it may be longer than a row may be in the fingerprint. */
   readonly long: boolean;
+  /** MariaDB's type, whose 16 bytes go into the fingerprint, and whose text is copied. */
+  readonly uuid: boolean;
   /** Generated ones are computed, not copied. */
   readonly generated: boolean;
   /** Whether it is part of what the fingerprint compares: not where it is computed as it is read, or the server's own record of when a row came. */
@@ -138,6 +140,7 @@ function columnOf(row: Row): Column {
     read,
     written: numeric ? 'number' : BYTES.includes(type) || REALS.includes(type) ? 'bytes' : 'text',
     long: LONG.includes(type) || GEOMETRIES.includes(type) || type.startsWith('geom'),
+    uuid: type === 'uuid',
     generated: expression !== '' || /\bGENERATED\b/.test(extra),
     compared: !/^ROW (START|END)$/.test(expression) && !/\bVIRTUAL\b/.test(extra),
   };
@@ -145,6 +148,11 @@ function columnOf(row: Row): Column {
 
 export function tableName(table: { readonly database: string; readonly name: string }): string {
   return qualified(table.database, table.name);
+}
+
+/** In the order of these names. */
+export function columnsNamed(table: Table, names: readonly string[]): readonly Column[] {
+  return names.map((name) => table.columns.find((column) => column.name === name)!);
 }
 
 /** Columns that are copied and loaded. */

@@ -68,6 +68,7 @@ export const mariadb: Product = {
     variables.get('server_uid') ??
     `${variables.get('hostname')}:${variables.get('port')}${variables.get('datadir')}`,
   hash: (value) => `MD5(${value})`,
+  algorithm: 'md5',
   epochs,
   settings: ['tx_isolation', 'check_constraint_checks'],
   patience: (timeoutMs) => `max_statement_time = ${timeoutMs / 1_000}`,

@@ -81,6 +81,7 @@ export function mysql(release: Release): Product {
     serverId: (variables) => variables.get('server_uuid') ?? '',
     // 9.6 has no MD5 any more, but for those who install it.
     hash: (value) => `SHA2(${value}, 256)`,
+    algorithm: 'sha256',
     epochs: epochsOf(release),
     settings: ['transaction_isolation'],
     patience: (timeoutMs) => `max_execution_time = ${Math.ceil(timeoutMs)}`,

@@ -31,6 +31,8 @@ export interface Product {
   readonly serverId: (variables: Variables) => string;
   /** 128 bits or more of a string's bytes as hexadecimal digits. */
   readonly hash: (value: string) => string;
+  /** By which `hash` does it. */
+  readonly algorithm: 'md5' | 'sha256';
   readonly epochs: Epochs;
   /** Settings of the server by which the same statement gives another answer, beside those that both have. */
   readonly settings: readonly string[];

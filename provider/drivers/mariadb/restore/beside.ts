@@ -1,3 +1,4 @@
+import type { ReadableState } from '../../../core/compare-states.ts';
 import { concurrently } from '../../../core/concurrently.ts';
 import type { Context } from '../../../core/context.ts';
 import type { Held, RestoreOptions } from '../../../core/driver.ts';
@@ -16,6 +17,7 @@ import type { DatabaseIndex } from '../content.ts';
 import { definitionEntries } from '../fingerprint/definitions.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { askSession } from '../probe.ts';
+import { liveItems } from '../rows/live-rows.ts';
 import { jobsOf, type MariadbSpec } from '../spec.ts';
 import type { JournalEntry } from './journal-entry.ts';
 import { type Loading, loadRows, makeTables } from './load.ts';
@@ -97,7 +99,34 @@ export class BesideHeld implements Held {
     },
   };
 
-  async *fingerprint(): Fingerprint {
+  /** Nobody else uses what lies beside, so that any session sees the same. */
+  async readable(): Promise<ReadableState & AsyncDisposable> {
+    const { place, context } = this.restoring;
+    const { signal } = context;
+    const session = await Connection.open(place, { signal, purpose: 'rows' });
+    let tables: readonly Table[] = [];
+    const parts = this.loading().map(({ captured, into }) => ({
+      prefix: captured.prefix,
+      find: (name: string) => {
+        const table = tables.find((one) => one.database === into && one.name === name);
+        return table && { table, session };
+      },
+    }));
+    return {
+      fingerprint: () => this.entries((found) => (tables = found)),
+      itemsOf: liveItems(parts),
+      [Symbol.asyncDispose]: async () => {
+        session.cut();
+        await endSessions(place, [session.id]);
+      },
+    };
+  }
+
+  fingerprint(): Fingerprint {
+    return this.entries(() => {});
+  }
+
+  private async *entries(onTables: (tables: readonly Table[]) => void): Fingerprint {
     const { place, context, spec } = this.restoring;
     const { signal } = context;
     const databases = this.loading().map(({ captured, into }) => ({ name: into, prefix: captured.prefix }));
@@ -105,6 +134,7 @@ export class BesideHeld implements Held {
     await using session = await Connection.open(place, { signal });
     const rows: Rows = (sql) => session.rows(sql, signal);
     const tables = await listTables(rows, names);
+    onTables(tables);
     const definitions = await definitionEntries(rows, session.product, databases);
     const state = {
       ...{ databases, read: [], positions: await readPositions(rows, names) },

@@ -114,8 +114,9 @@ async function copyTables(part: MarkedPart, blobs: Blobs, context: Context): Pro
       context.progress({ step: 'copy', message: `copying ${part.prefix}${table.label}` });
       const stream = worker.stream(copyOut(table), `copying ${table.label}`);
       const rows = await blobs.put(stream, { chunking: 'content' });
-      const { schema, name, label, columns } = table;
-      copied.push({ schema, name, label, columns, rows });
+      const { schema, name, label, columns, hashed, key } = table;
+      const generated = hashed.length > columns.length;
+      copied.push({ schema, name, label, columns, key, ...(generated && { generated }), rows });
     }
   });
   return copied.sort((a, b) => (a.label < b.label ? -1 : 1));

@@ -211,6 +211,15 @@ export class DatabaseSession implements AsyncDisposable {
     }
   }
 
+  /** A table with the session that has it locked: in another one, whoever waits for its lock would be waited for. */
+  find(label: string): { readonly table: Table; readonly session: PsqlSession } | undefined {
+    for (const [index, share] of (this.armed?.shares ?? []).entries()) {
+      const table = share.find((one) => one.label === label && !one.partitioned);
+      if (table) return { table, session: this.workers[index]! };
+    }
+    return undefined;
+  }
+
   /** One session in the marked state, for what is no table. */
   get anyWorker(): PsqlSession {
     return this.workers[0]!;

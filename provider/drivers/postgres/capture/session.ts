@@ -1,3 +1,4 @@
+import type { ReadableState } from '../../../core/compare-states.ts';
 import { concurrently } from '../../../core/concurrently.ts';
 import type { Context } from '../../../core/context.ts';
 import type { EpochReading, Markable, MarkReading, Session, Watchable } from '../../../core/driver.ts';
@@ -16,6 +17,7 @@ import { type ServerFacts, serverFacts } from '../connect/server.ts';
 import { text } from '../connect/sql.ts';
 import { fingerprintOf, type ReadableDatabase } from '../fingerprint/fingerprint.ts';
 import { askDatabase } from '../probe.ts';
+import { liveItems } from '../rows/live-rows.ts';
 import { jobsOf, lockTimeoutOf, type PostgresSpec } from '../spec.ts';
 import { copyDatabases } from './copy.ts';
 import { type Adopted, DatabaseSession } from './database-session.ts';
@@ -222,6 +224,31 @@ export class CaptureSession implements Session {
   }
 
   async *fingerprint(): Fingerprint {
+    yield* this.entries();
+    // All is read: the application's schema changes need not wait for our locks any longer.
+    await this.letGo();
+  }
+
+  /** The same, and the rows of its tables until disposal: so long the locks stay. */
+  async readable(): Promise<ReadableState & AsyncDisposable> {
+    const marked = await orCancelled(this.context.signal, () => this.adopt());
+    const tables = marked.map(({ prefix, session }) => ({
+      prefix,
+      find: (label: string) => session.find(label),
+    }));
+    return {
+      fingerprint: () => this.entries(),
+      itemsOf: liveItems(tables),
+      [Symbol.asyncDispose]: () => this.letGo(),
+    };
+  }
+
+  private async letGo(): Promise<void> {
+    this.marked = undefined;
+    await concurrently(this.parts, ({ session }) => session.disarm());
+  }
+
+  private async *entries(): Fingerprint {
     const { signal } = this.context;
     const marked = await orCancelled(signal, () => this.adopt());
     const entries = fingerprintOf(marked.map(readable), this.roles)[Symbol.asyncIterator]();
@@ -231,9 +258,6 @@ export class CaptureSession implements Session {
       throwIfAborted(signal);
       yield value;
     }
-    // All is read: the application's schema changes need not wait for our locks any longer.
-    this.marked = undefined;
-    await concurrently(this.parts, ({ session }) => session.disarm());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -21,6 +21,8 @@ export interface Table {
   readonly columns: readonly string[];
   /** Quoted names of all columns, sorted, for the fingerprint. */
   readonly hashed: readonly string[];
+  /** Quoted names of the columns that tell one row from every other: of the primary key, or of a key like one. */
+  readonly key: readonly string[] | undefined;
   /** Which rows are the user's, where the table belongs to an extension that says so. */
   readonly condition: string | undefined;
   /** 8 kB pages by the last VACUUM or ANALYZE. */
@@ -43,13 +45,26 @@ const CONFIGURED = `(SELECT u.oid, coalesce(u.condition, '') AS condition FROM p
 
 const LABEL = "pg_catalog.format('%I.%I', n.nspname, c.relname)";
 
+/** The same in a copy of the table, whatever its numbers: by kind, size and name. Generated columns are in no COPY. */
+const KEY = `(SELECT array_agg(a.attname::text ORDER BY k.place)
+  FROM (SELECT i.indkey, i.indnkeyatts FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+      WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+        AND NOT EXISTS (SELECT 1 FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k (number, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+          WHERE k.place <= i.indnkeyatts AND NOT (a.attnotnull AND a.attgenerated = ''))
+      ORDER BY i.indisprimary DESC, i.indnkeyatts, x.relname COLLATE "C" LIMIT 1) AS i,
+    LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k (number, place)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+  WHERE k.place <= i.indnkeyatts)`;
+
 const TABLES = `SELECT c.oid::text AS oid, n.nspname::text AS schema, c.relname::text AS name,
     ${LABEL} AS label, c.relkind = 'p' AS partitioned, c.relpages::text AS pages, nullif(k.condition, '') AS condition,
     (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns,
     (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attname COLLATE "C"), '{}')
       FROM pg_catalog.pg_attribute a
-      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS hashed
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS hashed,
+    ${KEY} AS key
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN ${CONFIGURED} k ON k.oid = c.oid
   WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
@@ -66,6 +81,7 @@ export async function listTables(rows: Rows): Promise<Table[]> {
     partitioned: row.partitioned === true,
     columns: texts(row, 'columns').map(identifier),
     hashed: texts(row, 'hashed').map(identifier),
+    key: Array.isArray(row.key) ? texts(row, 'key').map(identifier) : undefined,
     condition: optionalText(row, 'condition'),
     pages: Number(text(row, 'pages')),
   }));

@@ -5,40 +5,48 @@ import type { PsqlSession } from '../connect/psql-session.ts';
 import { batches, optionalText, type Rows, text, texts } from '../connect/sql.ts';
 import { grants } from './definitions.ts';
 
-const WORD = 1n << 64n;
-
 /** The two halves of the 128 bits of `h`, each summed over all rows; what is beyond 64 bits falls away in `word`. */
-const SUMS = `coalesce(pg_catalog.sum(pg_catalog.substring(h, 1, 64)::bigint), 0)::text AS high,
+export const SUMS = `coalesce(pg_catalog.sum(pg_catalog.substring(h, 1, 64)::bigint), 0)::text AS high,
   coalesce(pg_catalog.sum(pg_catalog.substring(h, 65, 64)::bigint), 0)::text AS low`;
 
 /** MD5 as a bit string. */
-const bits = (value: string): string => `('x' || pg_catalog.md5(${value}))::bit(128)`;
+export const bits = (value: string): string => `('x' || pg_catalog.md5(${value}))::bit(128)`;
 
 /**
  * Rows and their 128-bit sum: it does not depend on their order, and a row that is there twice counts twice. Columns
  * go in by order of their names; every value as the text that the server prints under pinned settings.
  */
 export async function tableEntry(session: PsqlSession, table: Table): Promise<FingerprintEntry> {
-  const columns = table.hashed.map((column) => `t.${column}`).join(', ');
   // OFFSET keeps the planner from writing out `h` twice, and so from computing it twice.
   const [row] = await session.rows(
     `SELECT pg_catalog.count(*)::text AS rows, ${SUMS}
-      FROM (SELECT ${bits(`ROW(${columns})::text`)} AS h
+      FROM (SELECT ${bits(rowText(table.hashed))} AS h
         FROM ONLY ${tableName(table)} t ${table.condition ?? ''} OFFSET 0) AS hashed`,
     `reading ${tableName(table)}`,
   );
   const rows = text(row!, 'rows');
   return {
-    object: `table/${table.label}`,
-    digest: digestOf(rows, word(text(row!, 'high')), word(text(row!, 'low'))),
+    object: `${TABLE}${table.label}`,
+    digest: tableDigest(BigInt(rows), BigInt(text(row!, 'high')), BigInt(text(row!, 'low'))),
     facts: { rows: Number(rows) },
   };
 }
 
-function word(sum: string): string {
-  return BigInt.asUintN(64, BigInt(sum) % WORD)
-    .toString(16)
-    .padStart(16, '0');
+/** The row `t`, of these columns (quoted), as the server prints it. */
+export function rowText(columns: readonly string[]): string {
+  return `ROW(${columns.map((column) => `t.${column}`).join(', ')})::text`;
+}
+
+/** What the object of a table's rows begins with. */
+export const TABLE = 'table/';
+
+/** Of the number of rows, and the sums of the halves of their MD5. */
+export function tableDigest(rows: bigint, high: bigint, low: bigint): string {
+  return digestOf(String(rows), word(high), word(low));
+}
+
+function word(sum: bigint): string {
+  return BigInt.asUintN(64, sum).toString(16).padStart(16, '0');
 }
 
 export function sequenceEntry(position: SequencePosition): FingerprintEntry {
@@ -77,7 +85,7 @@ export async function* largeObjectEntries(
       yield {
         object: `${prefix}large-object/${text(row, 'oid')}`,
         digest: digestOf(
-          ...[text(content, 'size'), word(text(content, 'high')), word(text(content, 'low'))],
+          ...[text(content, 'size'), word(BigInt(text(content, 'high'))), word(BigInt(text(content, 'low')))],
           ...[text(row, 'owner'), texts(row, 'acl').join(' '), optionalText(row, 'comment')],
         ),
         facts: { sizeBytes: Number(text(content, 'size')), owner: text(row, 'owner') },

@@ -70,14 +70,15 @@ const columns = definition({
 
 /**
  * NOT NULL is with the columns; constraints that the server derives for partitions follow from their parents. A foreign
- * key is checked by triggers of the server's own, which DISABLE TRIGGER ALL switches off.
+ * key is checked by triggers of the server's own, which DISABLE TRIGGER ALL switches off. What the server notes as NO
+ * INHERIT of a key tells only whether a partition's was made with the partition or attached, as a dump does.
  */
 const constraints = definition({
   object: `${RELATION} || '/constraint/' || pg_catalog.quote_ident(k.conname)`,
   content: json({
     definition: 'pg_catalog.pg_get_constraintdef(k.oid)',
     validated: 'k.convalidated',
-    inherited: 'k.connoinherit',
+    inherited: "k.contype IN ('p', 'u', 'x') OR k.connoinherit",
     unchecked: `EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t
       WHERE t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled IN ('D', 'R'))`,
   }),

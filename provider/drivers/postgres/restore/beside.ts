@@ -1,3 +1,4 @@
+import type { ReadableState } from '../../../core/compare-states.ts';
 import type { Held } from '../../../core/driver.ts';
 import { throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
@@ -148,18 +149,35 @@ class BesideHeld implements Held {
   };
 
   async *fingerprint(): Fingerprint {
+    await using session = await this.read();
+    yield* session.fingerprint();
+  }
+
+  async readable(): Promise<ReadableState & AsyncDisposable> {
+    await using opening = new AsyncDisposableStack();
+    const session = opening.use(await this.read());
+    const { fingerprint, itemsOf } = await session.readable();
+    const reading = opening.move();
+    return { fingerprint, itemsOf, [Symbol.asyncDispose]: () => reading.disposeAsync() };
+  }
+
+  private async read(): Promise<CaptureSession> {
     const { spec, place, host, context, content } = this.restoring;
     const { databases } = this.entry!;
     const at = { ...place, database: databases[0]!.staging };
-    await using session = await CaptureSession.start(spec, at, host, context, false, (all) =>
-      databases.map(({ staging }, index) => ({
-        database: all.find(({ name }) => name === staging)!,
-        prefix: content.databases[index]!.prefix,
-      })),
+    await using opening = new AsyncDisposableStack();
+    const session = opening.use(
+      await CaptureSession.start(spec, at, host, context, false, (all) =>
+        databases.map(({ staging }, index) => ({
+          database: all.find(({ name }) => name === staging)!,
+          prefix: content.databases[index]!.prefix,
+        })),
+      ),
     );
     session.roles = content.roleNames;
     await session.mark.take(context.signal);
-    yield* session.fingerprint();
+    opening.move();
+    return session;
   }
 
   /** Before anybody else uses them; what warms makes nothing that stays. */

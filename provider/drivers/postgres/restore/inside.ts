@@ -1,12 +1,21 @@
 import { hashedAgain } from '../../../core/blobs.ts';
+import type { ReadableState } from '../../../core/compare-states.ts';
 import type { Held } from '../../../core/driver.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import type { Warmth } from '../../../core/warmth.ts';
-import { copyIn, listSequences, listTables, type SequencePosition, tableName } from '../capture/tables.ts';
+import {
+  copyIn,
+  listSequences,
+  listTables,
+  type SequencePosition,
+  type Table,
+  tableName,
+} from '../capture/tables.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { identifier, type Rows, text } from '../connect/sql.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { schemaEntries } from '../fingerprint/schema.ts';
+import { liveItems } from '../rows/live-rows.ts';
 import { readStoredHot } from '../warmth/hot.ts';
 import { warmDatabases } from '../warmth/warm.ts';
 import { type LoadInto, scriptOf, withoutTransactions } from './archive.ts';
@@ -108,14 +117,32 @@ class InsideHeld implements Held {
 
   /** By the session that loaded, as nobody else sees it yet. */
   async *fingerprint(): Fingerprint {
+    yield* this.entries(await listTables((sql) => this.session.rows(sql)));
+  }
+
+  async readable(): Promise<ReadableState & AsyncDisposable> {
+    const { session, restoring } = this;
+    const tables = await listTables((sql) => session.rows(sql));
+    const find = (label: string): { table: Table; session: PsqlSession } | undefined => {
+      const table = tables.find((one) => one.label === label && !one.partitioned);
+      return table && { table, session };
+    };
+    return {
+      fingerprint: () => this.entries(tables),
+      itemsOf: liveItems([{ prefix: restoring.content.databases[0]!.prefix, find }]),
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+
+  private async *entries(tables: readonly Table[]): Fingerprint {
     const { session, restoring, database } = this;
     const rows: Rows = (sql) => session.rows(sql);
-    const tables = await listTables(rows);
     const part = {
       ...{ name: database, prefix: restoring.content.databases[0]!.prefix, rows, session },
       definitions: await schemaEntries(rows, restoring.target.server.major),
       sequences: await positions(rows),
-      eachShare: (work: (session: PsqlSession, all: typeof tables) => Promise<void>) => work(session, tables),
+      eachShare: (work: (session: PsqlSession, all: readonly Table[]) => Promise<void>) =>
+        work(session, tables),
     };
     yield* fingerprintOf([part], restoring.content.roleNames);
   }

@@ -65,7 +65,7 @@ async function storedSide(
         ? await openDefaultStore(invocation)
         : await refusing(() => openStore(services, defaultsOf(invocation), beside.values.store, context));
     await refusing(() => resolveReference(store, text));
-    return snapshotSide(store, text, context);
+    return snapshotSide(services, store, text, context);
   };
   return beside === undefined ? open() : placing(beside, open);
 }

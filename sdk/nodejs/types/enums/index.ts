@@ -17,6 +17,14 @@ export const DifferenceKind = {
 
 export type DifferenceKind = (typeof DifferenceKind)[keyof typeof DifferenceKind];
 
+export const DifferingItemKind = {
+    Missing: "missing",
+    Extra: "extra",
+    Changed: "changed",
+} as const;
+
+export type DifferingItemKind = (typeof DifferingItemKind)[keyof typeof DifferingItemKind];
+
 export const Egress = {
     Open: "open",
     Blocked: "blocked",

@@ -2,31 +2,53 @@ import type { Drift } from '../drift.ts';
 import { bySql, type MariadbTwin } from './twin.ts';
 
 const ROWS: readonly Drift<MariadbTwin>[] = [
-  bySql('a value in a row', 'UPDATE events SET n = 0 WHERE id = 500', ['table/events']),
-  bySql('a row less', 'DELETE FROM events WHERE id = 500', ['table/events']),
-  bySql('a row once more that was there ten times', "INSERT INTO duplicates VALUES (1, 'x')", [
-    'table/duplicates',
-  ]),
-  bySql('NULL for an empty text', 'UPDATE texts SET v = NULL WHERE id = 2', ['table/texts']),
-  bySql('a space at the end of a text', "UPDATE texts SET v = 'trail ' WHERE id = 5", ['table/texts']),
+  bySql('a value in a row', 'UPDATE events SET n = 0 WHERE id = 500', ['table/events'], {
+    rows: '1 row changed: id=500',
+  }),
+  bySql('a row less', 'DELETE FROM events WHERE id = 500', ['table/events'], {
+    rows: '1 row missing: id=500',
+  }),
+  bySql(
+    'a row once more that was there ten times',
+    "INSERT INTO duplicates VALUES (1, 'x')",
+    ['table/duplicates'],
+    { rows: '1 row extra (no key names them)' },
+  ),
+  bySql('NULL for an empty text', 'UPDATE texts SET v = NULL WHERE id = 2', ['table/texts'], {
+    rows: '1 row changed: id=2',
+  }),
+  bySql('a space at the end of a text', "UPDATE texts SET v = 'trail ' WHERE id = 5", ['table/texts'], {
+    rows: '1 row changed: id=5',
+  }),
   bySql(
     'capital for small, which its collation takes for equal',
     "UPDATE texts SET c = 'PLAIN' WHERE id = 1",
     ['table/texts'],
+    { rows: '1 row changed: id=1' },
   ),
-  bySql('a float, by the least there is', 'UPDATE numbers SET f = 16777218 WHERE bits = 10', [
-    'table/numbers',
-  ]),
-  bySql('a microsecond', "UPDATE times SET dt = '9999-12-31 23:59:59.999998' WHERE y = 2155", [
-    'table/times',
-  ]),
-  bySql('an ENUM that holds an error for one that is empty', "UPDATE texts SET e = '' WHERE id = 6", [
-    'table/texts',
-  ]),
+  bySql(
+    'a float, by the least there is',
+    'UPDATE numbers SET f = 16777218 WHERE bits = 10',
+    ['table/numbers'],
+    { rows: '1 row changed: id=18446744073709551000' },
+  ),
+  bySql(
+    'a microsecond',
+    "UPDATE times SET dt = '9999-12-31 23:59:59.999998' WHERE y = 2155",
+    ['table/times'],
+    { rows: '1 row missing, 1 row extra (no key names them)' },
+  ),
+  bySql(
+    'an ENUM that holds an error for one that is empty',
+    "UPDATE texts SET e = '' WHERE id = 6",
+    ['table/texts'],
+    { rows: '1 row changed: id=6' },
+  ),
   bySql(
     'a byte in the middle of a long value',
     "UPDATE texts SET lb = INSERT(lb, 80000, 1, X'01') WHERE id = 1",
     ['table/texts'],
+    { rows: '1 row changed: id=1' },
   ),
   bySql('where AUTO_INCREMENT stands', 'ALTER TABLE notes AUTO_INCREMENT = 100', ['auto-increment/notes']),
   bySql('where a sequence stands', 'SELECT SETVAL(ticket, 500)', ['sequence/ticket']),

@@ -11,7 +11,7 @@ export function bySql(
   name: string,
   sql: string,
   objects: readonly string[],
-  more: Pick<Drift, 'unseen' | 'harmless'> & { readonly undo?: string } = {},
+  more: Pick<Drift, 'unseen' | 'harmless' | 'rows'> & { readonly undo?: string } = {},
 ): Drift<MariadbTwin> {
   const { undo, ...rest } = more;
   const run =

@@ -1,32 +1,67 @@
 import type { Drift } from '../drift.ts';
 import { bySql, type PostgresTwin } from './twin.ts';
 
+/** Of a table without a key, in which one row is another one now. */
+const ONE_WITHOUT_KEY = '1 row missing, 1 row extra (no key names them)';
+
 /** Rows, sequences and large objects; columns, constraints, indexes and partitions. */
 export const POSTGRES_DATA_DRIFTS: readonly Drift<PostgresTwin>[] = [
-  bySql('a value in a row', "UPDATE app.changed SET kept = 'x' WHERE id = 7", ['table/app.changed']),
-  bySql('a row less', 'DELETE FROM app.changed WHERE id = 7', ['table/app.changed']),
-  bySql('a row once more that was there twice', "INSERT INTO app.lines VALUES (1, 100, 'first', NULL)", [
-    'table/app.lines',
-  ]),
-  bySql('NULL for an empty text', "UPDATE app.every_type SET a_varchar = NULL WHERE a_varchar = ''", [
-    'table/app.every_type',
-  ]),
-  bySql('a space at the end of a text', "UPDATE app.changed SET kept = kept || ' ' WHERE id = 7", [
-    'table/app.changed',
-  ]),
-  bySql('1.1 for 1.10', 'UPDATE app.every_type SET a_numeric = 1.1 WHERE a_numeric = 1.10', [
-    'table/app.every_type',
-  ]),
+  bySql('a value in a row', "UPDATE app.changed SET kept = 'x' WHERE id = 7", ['table/app.changed'], {
+    rows: '1 row changed: id=7',
+  }),
+  bySql('a row less', 'DELETE FROM app.changed WHERE id = 7', ['table/app.changed'], {
+    rows: '1 row missing: id=7',
+  }),
+  bySql('a row more', "INSERT INTO app.changed VALUES (-1, 'x')", ['table/app.changed'], {
+    rows: '1 row extra: id=-1',
+  }),
+  bySql('a row with another key', 'UPDATE app.changed SET id = 70 WHERE id = 7', ['table/app.changed'], {
+    rows: '1 row missing: id=7; 1 row extra: id=70',
+  }),
+  bySql(
+    'a row among thousands, of a key of two columns',
+    `UPDATE app.named SET value = 0 WHERE region = 'e"u' AND code = E'1234\\t\\\\'`,
+    ['table/app.named'],
+    { rows: String.raw`1 row changed: region="e\"u", code="1234\t\\"` },
+  ),
+  bySql(
+    'a row once more that was there twice',
+    "INSERT INTO app.lines VALUES (1, 100, 'first', NULL)",
+    ['table/app.lines'],
+    { rows: '1 row extra (no key names them)' },
+  ),
+  bySql(
+    'NULL for an empty text',
+    "UPDATE app.every_type SET a_varchar = NULL WHERE a_varchar = ''",
+    ['table/app.every_type'],
+    { rows: ONE_WITHOUT_KEY },
+  ),
+  bySql(
+    'a space at the end of a text',
+    "UPDATE app.changed SET kept = kept || ' ' WHERE id = 7",
+    ['table/app.changed'],
+    { rows: '1 row changed: id=7' },
+  ),
+  bySql(
+    '1.1 for 1.10',
+    'UPDATE app.every_type SET a_numeric = 1.1 WHERE a_numeric = 1.10',
+    ['table/app.every_type'],
+    { rows: ONE_WITHOUT_KEY },
+  ),
   bySql(
     'two rows that changed places in a column',
     "UPDATE app.changed SET kept = CASE id WHEN 1 THEN 'kept 2' ELSE 'kept 1' END WHERE id IN (1, 2)",
     ['table/app.changed'],
+    { rows: '2 rows changed: id=1, id=2' },
   ),
-  bySql('a row of a partition', "UPDATE app.events SET what = 'x' WHERE n = 7", ['table/app.events_old']),
+  bySql('a row of a partition', "UPDATE app.events SET what = 'x' WHERE n = 7", ['table/app.events_old'], {
+    rows: ONE_WITHOUT_KEY,
+  }),
   bySql(
     'a byte in the middle of a long value',
     'UPDATE app.toasted SET raw = set_byte(raw, 40000, 0) WHERE id = 9',
     ['table/app.toasted'],
+    { rows: ONE_WITHOUT_KEY },
   ),
   bySql('where a sequence stands', "SELECT setval('app.tickets', 300)", ['sequence/app.tickets']),
   bySql('whether a number was given out', "SELECT setval('app.placed', 1234567890123, true)", [

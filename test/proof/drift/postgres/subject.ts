@@ -23,6 +23,8 @@ export async function postgresKind(): Promise<Kind<PostgresTwin>> {
 /** What the changes need beside one of every type and kind. */
 const MORE = `
   CREATE EXTENSION pg_trgm;
+  CREATE TABLE app.named (region text, code text, value integer, PRIMARY KEY (region, code));
+  INSERT INTO app.named SELECT CASE n % 2 WHEN 0 THEN 'e"u' ELSE 'us' END, n || E'\\t\\\\', n FROM generate_series(1, 5000) n;
   CREATE VIEW app.sums AS SELECT (n + 1) * 2 AS twice, what FROM app.events;
   CREATE VIEW app.pairs AS SELECT a.id FROM app.keys a JOIN app.hashed b ON b.v = a.code WHERE a.id > b.k;
   ALTER DATABASE ${SOURCE} SET statement_timeout = '1min';

@@ -14,7 +14,7 @@ export function bySql(
   name: string,
   sql: string,
   objects: readonly string[],
-  more: Pick<Drift, 'unseen' | 'harmless'> & { readonly undo?: string } = {},
+  more: Pick<Drift, 'unseen' | 'harmless' | 'rows'> & { readonly undo?: string } = {},
 ): Drift<PostgresTwin> {
   const { undo, ...rest } = more;
   return {
