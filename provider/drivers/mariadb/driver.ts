@@ -6,6 +6,7 @@ import { orCancelled } from '../../core/wait.ts';
 import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
+import { fence, lift, parseFenceEntry } from './fence.ts';
 import { questions } from './probe.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
@@ -29,9 +30,12 @@ export const mariadbDriver: Driver<MariadbSpec> = {
     orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
   undo: async (spec, at, entry, context) => {
+    const fenced = parseFenceEntry(entry);
+    if (fenced) return lift(spec, at, fenced);
     const known = parseJournalEntry(entry);
     if (known) await undoEntry(parsePlace(spec.url, at), known, context.logger);
   },
+  fence,
 };
 
 /** Tables without transactions are locked for as long as it takes to read them, under this lease. */
