@@ -1,8 +1,10 @@
+import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import mysql from 'mysql2/promise';
 import { testContext } from '../../../test/support/context.ts';
 import { capture, compareWith, host, observed, replay } from '../../../test/support/mariadb-rig.ts';
 import { findMariadb, startMariadb } from '../../../test/support/mariadb-server.ts';
+import { until } from '../../../test/support/process/rig.ts';
 import { describeUnless } from '../../../test/support/skipped.ts';
 import { SQL_FAMILY } from '../../../test/support/sql-family.ts';
 import type { SqlServer } from '../../../test/support/sql-server.ts';
@@ -26,7 +28,10 @@ async function codes(url: string): Promise<string[]> {
 }
 
 function as(server: SqlServer, user: string): Promise<mysql.Connection> {
-  return mysql.createConnection({ uri: server.url('shop', user, user).replace('mariadb:', 'mysql:') });
+  return mysql.createConnection({
+    uri: server.url('shop', user, user).replace('mariadb:', 'mysql:'),
+    multipleStatements: true,
+  });
 }
 
 /** 0 where the statement was taken. */
@@ -119,6 +124,27 @@ describe.each(SQL_FAMILY)('a fence of $title', ({ title, missing, start }) => {
       expect(await refusal(late, 'DELETE FROM t WHERE n > 0')).toBe(0);
       expect(await settings()).toEqual(before);
       for (const one of [open, locking, writing, late]) one.destroy();
+    });
+
+    test('does not wait for a client that was frozen in the middle of a transaction, and of an answer', async () => {
+      const client = await as(server, 'app');
+      client.on('error', () => undefined);
+      await client.query('BEGIN');
+      await client.query('INSERT INTO t VALUES (-9)');
+      // It reads no more, as one that is frozen: the server waits in the middle of what it sends.
+      (Reflect.get(Reflect.get(client, 'connection') as object, 'stream') as Readable).pause();
+      void client
+        .query(
+          `INSERT INTO t VALUES (-10); SELECT REPEAT('x', 1000000) ${"UNION ALL SELECT REPEAT('y', 1000000) ".repeat(50)}`,
+        )
+        .catch(() => undefined);
+      await until(async () =>
+        (await server.query('SHOW PROCESSLIST')).some(({ State }) => /net|send/i.test(String(State))),
+      );
+      const entries = await raised();
+      expect(await server.query('SELECT n FROM shop.t WHERE n < 0')).toEqual([]);
+      await lifted(entries);
+      client.destroy();
     });
 
     test('is raised twice and lifted in any order, and leaves on what was on', async () => {
@@ -234,7 +260,7 @@ describeUnless(findMariadb() ? undefined : 'no MariaDB server on this machine')(
           const session = await as(server, 'clerk').catch(() => undefined);
           session?.on('error', () => undefined);
           while (!stop.signal.aborted && (await session?.query('SELECT 1').catch(() => undefined)))
-          await sleep(5);
+            await sleep(5);
         }
       })();
       const entries: unknown[] = [];
