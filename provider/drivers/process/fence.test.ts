@@ -19,6 +19,7 @@ import { fencedRestore, planFence } from '../../coordinator/fence.ts';
 import { Journal, sweepJournals } from '../../coordinator/journal.ts';
 import type { Member } from '../../coordinator/member.ts';
 import type { Hold } from '../../core/certificate.ts';
+import type { Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { sleep } from '../../core/wait.ts';
 
@@ -47,6 +48,11 @@ n=0; until redis-cli -s /tmp/own.sock set steps STEPS || [ $n -gt 100 ]; do n=$(
 redis-cli -s /tmp/own.sock config set port ${PORT}
 `;
 const EMPTY = `redis-cli -p ${PORT} config set min-replicas-to-write 0; redis-cli -p ${PORT} flushall`;
+/** PIDFILE: lets what is fenced run for a moment. */
+const MEDDLE = `
+group=/sys/fs/cgroup$(cut -d : -f 3 "/proc/$(cat "$1")/cgroup")
+echo 0 > "$group/cgroup.freeze"; sleep 0.2; echo 1 > "$group/cgroup.freeze"; sleep 0.2
+`;
 const ASK = `node -e 'require("http").get("http://127.0.0.1:7070/state", { timeout: 5000 }, (r) => r.pipe(process.stdout)).on("error", () => process.exit(1))'`;
 
 describe('a fence of what runs', () => {
@@ -109,7 +115,13 @@ describe('a fence of what runs', () => {
       expect(
         (await planFence(request, originals, context)).filter(({ severity }) => severity === 'error'),
       ).toEqual([]);
-      const { final, verdict, members } = await fencedRestore(request, originals, context);
+      // That it stood is read, and not compared: nothing is dumped once more.
+      const [counter, steps0] = originals as [Member, Member];
+      const unlooked = {
+        ...counter,
+        driver: { ...counter.driver, observe: () => Promise.reject(new Error()) },
+      };
+      const { final, verdict, members } = await fencedRestore(request, [unlooked, steps0], context);
       expect([verdict, members.first?.verdict]).toEqual(['equivalent', 'identical']);
 
       const [steps, done] = [await acknowledged(cloud), await counted('first')];
@@ -227,6 +239,15 @@ describe('a fence of what runs', () => {
       ).rejects.toThrow('on purpose');
       expect(await stands('third')).toBe(false);
 
+      const meddled = changed(targets[1]!, async () => {
+        await on(cloud, MEDDLE, '/srv/third.pid');
+        return {};
+      });
+      await expect(
+        fencedRestore({ ...request, members: [targets[0]!, meddled] }, originals, context),
+      ).rejects.toMatchObject({ code: 'fence.breached', at: ['original', 'third', 'process'] });
+      expect(await stands('third')).toBe(false);
+
       const stuck = failing(targets[1]!, 'release');
       await expect(
         fencedRestore({ ...request, members: [targets[0]!, stuck] }, originals, context),
@@ -251,18 +272,25 @@ describe('a fence of what runs', () => {
   );
 });
 
-/** The member, with a restore of it that fails at that step. */
-function failing(member: Member, step: 'fingerprint' | 'release'): Member {
+/** The member, with what is restored of it changed. */
+function changed(member: Member, change: (held: Held) => Partial<Held> | Promise<Partial<Held>>): Member {
   const { driver } = member;
   const restore: typeof driver.restore = async (...args) => {
     const held = await driver.restore(...args);
-    return Object.assign(Object.create(held), {
-      [step]: () => {
-        throw new Error('on purpose');
-      },
-      ...(step === 'release' ? { fingerprint: () => held.fingerprint() } : {}),
+    const own: Held = {
+      fingerprint: () => held.fingerprint(),
+      release: () => held.release(),
       [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
-    });
+    };
+    return { ...own, ...(await change(held)) };
   };
   return { ...member, driver: { ...driver, restore } };
+}
+
+function failing(member: Member, step: 'fingerprint' | 'release'): Member {
+  return changed(member, () => ({
+    [step]: () => {
+      throw new Error('on purpose');
+    },
+  }));
 }
