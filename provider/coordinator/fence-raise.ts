@@ -10,6 +10,7 @@ export type Raised = readonly [Member, unknown];
 
 const RAISE_MS = 60_000;
 const LIFT_MS = 60_000;
+const ENDED_MS = 20_000;
 /** How long what stopped clients had asked of their stores is waited for. */
 const DRAIN_MS = 2_000;
 const PREPARE_MS = 60_000;
@@ -32,11 +33,16 @@ export async function raiseAll(
         await journal.note(original, entry);
         raised.push([original, entry]);
       };
+      let raising: Promise<unknown> | undefined;
       try {
-        await within(RAISE_MS, `fencing ${name}`, outer, (signal) =>
-          driver.fence!.raise(spec, host, note, { ...context, signal }),
-        );
+        await within(RAISE_MS, `fencing ${name}`, outer, (signal) => {
+          const work = driver.fence!.raise(spec, host, note, { ...context, signal });
+          raising = work.catch(() => undefined);
+          return work;
+        });
       } catch (error) {
+        // What was cut off on its way may still be done, and must not be once it is lifted.
+        await within(ENDED_MS, 'the end of a fence', undefined, async () => raising).catch(() => undefined);
         throw atOriginal(original, error);
       }
     });

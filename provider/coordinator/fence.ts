@@ -19,8 +19,8 @@ export interface FencedResult extends RestoreResult {
   readonly final: { readonly name: string; readonly digest: `sha256:${string}` };
 }
 
-/** Nobody writes any more, so that the cut is found at once. */
-const FINAL_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 0 };
+/** Nobody writes any more and nothing runs, so that the cut is found at once, and a pause takes nothing from anybody. */
+const FINAL_LIMITS = { maxPauseMs: 60_000, maxBlurMs: 0 };
 
 /** What keeps originals from being fenced: reads only. Placed under `original`. */
 export async function planFence(

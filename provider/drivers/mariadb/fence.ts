@@ -8,7 +8,7 @@ import { Connection } from './connect/connection.ts';
 import { isInTheWay } from './connect/faults.ts';
 import { parsePlace } from './connect/place.ts';
 import { serverFacts } from './connect/server.ts';
-import { listSessions, type ServerSession } from './connect/sessions.ts';
+import { endSessions, listSessions, type ServerSession } from './connect/sessions.ts';
 import { optionalText, text } from './connect/sql.ts';
 import { isClient, obstacles, passingUsers } from './fence-obstacles.ts';
 import type { MariadbSpec } from './spec.ts';
@@ -50,7 +50,22 @@ async function raise(
   journal: RestoreOptions['journal'],
   { signal }: Context,
 ): Promise<void> {
-  await using session = await Connection.open(parsePlace(spec.url, at), { signal });
+  const place = parsePlace(spec.url, at);
+  await using session = await Connection.open(place, { signal });
+  try {
+    await fenceServer(session, journal, signal);
+  } catch (error) {
+    // A statement that was cut off while it waited would be done behind the back of whoever lifts the fence.
+    await endSessions(place, [session.id]);
+    throw error;
+  }
+}
+
+async function fenceServer(
+  session: Connection,
+  journal: RestoreOptions['journal'],
+  signal: AbortSignal,
+): Promise<void> {
   const { fence: rules } = session.product;
   const off = await turnedOff(session, signal);
   const kept = new Map(

@@ -51,7 +51,10 @@ const EMPTY = `redis-cli -p ${PORT} config set min-replicas-to-write 0; redis-cl
 /** PIDFILE: lets what is fenced run for a moment. */
 const MEDDLE = `
 group=/sys/fs/cgroup$(cut -d : -f 3 "/proc/$(cat "$1")/cgroup")
+set -e
+cat "$group/cgroup.events"; cat /proc/$(cat "$1")/schedstat
 echo 0 > "$group/cgroup.freeze"; sleep 0.2; echo 1 > "$group/cgroup.freeze"; sleep 0.2
+cat "$group/cgroup.events"; cat /proc/$(cat "$1")/schedstat
 `;
 const ASK = `node -e 'require("http").get("http://127.0.0.1:7070/state", { timeout: 5000 }, (r) => r.pipe(process.stdout)).on("error", () => process.exit(1))'`;
 
@@ -240,7 +243,7 @@ describe('a fence of what runs', () => {
       expect(await stands('third')).toBe(false);
 
       const meddled = changed(targets[1]!, async () => {
-        await on(cloud, MEDDLE, '/srv/third.pid');
+        console.log(await on(cloud, MEDDLE, '/srv/third.pid'));
         return {};
       });
       await expect(
