@@ -147,6 +147,20 @@ describe.each(SQL_FAMILY)('a fence of $title', ({ title, missing, start }) => {
       client.destroy();
     });
 
+    test('of two databases of one server is raised by both at once', async () => {
+      const entries: unknown[] = [];
+      const note = async (entry: unknown): Promise<void> => void entries.push(entry);
+      await server.query('CREATE DATABASE shelf');
+      const specs = ['shop', 'shelf'].map((name) => mariadbSpec.parse({ url: server.url(name) }));
+      await Promise.all(specs.map((one) => raise(one, host, note, context)));
+      const app = await as(server, 'app');
+      expect(await refusal(app, 'INSERT INTO t VALUES (-6)')).toBe(READ_ONLY);
+      await lifted(entries);
+      expect(await refusal(app, 'CREATE TABLE later (n int)')).toBe(0);
+      app.destroy();
+      await server.query('DROP DATABASE shelf; DROP TABLE shop.later');
+    });
+
     test('is raised twice and lifted in any order, and leaves on what was on', async () => {
       for (const reversed of [false, true]) {
         const before = await settings();

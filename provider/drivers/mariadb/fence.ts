@@ -41,8 +41,24 @@ export function parseFenceEntry(entry: unknown): FenceEntry | undefined {
  */
 export const fence: FenceControl<MariadbSpec> = {
   obstacles,
-  raise: (spec, at, journal, context) => orCancelled(context.signal, () => raise(spec, at, journal, context)),
+  raise: (spec, at, journal, context) =>
+    orCancelled(context.signal, () => {
+      const { host, port } = parsePlace(spec.url, at);
+      return inTurn(`${host}:${port} from ${at.place ?? ''}`, () => raise(spec, at, journal, context));
+    }),
 };
+
+/** Of one server one after another, as members may be databases of one: each would end the session of the other. */
+const turns = new Map<string, Promise<unknown>>();
+
+function inTurn<T>(server: string, work: () => Promise<T>): Promise<T> {
+  const mine = (turns.get(server) ?? Promise.resolve()).then(work);
+  turns.set(
+    server,
+    mine.catch(() => undefined),
+  );
+  return mine;
+}
 
 async function raise(
   spec: MariadbSpec,
