@@ -14,8 +14,11 @@ import { sleep } from '../../core/wait.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
-const PATIENCE_MS = 400_000;
+const PATIENCE_MS = 600_000;
 const context = testContext();
+
+const CHECKED =
+  'podman run --detach --name checked --health-cmd "true" --health-interval disable --health-on-failure restart "$1" sleep 1000';
 
 describe('a fence of containers', () => {
   let photographer: Photographer;
@@ -61,6 +64,21 @@ describe('a fence of containers', () => {
       await until(async () => (await application.state()).confirmed > before.confirmed + 10);
       expect(await application.state()).toMatchObject({ connections: 1, errors: 0, backwards: 0 });
       expect(await on(cloud, 'ls /run/stasis | grep fence || true')).toBe('');
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
+    'is refused where podman would end what does not answer, until the hint is followed',
+    async () => {
+      const { cloud } = photographer;
+      await on(cloud, CHECKED, await on(cloud, 'podman container inspect --format "{{.ImageName}}" redis'));
+      const { driver, spec } = memberOf('container', { name: 'checked' });
+      const [problem] = await driver.fence!.obstacles(spec, cloud, context);
+      expect(problem).toMatchObject({ code: 'container.fence-health-check', at: ['name'] });
+      await on(cloud, problem!.hint!);
+      expect(await driver.fence!.obstacles(spec, cloud, context)).toEqual([]);
+      await on(cloud, 'podman rm --force checked');
     },
     PATIENCE_MS,
   );

@@ -25,7 +25,7 @@ import { sleep } from '../../core/wait.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 600_000;
 const LEASE_MS = 4_000;
 const PORT = 6_380;
 const context = testContext();

@@ -15,7 +15,7 @@ import { vmDriver } from './driver.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 600_000;
 const LEASE_MS = 4_000;
 const context = testContext();
 
