@@ -1702,9 +1702,10 @@ export interface StasisRestoreConfig extends TerraformMetaArguments {
    */
   readonly egress?: Egress | IResolvable;
   /**
-   * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes,
-   * a final photograph is taken of them and restored in place of the snapshot, and reference names it.
-   * Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+   * Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse
+   * writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot,
+   * and reference names it. Whatever fails before the release lifts the fence; after it the fence stays.
+   * false unless said.
    */
   readonly fence?: boolean | IResolvable;
   /**
@@ -1823,9 +1824,10 @@ export class StasisRestore extends BoundResource {
     return this.getStringAttribute('egress');
   }
   /**
-   * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes,
-   * a final photograph is taken of them and restored in place of the snapshot, and reference names it.
-   * Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+   * Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse
+   * writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot,
+   * and reference names it. Whatever fails before the release lifts the fence; after it the fence stays.
+   * false unless said.
    */
   get fence(): IResolvable {
     return this.getBooleanAttribute('fence');

@@ -2,13 +2,14 @@ import { compareStates } from '../core/compare-states.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
 import type { SealedSnapshot } from '../core/store.ts';
-import { within } from '../core/wait.ts';
+import type { MemberDifference } from '../core/verdict.ts';
 import { capture } from './capture.ts';
 import { capturedState, heldState, memberVerdict, type OpenSnapshot } from './compare.ts';
 import { allSettledOrThrow } from './concurrently.ts';
+import { liftAll, type Raised, raiseAll } from './fence-raise.ts';
 import { Journal, sweepJournals } from './journal.ts';
 import { originalProblems } from './lost-work.ts';
-import { atMember, type Member } from './member.ts';
+import { atOriginal, type Member, placeOf } from './member.ts';
 import { throwFirstError } from './plan.ts';
 import { lockTargets, type RestoreResult, restore } from './restore.ts';
 import { planRestore, type RestoreRequest } from './restore-plan.ts';
@@ -18,10 +19,8 @@ export interface FencedResult extends RestoreResult {
   readonly final: { readonly name: string; readonly digest: `sha256:${string}` };
 }
 
-const RAISE_MS = 60_000;
-const LIFT_MS = 60_000;
-/** Nobody writes any more, so that the cut is found at once. */
-const FINAL_LIMITS = { maxPauseMs: 5_000, maxBlurMs: 0 };
+/** Nobody writes any more and nothing runs, so that the cut is found at once, and a pause takes nothing from anybody. */
+const FINAL_LIMITS = { maxPauseMs: 60_000, maxBlurMs: 0 };
 
 /** What keeps originals from being fenced: reads only. Placed under `original`. */
 export async function planFence(
@@ -34,11 +33,11 @@ export async function planFence(
     .filter((name) => !originals.some((original) => original.name === name))
     .map((name) => refused(`The snapshot's member "${name}" has no original.`, []));
   problems.push(...originalProblems(request.snapshot, originals));
-  const targets = new Set(request.members.map(({ driver, spec }) => driver.endpoint(spec)));
+  const targets = new Set(request.members.map(placeOf));
   const found = await Promise.all(
     originals.map(async (original): Promise<readonly StasisError[]> => {
       const { driver, spec, host, name } = original;
-      if (targets.has(driver.endpoint(spec)))
+      if (targets.has(placeOf(original)))
         return [refused(`The original of "${name}" is a target as well.`, [name, driver.name])];
       if (driver.fence === undefined)
         return [refused(`What is captured by ${driver.name} cannot be fenced.`, [name, driver.name])];
@@ -58,15 +57,6 @@ function refused(message: string, at: readonly string[]): StasisError {
     hint: 'A fence stops the whole application: name the original of every member, of kinds that can be fenced, or stop the application yourself and leave fence out.',
     at: ['original', ...at],
   });
-}
-
-/** An error of a member that is named under `original`, placed there. */
-export function underOriginal(error: StasisError): StasisError {
-  return error.at[0] === 'members' ? error.placedAt(['original', ...error.at.slice(1)]) : error;
-}
-
-function atOriginal(member: Member, thrown: unknown): StasisError {
-  return underOriginal(atMember(member, thrown));
 }
 
 /**
@@ -89,7 +79,7 @@ export async function fencedRestore(
   if (begun) return goOn(request, context);
 
   const journal = new Journal(request.store, `fence-${request.restoreId}`);
-  const raised: (readonly [Member, unknown])[] = [];
+  const raised: Raised[] = [];
   let stays = false;
   try {
     context.progress({ step: 'fence' });
@@ -145,52 +135,10 @@ function photograph(
   );
 }
 
-async function raiseAll(
-  originals: readonly Member[],
-  journal: Journal,
-  raised: (readonly [Member, unknown])[],
-  context: Context,
-): Promise<void> {
-  await allSettledOrThrow(originals, context.signal, async (original, outer) => {
-    const { driver, spec, host, name } = original;
-    try {
-      await within(RAISE_MS, `fencing ${name}`, outer, (signal) =>
-        driver.fence!.raise(
-          spec,
-          host,
-          async (entry) => {
-            await journal.note(original, entry);
-            raised.push([original, entry]);
-          },
-          { ...context, signal },
-        ),
-      );
-    } catch (error) {
-      throw atOriginal(original, error);
-    }
-  });
-}
-
-/** The journal stays where lifting fails: the next apply lifts it. */
-async function liftAll(
-  raised: readonly (readonly [Member, unknown])[],
-  journal: Journal,
-  context: Context,
-): Promise<void> {
-  const outcomes = await Promise.allSettled(
-    raised.map(([{ driver, spec, host, name }, entry]) =>
-      within(LIFT_MS, `lifting the fence of ${name}`, undefined, (signal) =>
-        driver.undo(spec, host, entry, { ...context, signal }),
-      ),
-    ),
-  );
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed === undefined) return journal.close();
-  const reason = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
-  context.logger.log('error', 'an original could not be let go on; the next apply will', { reason });
-}
-
-/** A fence keeps out all who do not get around it on purpose; this shows that nobody has. */
+/**
+ * A fence keeps out all who do not get around it on purpose; this shows that nobody has. What was stopped shows it by
+ * what it has executed. Where that has moved, as a signal does that wakes it for nothing, it is compared like the others.
+ */
 async function insistOnStillness(
   originals: readonly Member[],
   snapshot: OpenSnapshot,
@@ -200,19 +148,27 @@ async function insistOnStillness(
   await allSettledOrThrow(originals, context.signal, async (original, signal) => {
     const { driver, spec, host, name } = original;
     const from = snapshot.manifest.members[name]!;
-    await using held = await driver.observe(spec, host, { ...context, signal });
-    await using now = await heldState(held);
-    const compared = await compareStates(capturedState(snapshot, name, driver), now, context);
-    const { verdict, differences } = memberVerdict(name, compared, from.fidelity);
-    if (verdict !== 'drifted') return;
-    const [first] = differences;
-    throw new StasisError(
-      'fence.breached',
-      `Somebody wrote to the original of "${name}" in spite of the fence: ${first?.object ?? 'it'} ${first?.message ?? 'differs'}.`,
-      {
-        hint: 'Nothing was released, and the fence is lifted. Stop whoever sets default_transaction_read_only off, or undoes the fence, and apply again.',
-        at: ['original', name, driver.name],
-      },
-    );
+    const own = { ...context, signal };
+    try {
+      if (from.stopped !== undefined && (await driver.fence!.readStopped?.(spec, host, own)) === from.stopped)
+        return;
+      await using held = await driver.observe(spec, host, own);
+      await using now = await heldState(held);
+      const compared = await compareStates(capturedState(snapshot, name, driver), now, own);
+      const { verdict, differences } = memberVerdict(name, compared, from.fidelity);
+      if (verdict === 'drifted') throw breached(original, differences[0]);
+    } catch (error) {
+      throw atOriginal(original, error);
+    }
   });
+}
+
+function breached({ name }: Member, first: MemberDifference | undefined): StasisError {
+  return new StasisError(
+    'fence.breached',
+    `The original of "${name}" has changed in spite of the fence: ${first?.object ?? 'it'} ${first?.message ?? 'differs'}.`,
+    {
+      hint: 'Nothing was released, and the fence is lifted. Stop whoever gets around it, as docs/moving.md says for each kind, and apply again.',
+    },
+  );
 }

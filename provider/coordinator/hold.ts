@@ -3,13 +3,15 @@ import type { Context } from '../core/context.ts';
 import { StasisError, throwIfAborted } from '../core/errors.ts';
 import { within } from '../core/wait.ts';
 import { allSettledOrThrow } from './concurrently.ts';
-import { atMember, type CutLimits, type Participant } from './member.ts';
+import { atMember, byRank, type CutLimits, type Participant } from './member.ts';
 import type { Observation } from './ties.ts';
 
 /** How much longer than the pause allowed a lease runs: the coordinator's own thaw should come first. */
 const LEASE_MARGIN_MS = 3_000;
 /** A thaw that is not answered within this is left to the lease. */
 const THAW_MS = 3_000;
+const memberOf = ({ member }: Participant) => member;
+
 export interface HeldResult {
   readonly observations: Map<string, Observation>;
   readonly pauses: readonly Pause[];
@@ -33,7 +35,7 @@ export async function withHolds(
     });
   });
   await Promise.all(holding.map(({ session }) => session.hold!.renew?.()));
-  const ranks = byRank(holding);
+  const ranks = byRank(holding, memberOf);
   const fromNs = new Map<string, number>();
   const pauses: Pause[] = [];
   let step = 'hold';
@@ -90,7 +92,7 @@ async function takeEvidence(
   const gathered = new Map<string, NonNullable<Observation['held']>>();
   const apart = holding.filter(({ session }) => !session.hold!.thawWithEvidence);
   const together = holding.filter(({ session }) => session.hold!.thawWithEvidence);
-  for (const some of [apart, ...byRank(together).toReversed()])
+  for (const some of [apart, ...byRank(together, memberOf).toReversed()])
     await allSettledOrThrow(some, outer, async ({ member, session }, signal) => {
       const hold = session.hold!;
       const evidence = await (hold.thawWithEvidence?.(signal) ?? hold.evidence(signal));
@@ -135,13 +137,4 @@ async function thaw({ member, session }: Participant, context: Context): Promise
       reason: error instanceof Error ? error.message : String(error),
     });
   }
-}
-
-function byRank(participants: readonly Participant[]): Participant[][] {
-  const ranks = new Map<number, Participant[]>();
-  for (const participant of participants) {
-    const { rank } = participant.member.driver.traits;
-    ranks.set(rank, [...(ranks.get(rank) ?? []), participant]);
-  }
-  return [...ranks].sort(([a], [b]) => a - b).map(([, members]) => members);
 }

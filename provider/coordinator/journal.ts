@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.ts';
 import type { Store } from '../core/store.ts';
 import { within } from '../core/wait.ts';
-import { atMember, type Member } from './member.ts';
+import { atMember, type Member, placeOf } from './member.ts';
 
 /** One thing done to a member that has to be undone if we die. */
 interface JournalEntry {
@@ -42,7 +42,7 @@ export class Journal {
       {
         member: member.name,
         driver: member.driver.name,
-        endpoint: member.driver.endpoint(member.spec),
+        endpoint: placeOf(member),
         entry,
       },
     ];
@@ -78,9 +78,7 @@ export async function sweepJournals(
 
 /** Whether it was ours to undo, and is undone. */
 async function undo(entry: JournalEntry, members: readonly Member[], context: Context): Promise<boolean> {
-  const member = members.find(
-    ({ driver, spec }) => driver.name === entry.driver && driver.endpoint(spec) === entry.endpoint,
-  );
+  const member = members.find((one) => one.driver.name === entry.driver && placeOf(one) === entry.endpoint);
   if (member === undefined) return false;
   context.logger.log('info', 'undoing what a restore that died has left', {
     member: member.name,

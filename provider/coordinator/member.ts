@@ -10,6 +10,12 @@ export interface Member {
   readonly host: Host;
 }
 
+/** Where a member is, without secrets: equal for the same system exactly. The same words mean another one on another host. */
+export function placeOf({ driver, spec, host }: Member): string {
+  const endpoint = driver.endpoint(spec);
+  return host.place === undefined ? endpoint : `${endpoint} from ${host.place}`;
+}
+
 /** An error of a member's driver, placed at the member in the user's input. */
 export function atMember(member: Member, thrown: unknown): StasisError {
   const error = toStasisError(thrown, `${member.driver.name}.failed`);
@@ -31,4 +37,23 @@ export interface CutLimits {
   readonly maxPauseMs: number;
   /** 0: sharp or nothing. */
   readonly maxBlurMs: number;
+}
+
+/** In the order in which they are stopped, all of one rank together; whatever lets them go does so in reverse. */
+export function byRank<T>(items: readonly T[], memberOf: (item: T) => Member): T[][] {
+  const ranks = new Map<number, T[]>();
+  for (const item of items) {
+    const { rank } = memberOf(item).driver.traits;
+    ranks.set(rank, [...(ranks.get(rank) ?? []), item]);
+  }
+  return [...ranks].sort(([a], [b]) => a - b).map(([, found]) => found);
+}
+
+/** An error of a member that is named under `original`, placed there. */
+export function underOriginal(error: StasisError): StasisError {
+  return error.at[0] === 'members' ? error.placedAt(['original', ...error.at.slice(1)]) : error;
+}
+
+export function atOriginal(member: Member, thrown: unknown): StasisError {
+  return underOriginal(atMember(member, thrown));
 }

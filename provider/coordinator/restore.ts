@@ -17,7 +17,7 @@ import {
 import { allSettledOrThrow } from './concurrently.ts';
 import { setEgress } from './egress.ts';
 import { Journal, sweepJournals } from './journal.ts';
-import { atMember, type Member } from './member.ts';
+import { atMember, type Member, placeOf } from './member.ts';
 import { throwFirstError } from './plan.ts';
 import { rehearse } from './rehearsal.ts';
 import { releaseAll } from './release.ts';
@@ -91,7 +91,7 @@ export async function lockTargets(
 }
 
 function lockName(member: Member): string {
-  return `target:${member.driver.endpoint(member.spec)}`;
+  return `target:${placeOf(member)}`;
 }
 
 /** Hashes everything first: what rots in the store must not be found in the middle of a restore. */

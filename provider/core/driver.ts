@@ -82,7 +82,7 @@ export interface Examination {
 export type FieldRole = 'endpoint' | 'selection' | 'access' | 'limit';
 
 /**
- * Keeps an original from taking writes from anybody, for as long as it is not lifted: also when we have ended, whatever
+ * Keeps an original from taking writes from anybody, or from running at all, for as long as it is not lifted: also when we have ended, whatever
  * has ended us. `Driver.undo` of what it has journaled lifts it.
  */
 export interface FenceControl<Spec = unknown> {
@@ -93,6 +93,11 @@ export interface FenceControl<Spec = unknown> {
    * restore that died has fenced.
    */
   raise(spec: Spec, at: Host, journal: RestoreOptions['journal'], context: Context): Promise<void>;
+  /**
+   * Set where what is fenced does not run at all. A capture of it then works as ever, and leaves it stopped.
+   * @returns what is compared with `Capture.stopped`
+   */
+  readStopped?(spec: Spec, at: Host, context: Context): Promise<string>;
 }
 
 /** Whether a restored member may speak to others than the members of its restore. */

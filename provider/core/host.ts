@@ -6,6 +6,8 @@
 export interface Host {
   /** `local`, or the name that the user gave it, or its address; for messages. */
   readonly name: string;
+  /** Equal exactly for the same machine, however it is logged in to. Absent for the machine that we are on ourselves. */
+  readonly place?: string;
   /**
    * Runs to the end and collects the output.
    * @throws StasisError `host.cannot-start`, `host.timeout`, `host.output-too-long`, `host.connection-lost`; and where

@@ -61,6 +61,7 @@ const memberCapture = z.object({
     outside: z.array(z.object({ code: z.string(), message: z.string() })),
   }),
   epoch: z.string().optional(),
+  stopped: z.string().optional(),
   system: z.record(z.string(), z.string()),
   fingerprint: z.object({
     digest,

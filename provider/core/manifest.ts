@@ -37,6 +37,11 @@ export interface Capture {
    * copied to what was held.
    */
   readonly epoch?: string;
+  /**
+   * Set where a fence had stopped it and the capture left it so: what was read of it after its last byte was taken.
+   * `FenceControl.readStopped` gives the same for as long as nothing in it has run.
+   */
+  readonly stopped?: string;
   /** What system it came from, for checks against a target: `{ product: 'PostgreSQL', version: '15.18' }`. */
   readonly system: Readonly<Record<string, string>>;
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Host } from '../core/host.ts';
 import { hasUnknown, UNKNOWN, type Unknown } from '../core/resource.ts';
 import { sshHost } from './ssh/host.ts';
-import { type SshSpec, sshSpec } from './ssh/spec.ts';
+import { placeOf, type SshSpec, sshSpec } from './ssh/spec.ts';
 
 /** What a user says of a host. One kind so far; each has a key of its own. */
 export const hostSpec = z
@@ -30,5 +30,5 @@ export function openHost(name: string, said: unknown): Host {
 export function locateHost(said: unknown): string | Unknown {
   const { address, port } = (said as { ssh?: { address?: unknown; port?: unknown } }).ssh ?? {};
   if (typeof address !== 'string' || hasUnknown(port)) return UNKNOWN;
-  return `ssh://${address.includes(':') ? `[${address}]` : address.toLowerCase()}:${port ?? 22}`;
+  return placeOf({ address, port });
 }

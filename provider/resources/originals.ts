@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { underOriginal } from '../coordinator/fence.ts';
 import type { Member } from '../coordinator/member.ts';
+import { underOriginal } from '../coordinator/member.ts';
 import type { Driver } from '../core/driver.ts';
 import type { StasisError } from '../core/errors.ts';
 import type { Values } from '../core/resource.ts';

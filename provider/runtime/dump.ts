@@ -1,7 +1,7 @@
 import { StasisError } from '../core/errors.ts';
 import type { Host, Spawned } from '../core/host.ts';
 import { within } from '../core/wait.ts';
-import { answersOf, WordQueue } from './freezer.ts';
+import { answersOf, MARK_OF, WordQueue } from './freezer.ts';
 import { type Images, imagesOf } from './images/image.ts';
 import { PACK_IMAGES, unpackImages } from './images/packed.ts';
 import { readHostFile, runScript } from './machine.ts';
@@ -146,19 +146,22 @@ export class Dump implements AsyncDisposable {
 const FAILURES = `grep Error -- "$1/dump.log" | grep -v RLIMIT_NOFILE`;
 
 /**
- * What the watchdog runs: GROUP FOLDER. A dead capture's criu writes the group's old state back when it ends, so the
+ * What the watchdog runs: GROUP FOLDER. While there is the mark of a fence the group stays frozen. A dead capture's criu writes the group's old state back when it ends, so the
  * group is thawed again until it has gone; then what it has dumped goes, too.
  */
 export const RESCUE = `
-echo 0 > "$1/cgroup.freeze"
+${MARK_OF}
+mark=$(mark_of "$1")
+thaw() { [ -e "$mark" ] || echo 0 > "$1/cgroup.freeze"; }
+thaw "$1"
 n=0
 while [ $n -lt 3000 ] && read -r p < "$2/criu.pid" && read -r name < "/proc/$p/comm"; do
   case $name in criu | crun | env | nsenter | unshare) ;; *) break ;; esac
   sleep 0.02
-  echo 0 > "$1/cgroup.freeze"
+  thaw "$1"
   n=$((n + 1))
 done
-echo 0 > "$1/cgroup.freeze"
+thaw "$1"
 rm -rf -- "$2"
 rmdir -- "\${2%/*}" 2> /dev/null
 exit 0

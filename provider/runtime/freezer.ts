@@ -6,14 +6,25 @@ import type { Host, Spawned } from '../core/host.ts';
 import { within } from '../core/wait.ts';
 
 /**
+ * The mark of a fence, a file in the host's memory: while it is there, whoever has frozen the group for a capture leaves
+ * it frozen, and so does that capture's watchdog. It is called by the group's inode, which no later group has, so that
+ * what is started anew is not taken for what was fenced.
+ */
+export const MARK_OF = `mark_of() { echo "/run/stasis/fence-$(stat -c %i -- "$1")"; }`;
+
+/**
  * A shell that stays for one capture, so that a freeze or a reading costs no start of a program. It reads
- * words from its input, answers each with lines up to a lone dot, and thaws when its input ends, however that came.
+ * words from its input, answers each with lines up to a lone dot, and thaws when its input ends, however that came. While
+ * there is the mark of a fence it never thaws.
  *
  * schedstat has three numbers a thread: time on a processor, time waiting for one, and how often it was put on one
  * (Documentation/scheduler/sched-stats.rst). The first and the third move with anything that it executes.
  */
 const AGENT = `
-folder=$1
+${MARK_OF}
+folder=$1 mark=$(mark_of "$1")
+thaw() { [ -e "$mark" ] || echo 0 > "$folder/cgroup.freeze"; }
+fenced() { [ ! -e "$mark" ] || echo fenced; }
 state() { while read -r key value; do [ "$key" != frozen ] || frozen=$value; done < "$folder/cgroup.events"; }
 reading() {
   set --
@@ -33,15 +44,15 @@ while read -r word; do
   read) reading;;
   end)
     reading
-    echo 0 > "$folder/cgroup.freeze"
+    thaw; fenced
     state; echo "then $frozen";;
   thaw)
-    echo 0 > "$folder/cgroup.freeze"
-    state; echo "frozen $frozen";;
+    thaw; fenced
+    state; echo "then $frozen";;
   esac
   echo .
 done
-echo 0 > "$folder/cgroup.freeze"
+thaw
 `;
 
 const ANSWER_MS = 5_000;
@@ -52,6 +63,13 @@ export interface Look extends Reading {
   readonly pids: readonly number[];
   /** Seconds since the host started. */
   readonly uptimeS: number;
+}
+
+/** What became of a group that was let go. */
+export interface LetGo {
+  readonly runs: boolean;
+  /** It was meant to stay frozen. */
+  readonly fenced: boolean;
 }
 
 /** Freezes and thaws one control group, and reads whether anything in it ran. */
@@ -85,15 +103,14 @@ export class Freezer implements AsyncDisposable {
     return this.look('read');
   }
 
-  /** A last reading; then it runs again, or `runs` says that it does not. */
-  async end(): Promise<{ readonly last: Look; readonly runs: boolean }> {
+  /** A last reading; then it is let go. */
+  async end(): Promise<{ readonly last: Look; readonly left: LetGo }> {
     const { lines, ...last } = await this.look('end');
-    return { last, runs: lines.includes('then 0') };
+    return { last, left: letGo(lines) };
   }
 
-  /** Returns whether it runs again. */
-  async thaw(): Promise<boolean> {
-    return (await this.ask('thaw')).includes('frozen 0');
+  async thaw(): Promise<LetGo> {
+    return letGo(await this.ask('thaw'));
   }
 
   private async look(word: string): Promise<Look & { readonly lines: readonly string[] }> {
@@ -131,6 +148,10 @@ export class Freezer implements AsyncDisposable {
       this.spawned.kill(),
     );
   }
+}
+
+function letGo(lines: readonly string[]): LetGo {
+  return { runs: lines.includes('then 0'), fenced: lines.includes('fenced') };
 }
 
 function gone(): StasisError {

@@ -6,7 +6,7 @@ import { digestOf } from '../core/fingerprint-digest.ts';
 import type { Host, Lease } from '../core/host.ts';
 import { nsToMs } from '../core/units.ts';
 import { Dump, type DumpCommand, RESCUE, removeFolder } from './dump.ts';
-import { Freezer, type Look } from './freezer.ts';
+import { Freezer, type LetGo, type Look } from './freezer.ts';
 import { afterDump } from './lost-tree.ts';
 import { runScript } from './machine.ts';
 
@@ -40,6 +40,8 @@ interface HeldLease {
 export interface GroupEvidence extends HoldEvidence {
   /** Seconds since the host's start, at the cut. */
   readonly uptimeS: number;
+  /** Where a fence has left the group frozen: what was read of it once all was dumped. */
+  readonly stopped?: string;
 }
 
 /**
@@ -177,10 +179,11 @@ export class FrozenGroup implements AsyncDisposable {
   /** In one exchange, so that what is held needs no further one to go on. */
   async thawWithEvidence(): Promise<GroupEvidence> {
     if (this.pending?.started && !this.done) await this.pending.end();
-    const { last, runs } = await this.freezer.end();
+    const { last, left } = await this.freezer.end();
     const evidence = this.evidenceUntil(last);
-    if (runs) this.goesOn();
-    return evidence;
+    if (left.runs || left.fenced) this.goesOn();
+    if (!left.fenced) return evidence;
+    return { ...evidence, conditions: [...evidence.conditions, stillFrozen(left)], stopped: last.value };
   }
 
   private evidenceUntil(last: Look): GroupEvidence {
@@ -203,7 +206,8 @@ export class FrozenGroup implements AsyncDisposable {
     if (!this.held) return;
     // A dump that was let go and is still under way writes the group's old state back when it ends.
     if (this.pending?.started && !this.done) await this.pending.end();
-    if (await this.freezer.thaw()) this.goesOn();
+    const { runs, fenced } = await this.freezer.thaw();
+    if (runs || fenced) this.goesOn();
   }
 
   private goesOn(): void {
@@ -267,6 +271,14 @@ function frozenThroughout(looks: readonly Look[]): Condition[] {
     expected: 'frozen',
     observed: frozen ? 'frozen' : 'thawed',
   }));
+}
+
+function stillFrozen({ runs }: LetGo): Condition {
+  return {
+    claim: 'the fenced control group once the capture has let go of it',
+    expected: 'frozen',
+    observed: runs ? 'thawed' : 'frozen',
+  };
 }
 
 function sameProcesses(before: Look, after: Look): Condition {

@@ -3,12 +3,13 @@ import { checkBank, readBank, type StoreBooks } from '../support/bank/bank.ts';
 import type { Customers } from '../support/bank/customers.ts';
 import { connectLedger } from '../support/bank/ledgers.ts';
 import { testContext } from '../support/context.ts';
-import { moreMoves, movingBank } from './moving-bank.ts';
+import { KINDS, moreMoves, movingBank } from './moving-bank.ts';
 import type { Proof, ProofCase, ProofOptions } from './proof.ts';
 import { leaveBehind } from './unfenced.ts';
 
 const SWITCHES = 25;
 const SHORT_SWITCHES = 2;
+const STORES = KINDS.join(', ');
 
 /** A bank moves to other servers in the midst of its work, and its customers with it; or is left behind by a restore. */
 export const fenceProof: Proof = {
@@ -22,7 +23,7 @@ export const fenceProof: Proof = {
       'done twice or wrongly': 0,
     };
     const downMs: number[] = [];
-    const fenced = await repeated('postgres and redis, fenced', options, async () => {
+    const fenced = await repeated(`${STORES}, fenced`, options, async () => {
       const found = await switchOver(options);
       figures['operations acknowledged']! += found.operations;
       figures.lost! += found.lost;
@@ -37,7 +38,7 @@ export const fenceProof: Proof = {
     figures['median ms of refused writes'] = Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0);
     figures['unfenced: lost work counted'] = 0;
     figures['unfenced: lost work reported'] = 0;
-    const unfenced = await repeated('postgres and redis, not fenced', options, async () => {
+    const unfenced = await repeated(`${STORES}, not fenced`, options, async () => {
       const found = await leaveBehind(options);
       figures['unfenced: lost work counted']! += found.counted;
       figures['unfenced: lost work reported']! += found.reported;

@@ -10,12 +10,16 @@ import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { Customers } from '../support/bank/customers.ts';
 import { connectLedger } from '../support/bank/ledgers.ts';
 import { testContext } from '../support/context.ts';
+import { findMariadb, startMariadb } from '../support/mariadb-server.ts';
 import { memberOf } from '../support/member.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 
 const LIMITS = { maxPauseMs: 3_000, maxBlurMs: 0 };
-const KINDS = ['postgres', 'redis'] as const;
+/** Of the stores, in order; MariaDB where it is installed. */
+export const KINDS = ['postgres', 'redis', ...(findMariadb() === undefined ? [] : ['mariadb'])];
+/** Who may write to a MariaDB that is read only is not to be a customer. */
+const CUSTOMER = 'customer';
 /** Moves before a switch-over, and after it. */
 const BUSY_MOVES = 300;
 const WAIT_MS = 60_000;
@@ -30,20 +34,36 @@ export interface MovingBank {
   readonly originals: readonly Member[];
 }
 
+/** URLs of one server of each kind, for whoever moves them and for their customers. */
+interface Site {
+  readonly members: readonly string[];
+  readonly customers: readonly string[];
+}
+
+async function startSite(resources: AsyncDisposableStack): Promise<Site> {
+  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+  resources.defer(async () => {
+    await Promise.all([postgres.stop(), redis.stop()]);
+  });
+  const both = [postgres.url(), redis.url];
+  if (!KINDS.includes('mariadb')) return { members: both, customers: both };
+  const mariadb = resources.use(await startMariadb());
+  await mariadb.query(`CREATE DATABASE bank; CREATE USER ${CUSTOMER}@'%' IDENTIFIED BY '${CUSTOMER}';
+    GRANT ALL ON bank.* TO ${CUSTOMER}@'%'`);
+  return {
+    members: [...both, mariadb.url('bank')],
+    customers: [...both, mariadb.url('bank', CUSTOMER, CUSTOMER)],
+  };
+}
+
 /** All that is started ends with `resources`. */
 export async function movingBank(
   resources: AsyncDisposableStack,
   signal: AbortSignal,
   probes: readonly Probe[] = [],
 ): Promise<MovingBank> {
-  const urls = async (): Promise<string[]> => {
-    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
-    resources.defer(async () => {
-      await Promise.all([postgres.stop(), redis.stop()]);
-    });
-    return [postgres.url(), redis.url];
-  };
-  const [here, there] = await Promise.all([urls(), urls()]);
+  const [from, to] = await Promise.all([startSite(resources), startSite(resources)]);
+  const [here, there] = [from.customers, to.customers];
   const folder = await mkdtemp(join(tmpdir(), 'stasis-moving-'));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   const context = testContext({ signal });
@@ -59,7 +79,7 @@ export async function movingBank(
     await customers.stop().catch(() => undefined);
   });
   await moreMoves(customers);
-  const [originals, createdBy] = [membersOf(here), 'proof'];
+  const [originals, createdBy] = [membersOf(from.members), 'proof'];
   const asked = {
     name: 'bank',
     owner: 'proof',
@@ -71,7 +91,7 @@ export async function movingBank(
   };
   const sealed = await capture(asked, context);
   const request: RestoreRequest = {
-    ...{ restoreId: 'move', store, members: membersOf(there), verify: 'equivalent', overwrite: true },
+    ...{ restoreId: 'move', store, members: membersOf(to.members), verify: 'equivalent', overwrite: true },
     ...{ safetySnapshot: false, expiry: 'absolute', createdBy },
     snapshot: await store.open(sealed.name, sealed.digest, context),
   };

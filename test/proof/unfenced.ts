@@ -4,7 +4,7 @@ import type { Probe } from '../../provider/core/probe.ts';
 import { readBank } from '../support/bank/ledgers.ts';
 import { WORKERS } from '../support/bank/moves.ts';
 import { testContext } from '../support/context.ts';
-import { memberName, moreMoves, movingBank } from './moving-bank.ts';
+import { KINDS, memberName, moreMoves, movingBank } from './moving-bank.ts';
 import type { ProofOptions } from './proof.ts';
 
 /** What one restore has lost that was not fenced, in operations. */
@@ -18,16 +18,14 @@ const COMPARISON = { rows: 'unordered' } as const;
 const ASKED = { comparison: COMPARISON, timeoutMs: 5_000, required: true };
 
 /** How many operations each worker has done in each store, as a user would ask. */
-const PROBES: readonly Probe[] = Array.from({ length: WORKERS }, (_, worker) => [
-  {
-    ...{ name: `done-0-${worker}`, member: memberName(0), ...ASKED },
-    question: { kind: 'sql', words: [`SELECT number FROM workers WHERE id = ${worker}`] } as const,
-  },
-  {
-    ...{ name: `done-1-${worker}`, member: memberName(1), ...ASKED },
-    question: { kind: 'redis', words: ['HGET', `worker:${worker}`, 'number'] } as const,
-  },
-]).flat();
+const PROBES: readonly Probe[] = KINDS.flatMap((kind, store) =>
+  Array.from({ length: WORKERS }, (_, worker): Probe => {
+    const asked = { name: `done-${store}-${worker}`, member: memberName(store), ...ASKED };
+    return kind === 'redis'
+      ? { ...asked, question: { kind: 'redis', words: ['HGET', `worker:${worker}`, 'number'] } }
+      : { ...asked, question: { kind: 'sql', words: [`SELECT number FROM workers WHERE id = ${worker}`] } };
+  }),
+);
 
 /**
  * Restores the bank while its customers go on with the originals. What they have done since the cut is counted from

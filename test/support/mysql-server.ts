@@ -25,7 +25,8 @@ export async function startMysql(options: SqlServerOptions = {}): Promise<MysqlS
       title: 'MySQL',
       version: /Ver (\d+(?:\.\d+)*)/.exec(stdout)?.[1] ?? '0',
       scheme: 'mysql',
-      command: found.server,
+      // With no defaults at all a server would not read what SET PERSIST has kept, either.
+      command: found.server.map((word) => (word === '--no-defaults' ? '--defaults-file=/dev/null' : word)),
       // It gives up being root by itself, once it has read its programs.
       account: {},
       settings: {

@@ -2,7 +2,9 @@ import type { Context } from '../../core/context.ts';
 import type { Driver, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { questions } from '../../runtime/answers.ts';
+import { parseFencedGroups } from '../../runtime/fence.ts';
 import { setContainerEgress } from './egress.ts';
+import { fence, lift } from './fence.ts';
 import { examine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { restoreContainers, undoContainers } from './restore.ts';
@@ -26,8 +28,12 @@ export const containerDriver: Driver<ContainerSpec> = {
   planRestore,
   restore: restoreContainers,
   observe,
-  undo: (_spec, at, entry, context) => undoContainers(at, entry, context),
+  undo: (_spec, at, entry, context) => {
+    const fenced = parseFencedGroups(entry);
+    return fenced ? lift(fenced, at, context) : undoContainers(at, entry, context);
+  },
   egress: { set: setContainerEgress },
+  fence,
   examine,
 };
 

@@ -39,7 +39,10 @@ const containerShape = z.looseObject({
       Networks: z.record(z.string(), z.looseObject({ IPAddress: z.string().default('') })).nullish(),
     })
     .nullish(),
-  Config: z.looseObject({ Secrets: z.array(z.looseObject({ Name: z.string() })).nullish() }),
+  Config: z.looseObject({
+    Secrets: z.array(z.looseObject({ Name: z.string() })).nullish(),
+    HealthcheckOnFailureAction: z.string().default(''),
+  }),
 });
 export type Container = z.infer<typeof containerShape>;
 export type Mount = z.infer<typeof mountShape>;

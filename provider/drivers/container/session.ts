@@ -8,6 +8,7 @@ import type { Answers } from '../../core/probe.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { within } from '../../core/wait.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
+import { stoppedOf } from '../../runtime/fence.ts';
 import { evidenceOfAll, type FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { dropStale, dropTree, fingerprintTree, keepTree, type TreeCopy } from '../../runtime/trees.ts';
@@ -46,6 +47,7 @@ export class ContainerSession implements Session {
   private undo = new AsyncDisposableStack();
   private folders: readonly KeptFolder[] = [];
   private captured = '';
+  private stopped: string | undefined;
   private content: Content | undefined;
 
   private constructor(parts: Parts) {
@@ -123,6 +125,8 @@ export class ContainerSession implements Session {
       containers.map(async ({ name, frozen }) => [name, await of(frozen)] as const),
     );
     const evidence = evidenceOfAll(named);
+    const stopped = named.map(([, one]) => one.stopped).filter((one) => one !== undefined);
+    this.stopped = stopped.length === named.length ? stoppedOf(stopped) : undefined;
     this.captured = evidence.captured;
     return evidence;
   }
@@ -133,7 +137,8 @@ export class ContainerSession implements Session {
       throw new StasisError('container.no-dump', 'Nothing was dumped that could be copied.');
     const { content, capture } = await copyCapture({ ...parts, folders }, blobs);
     this.content = content;
-    return { ...capture, epoch: this.captured };
+    const { captured: epoch, stopped } = this;
+    return { ...capture, epoch, ...(stopped && { stopped }) };
   }
 
   async *fingerprint(blobs: BlobReader): Fingerprint {

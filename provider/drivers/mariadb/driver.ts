@@ -6,6 +6,7 @@ import { orCancelled } from '../../core/wait.ts';
 import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
+import { fence, lift, parseFenceEntry } from './fence.ts';
 import { questions } from './probe.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
@@ -31,9 +32,12 @@ export const mariadbDriver: Driver<MariadbSpec> = {
   observe,
   storedItems,
   undo: async (spec, at, entry, context) => {
+    const fenced = parseFenceEntry(entry);
+    if (fenced) return lift(spec, at, fenced);
     const known = parseJournalEntry(entry);
     if (known) await undoEntry(parsePlace(spec.url, at), known, context.logger);
   },
+  fence,
 };
 
 /** Tables without transactions are locked for as long as it takes to read them, under this lease. */

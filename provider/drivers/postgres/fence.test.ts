@@ -1,8 +1,11 @@
+import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { testContext } from '../../../test/support/context.ts';
 import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.ts';
+import { until } from '../../../test/support/process/rig.ts';
 import { localHost } from '../../hosts/local/host.ts';
-import { fence } from './fence.ts';
+import { fence, fencedIn, lift } from './fence.ts';
 import { postgresSpec } from './spec.ts';
 
 const PATIENCE_MS = 120_000;
@@ -82,3 +85,32 @@ describe('what keeps a database from being fenced', () => {
     PATIENCE_MS,
   );
 });
+
+test(
+  'a fence does not wait for a client that was frozen in the middle of a transaction, and of an answer',
+  async () => {
+    await using server = await startPostgres();
+    await server.query('CREATE TABLE t (n int)');
+    const client = new pg.Client({ connectionString: server.url() });
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.query('BEGIN; INSERT INTO t VALUES (1)');
+    // It reads no more, as one that is frozen: the server waits in the middle of what it sends.
+    (Reflect.get(Reflect.get(client, 'connection') as object, 'stream') as Readable).pause();
+    void client.query(`SELECT repeat('x', 1000) FROM generate_series(1, 100000)`).catch(() => undefined);
+    await until(async () => {
+      const waiting = await server.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event = 'ClientWrite'`);
+      return waiting.length === 1;
+    });
+
+    const spec = postgresSpec.parse({ url: server.url() });
+    const entries: unknown[] = [];
+    await fence.raise(spec, localHost(), async (entry) => void entries.push(entry), context);
+    expect(await server.query('SELECT n FROM t')).toEqual([]);
+    await expect(server.query('INSERT INTO t VALUES (2)')).rejects.toMatchObject({ code: '25006' });
+    await lift(spec, localHost(), fencedIn(entries[0])!);
+    await server.query('INSERT INTO t VALUES (3)');
+    client.end().catch(() => undefined);
+  },
+  PATIENCE_MS,
+);

@@ -3,7 +3,9 @@ import type { Driver, Examination, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { questions } from '../../runtime/answers.ts';
+import { parseFencedGroups } from '../../runtime/fence.ts';
 import { setProcessEgress } from './egress.ts';
+import { fence, lift } from './fence.ts';
 import { inspectMachine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { restoreProcess, undoProcess } from './restore.ts';
@@ -27,8 +29,12 @@ export const processDriver: Driver<ProcessSpec> = {
   planRestore,
   restore: restoreProcess,
   observe,
-  undo: (_spec, at, entry, context) => undoProcess(at, entry, context),
+  undo: (_spec, at, entry, context) => {
+    const fenced = parseFencedGroups(entry);
+    return fenced ? lift(fenced, at, context) : undoProcess(at, entry, context);
+  },
   egress: { set: setProcessEgress },
+  fence,
   examine,
 };
 

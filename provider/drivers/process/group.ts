@@ -1,6 +1,7 @@
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
+import { MARK_OF } from '../../runtime/freezer.ts';
 import { runScript } from '../../runtime/machine.ts';
 import { locate } from './locate.ts';
 import type { ProcessSpec } from './spec.ts';
@@ -25,8 +26,11 @@ folder=$1; shift
 for p in "$@"; do echo "$p" > "$folder/cgroup.procs" || [ ! -d "/proc/$p" ] || exit 1; done
 `;
 const LIST = 'cat -- "$1/cgroup.procs"';
+/** What a fence has stopped would run again anywhere else. */
 const RETURN = `
+${MARK_OF}
 [ -d "$1" ] || exit 0
+[ ! -e "$(mark_of "$1")" ] || exit 0
 n=0
 while [ $n -lt 50 ] && ! rmdir -- "$1" 2>/dev/null; do
   while read -r p; do echo "$p" > "$2/cgroup.procs" 2>/dev/null || true; done < "$1/cgroup.procs"

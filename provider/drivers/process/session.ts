@@ -11,6 +11,7 @@ import { enterTree, runningAnswers } from '../../runtime/answers.ts';
 import type { DumpCommand } from '../../runtime/dump.ts';
 import { dumpBytesOf } from '../../runtime/estimate.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
+import { stoppedOf } from '../../runtime/fence.ts';
 import { ofFileOn } from '../../runtime/file-pages.ts';
 import { FrozenGroup, type GroupEvidence } from '../../runtime/frozen.ts';
 import { fingerprintImages } from '../../runtime/images/fingerprint.ts';
@@ -49,6 +50,7 @@ export class ProcessSession implements Session {
   private undo = new AsyncDisposableStack();
   /** What the last hold read; the copy is of that state. */
   private captured = '';
+  private stopped: string | undefined;
   private uptimeS = 0;
   private content: ProcessContent | undefined;
 
@@ -111,8 +113,9 @@ export class ProcessSession implements Session {
   }
 
   /** What the copy needs of it. */
-  private keep({ uptimeS, ...evidence }: GroupEvidence): HoldEvidence {
+  private keep({ uptimeS, stopped, ...evidence }: GroupEvidence): HoldEvidence {
     this.uptimeS = uptimeS;
+    this.stopped = stopped && stoppedOf([stopped]);
     this.captured = evidence.captured;
     return evidence;
   }
@@ -123,7 +126,8 @@ export class ProcessSession implements Session {
       blobs,
     );
     this.content = content;
-    return { ...capture, epoch: this.captured };
+    const { captured: epoch, stopped } = this;
+    return { ...capture, epoch, ...(stopped && { stopped }) };
   }
 
   async *fingerprint(blobs: BlobReader): Fingerprint {

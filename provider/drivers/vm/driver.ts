@@ -3,6 +3,7 @@ import type { Driver, Examination, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { networkObstacles } from './egress.ts';
 import { examineVm } from './examine.ts';
+import { fence, isFenceEntry, lift } from './fence.ts';
 import { planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { restoreVm, undoVm } from './restore.ts';
@@ -21,8 +22,10 @@ export const vmDriver: Driver<VmSpec> = {
   planRestore,
   restore: restoreVm,
   observe,
-  undo: (_spec, at, entry, context) => undoVm(at, entry, context),
+  undo: (spec, at, entry, context) =>
+    isFenceEntry(entry) ? lift(spec, at, context) : undoVm(at, entry, context),
   egress: { obstacles: networkObstacles, set: async () => {} },
+  fence,
   examine: (at, context): Promise<Examination> => examineVm(at, context.signal),
 };
 

@@ -29,9 +29,14 @@ export interface Bitmap {
   readonly busy: boolean;
 }
 
+/** The mark of a fence: an object of QEMU's own that does nothing, and that ends with it. */
+export const FENCE = 'stasis-fence';
+
 export interface VmFacts {
   readonly machine: Machine;
   readonly state: string;
+  /** Stopped by a fence: whoever else stops it leaves it so. */
+  readonly fenced: boolean;
   /** Of the virtual processors, as the host numbers them. */
   readonly threads: readonly number[];
   readonly disks: readonly Disk[];
@@ -77,20 +82,33 @@ interface BlockInfo {
 export async function readFacts(monitor: Monitor, host: Host, signal: AbortSignal): Promise<VmFacts> {
   const ask = <T>(command: string, args?: Record<string, unknown>): Promise<T> =>
     monitor.execute<T>(command, args, signal);
-  const [version, { status }, cpus, blocks, migration, capabilities, exports, jobs, memory, kvm, type] =
-    await Promise.all([
-      ask<{ qemu: { major: number; minor: number; micro: number } }>('query-version'),
-      ask<{ status: string }>('query-status'),
-      ask<{ 'thread-id': number; 'qom-type': string }[]>('query-cpus-fast'),
-      ask<BlockInfo[]>('query-block'),
-      ask<{ status?: string; 'blocked-reasons'?: string[] }>('query-migrate'),
-      ask<{ capability: string; state: boolean }[]>('query-migrate-capabilities'),
-      ask<unknown[]>('query-block-exports'),
-      ask<{ id: string }[]>('query-jobs'),
-      ask<{ 'base-memory': number }>('query-memory-size-summary'),
-      ask<{ enabled: boolean }>('query-kvm'),
-      ask<string>('qom-get', { path: '/machine', property: 'type' }),
-    ]);
+  const [
+    version,
+    { status },
+    cpus,
+    blocks,
+    migration,
+    capabilities,
+    exports,
+    jobs,
+    memory,
+    kvm,
+    type,
+    fenced,
+  ] = await Promise.all([
+    ask<{ qemu: { major: number; minor: number; micro: number } }>('query-version'),
+    ask<{ status: string }>('query-status'),
+    ask<{ 'thread-id': number; 'qom-type': string }[]>('query-cpus-fast'),
+    ask<BlockInfo[]>('query-block'),
+    ask<{ status?: string; 'blocked-reasons'?: string[] }>('query-migrate'),
+    ask<{ capability: string; state: boolean }[]>('query-migrate-capabilities'),
+    ask<unknown[]>('query-block-exports'),
+    ask<{ id: string }[]>('query-jobs'),
+    ask<{ 'base-memory': number }>('query-memory-size-summary'),
+    ask<{ enabled: boolean }>('query-kvm'),
+    ask<string>('qom-get', { path: '/machine', property: 'type' }),
+    isFenced(monitor, signal),
+  ]);
   const threads = cpus.map((cpu) => cpu['thread-id']);
   const process = await readProcess(threads[0] ?? 0, host, signal);
   const { major, minor, micro } = version.qemu;
@@ -104,6 +122,7 @@ export async function readFacts(monitor: Monitor, host: Host, signal: AbortSigna
       version: `${major}.${minor}.${micro}`,
     },
     state: status,
+    fenced,
     threads,
     disks: blocks.flatMap(diskOf),
     blockers: migration['blocked-reasons'] ?? [],
@@ -118,6 +137,11 @@ export async function readFacts(monitor: Monitor, host: Host, signal: AbortSigna
     capabilities: new Map(capabilities.map(({ capability, state }) => [capability, state])),
     process,
   };
+}
+
+export async function isFenced(monitor: Monitor, signal: AbortSignal): Promise<boolean> {
+  const objects = await monitor.execute<{ name: string }[]>('qom-list', { path: '/objects' }, signal);
+  return objects.some(({ name }) => name === FENCE);
 }
 
 function diskOf(info: BlockInfo): Disk[] {

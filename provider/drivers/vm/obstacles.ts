@@ -68,7 +68,7 @@ export function obstaclesOf(
       `Commands on ${host.name} run neither as root nor as who QEMU runs as.`,
       'Log in as either.',
     );
-  if (facts.state !== 'running')
+  if (facts.state !== 'running' && !(facts.fenced && facts.state === 'paused'))
     refuse(
       'not-running',
       `The VM is ${facts.state}.`,

@@ -102,8 +102,9 @@ export class VmSession implements Session {
   private async arm(ttlMs: number, signal: AbortSignal): Promise<void> {
     await this.lease?.armed.disarm();
     this.lease = undefined;
-    const { host, access, undo } = this.rig;
-    this.lease = { armed: await host.lease(rescueOf(access, undo, true), ttlMs, { signal }), ttlMs };
+    const { host, access, undo, facts } = this.rig;
+    const rescue = rescueOf(access, undo, !facts.fenced);
+    this.lease = { armed: await host.lease(rescue, ttlMs, { signal }), ttlMs };
   }
 
   private async freeze(leaseMs: number, signal: AbortSignal): Promise<void> {
@@ -177,7 +178,7 @@ export class VmSession implements Session {
 
   private async thaw(): Promise<void> {
     if (!this.isHolding) return;
-    if (this.held) await this.rig.monitor.execute('cont');
+    if (this.held && !this.rig.facts.fenced) await this.rig.monitor.execute('cont');
     this.held = false;
     this.looks = [];
     await this.rig.guest.thaw();

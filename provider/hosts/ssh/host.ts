@@ -7,7 +7,7 @@ import { takeLease } from '../shared/lease.ts';
 import { Connection, OPEN_MS } from './connection.ts';
 import { dropPrivateFolder, makePrivateFolder } from './private-folder.ts';
 import { startSession } from './session.ts';
-import type { SshSpec } from './spec.ts';
+import { placeOf, type SshSpec } from './spec.ts';
 
 /** What sshd allows on one connection is ten, unless it is told otherwise (MaxSessions); some are kept for ending. */
 const SESSIONS_A_CONNECTION = 8;
@@ -55,6 +55,7 @@ export function sshHost(name: string, spec: SshSpec): SshHost {
   const commands = { name, run, spawn };
   return {
     ...commands,
+    place: placeOf(spec),
     async which(program, folders = []): Promise<string | undefined> {
       const signal = AbortSignal.timeout(LOOK_MS);
       const argv = ['sh', '-c', WHICH, 'which', program, ...folders.filter((folder) => folder !== '')];

@@ -63,3 +63,8 @@ export interface SshSpec extends Login {
   /** As deep as it has to be. */
   readonly jump?: SshSpec;
 }
+
+/** Equal exactly for the same machine. */
+export function placeOf({ address, port }: { readonly address: string; readonly port?: unknown }): string {
+  return `ssh://${address.includes(':') ? `[${address}]` : address.toLowerCase()}:${port ?? 22}`;
+}

@@ -2830,7 +2830,7 @@ type RestoreTo struct {
 	Egress *Egress `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry *Expiry `pulumi:"expiry"`
-	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 	Fence *bool `pulumi:"fence"`
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members map[string]Member `pulumi:"members"`
@@ -2866,7 +2866,7 @@ type RestoreToArgs struct {
 	Egress EgressPtrInput `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry ExpiryPtrInput `pulumi:"expiry"`
-	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 	Fence pulumi.BoolPtrInput `pulumi:"fence"`
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members MemberMapInput `pulumi:"members"`
@@ -2973,7 +2973,7 @@ func (o RestoreToOutput) Expiry() ExpiryPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *Expiry { return v.Expiry }).(ExpiryPtrOutput)
 }
 
-// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 func (o RestoreToOutput) Fence() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *bool { return v.Fence }).(pulumi.BoolPtrOutput)
 }
@@ -3062,7 +3062,7 @@ func (o RestoreToPtrOutput) Expiry() ExpiryPtrOutput {
 	}).(ExpiryPtrOutput)
 }
 
-// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 func (o RestoreToPtrOutput) Fence() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *RestoreTo) *bool {
 		if v == nil {

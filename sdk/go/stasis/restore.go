@@ -66,7 +66,7 @@ type Restore struct {
 	Egress EgressPtrOutput `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry ExpiryPtrOutput `pulumi:"expiry"`
-	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 	Fence pulumi.BoolPtrOutput `pulumi:"fence"`
 	// What each original that was named has done since the cut, and a switch to its twin would lose or do twice. Empty with fence: nothing.
 	LostWork LostWorkMapOutput `pulumi:"lostWork"`
@@ -164,7 +164,7 @@ type restoreArgs struct {
 	Egress *Egress `pulumi:"egress"`
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry *Expiry `pulumi:"expiry"`
-	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 	Fence *bool `pulumi:"fence"`
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members map[string]Member `pulumi:"members"`
@@ -194,7 +194,7 @@ type RestoreArgs struct {
 	Egress EgressPtrInput
 	// Expiry times as they were, or what was left of them at the cut. absolute unless said.
 	Expiry ExpiryPtrInput
-	// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+	// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 	Fence pulumi.BoolPtrInput
 	// A target for every member of the snapshot, by the same name and with the same driver.
 	Members MemberMapInput
@@ -320,7 +320,7 @@ func (o RestoreOutput) Expiry() ExpiryPtrOutput {
 	return o.ApplyT(func(v *Restore) ExpiryPtrOutput { return v.Expiry }).(ExpiryPtrOutput)
 }
 
-// Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+// Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
 func (o RestoreOutput) Fence() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *Restore) pulumi.BoolPtrOutput { return v.Fence }).(pulumi.BoolPtrOutput)
 }

@@ -313,7 +313,7 @@ export interface RestoreToArgs {
      */
     expiry?: pulumi.Input<enums.Expiry>;
     /**
-     * Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+     * Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
      */
     fence?: pulumi.Input<boolean>;
     /**

@@ -1515,7 +1515,7 @@ if not MYPY:
         """
         fence: NotRequired[pulumi.Input[builtins.bool]]
         """
-        Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
         """
         original: NotRequired[pulumi.Input[Mapping[str, pulumi.Input['MemberArgsDict']]]]
         """
@@ -1566,7 +1566,7 @@ class RestoreToArgs:
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
         :param pulumi.Input['Egress'] egress: Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
         :param pulumi.Input['Expiry'] expiry: Expiry times as they were, or what was left of them at the cut. absolute unless said.
-        :param pulumi.Input[builtins.bool] fence: Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        :param pulumi.Input[builtins.bool] fence: Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] original: Where the members of the snapshot run, as the Snapshot names them. With fence all of them are fenced. Without it those that are named are read once more after the restore, and lostWork says what they have done since the cut.
         :param pulumi.Input[builtins.bool] overwrite: Replace what a target holds; without it a target that is not empty is refused.
         :param pulumi.Input[builtins.str] report: A file to write a report to, where the engine runs: .html for a page to look at, .json, or .md for a comment. It is written when a restore ran, also one that was rolled back because it drifted, and when another file is named; removing the resource leaves it.
@@ -1637,7 +1637,7 @@ class RestoreToArgs:
     @pulumi.getter
     def fence(self) -> Optional[pulumi.Input[builtins.bool]]:
         """
-        Move for good, so that nothing is lost and nothing done twice: the originals are kept from taking writes, a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
+        Move for good, so that nothing is lost and nothing done twice: the originals are stopped (stores refuse writes, what runs is frozen), a final photograph is taken of them and restored in place of the snapshot, and reference names it. Whatever fails before the release lifts the fence; after it the fence stays. false unless said.
         """
         return pulumi.get(self, "fence")
 

@@ -1,7 +1,7 @@
 import type { Grants } from '../connect/grants.ts';
 import { identifier, literal, optionalText, type Rows } from '../connect/sql.ts';
 import { whyLogIsNoProof } from './log-filters.ts';
-import type { Epochs, Product, Variables } from './product.ts';
+import type { Epochs, FenceRules, Product, Release, Variables } from './product.ts';
 
 /**
  * Up to where the log's transactions are visible, up to where the log is written, and the XA transactions that are
@@ -52,6 +52,23 @@ async function whyNone(variables: Variables, _: Grants, rows: Rows): Promise<str
   return whyLogIsNoProof(rows, 'SHOW MASTER STATUS', 'BINLOG MONITOR');
 }
 
+/** Since 10.11 SUPER is no READ_ONLY ADMIN any more (MDEV-29596), and since 11.0 nothing else either (MDEV-29668). */
+const orSuper =
+  (privilege: string, until: Release) =>
+  ([major, minor]: Release): string[] =>
+    major < until[0] || (major === until[0] && minor < until[1]) ? [privilege, 'SUPER'] : [privilege];
+const readOnlyAdmin = orSuper('READ_ONLY ADMIN', [10, 11]);
+const connectionAdmin = orSuper('CONNECTION ADMIN', [11, 0]);
+
+/** Nothing of it outlives the server: no statement writes its configuration. */
+const fence: FenceRules = {
+  settings: ['read_only'],
+  on: (setting) => `SET GLOBAL ${setting} = ON`,
+  off: (setting) => [`SET GLOBAL ${setting} = OFF`],
+  needed: (release) => [readOnlyAdmin(release), connectionAdmin(release), ['PROCESS']],
+  passing: readOnlyAdmin,
+};
+
 export const mariadb: Product = {
   name: 'MariaDB',
   oldest: [10, 6],
@@ -86,4 +103,5 @@ export const mariadb: Product = {
       FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ${literal(database)}
       ORDER BY TABLE_NAME, CONSTRAINT_NAME, LEVEL`,
   },
+  fence,
 };

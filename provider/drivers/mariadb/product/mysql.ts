@@ -2,7 +2,7 @@ import { type Grants, hasGlobally } from '../connect/grants.ts';
 import { literal, optionalText, qualified, type Rows } from '../connect/sql.ts';
 import { whyLogIsNoProof } from './log-filters.ts';
 import { MARK_ROUTINE } from './mark-routine.ts';
-import type { Epochs, Product, Release, Variables } from './product.ts';
+import type { Epochs, FenceRules, Product, Release, Variables } from './product.ts';
 
 /** Since 8.2 the statement has a new name, and since 8.4 no other. */
 function logStatus([major, minor]: Release): string {
@@ -70,6 +70,24 @@ const PINNED = `SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATE
   lock_wait_timeout = 1, innodb_lock_wait_timeout = 5, sql_quote_show_create = 1, sql_select_limit = DEFAULT,
   max_execution_time = 0, net_write_timeout = 3600, net_read_timeout = 3600, information_schema_stats_expiry = 0`;
 
+/** Nobody passes super_read_only but a replica's applier, and both settings are kept in mysqld-auto.cnf. */
+const fence: FenceRules = {
+  settings: ['read_only', 'super_read_only'],
+  on: (setting) => `SET PERSIST ${setting} = ON`,
+  off: (setting, kept) => [
+    kept === undefined ? `RESET PERSIST IF EXISTS ${setting}` : `SET PERSIST ${setting} = ${kept}`,
+    `SET GLOBAL ${setting} = OFF`,
+  ],
+  kept: 'SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value FROM performance_schema.persisted_variables',
+  needed: () => [
+    ['SYSTEM_VARIABLES_ADMIN', 'SUPER'],
+    ['CONNECTION_ADMIN', 'SUPER'],
+    ['PROCESS'],
+    ['XA_RECOVER_ADMIN'],
+  ],
+  passing: () => [],
+};
+
 export function mysql(release: Release): Product {
   return {
     name: 'MySQL',
@@ -114,5 +132,6 @@ export function mysql(release: Release): Product {
           AND t.CONSTRAINT_TYPE = 'CHECK'
         WHERE c.CONSTRAINT_SCHEMA = ${literal(database)} ORDER BY t.TABLE_NAME, c.CONSTRAINT_NAME`,
     },
+    fence,
   };
 }

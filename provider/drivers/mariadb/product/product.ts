@@ -42,6 +42,22 @@ export interface Product {
   readonly seesRoutines: readonly string[];
   readonly comments: Comments;
   readonly catalogs: Catalogs;
+  readonly fence: FenceRules;
+}
+
+/** How a server is kept from taking writes of others. */
+export interface FenceRules {
+  /** Settings of the server that refuse writes while they are ON, in the order in which they are turned on. */
+  readonly settings: readonly string[];
+  readonly on: (setting: string) => string;
+  /** @param kept what the server would have begun with before it was turned on; undefined where nothing was kept */
+  readonly off: (setting: string, kept: string | undefined) => readonly string[];
+  /** Gives `name` and `value` of what a server begins with that is started anew; absent where it keeps nothing. */
+  readonly kept?: string;
+  /** Privileges of the whole server that raising one takes, of each list one. */
+  readonly needed: (release: Release) => readonly (readonly string[])[];
+  /** Privileges with which a session, a procedure or an event writes in spite of the settings. */
+  readonly passing: (release: Release) => readonly string[];
 }
 
 export type Variables = ReadonlyMap<string, string>;
