@@ -82,8 +82,8 @@ export interface Examination {
 export type FieldRole = 'endpoint' | 'selection' | 'access' | 'limit';
 
 /**
- * Keeps an original from taking writes from anybody, or from running at all, for as long as it is not lifted: also when we have ended, whatever
- * has ended us. `Driver.undo` of what it has journaled lifts it.
+ * Keeps an original from taking writes from anybody, or from running at all, for as long as it is not lifted: also when we
+ * have ended, whatever has ended us. `Driver.undo` of what it has journaled lifts it.
  */
 export interface FenceControl<Spec = unknown> {
   /** What would keep it from being fenced. Reads only. */

@@ -146,8 +146,9 @@ export class Dump implements AsyncDisposable {
 const FAILURES = `grep Error -- "$1/dump.log" | grep -v RLIMIT_NOFILE`;
 
 /**
- * What the watchdog runs: GROUP FOLDER. While there is the mark of a fence the group stays frozen. A dead capture's criu writes the group's old state back when it ends, so the
- * group is thawed again until it has gone; then what it has dumped goes, too.
+ * What the watchdog runs: GROUP FOLDER. While there is the mark of a fence the group stays frozen. A dead capture's criu
+ * writes the group's old state back when it ends, so the group is thawed again until it has gone; then what it has dumped
+ * goes, too.
  */
 export const RESCUE = `
 ${MARK_OF}

@@ -48,7 +48,10 @@ export function viewOf(facts: TreeFacts, { namespaces }: Surroundings): View {
   };
 }
 
-/** The group as it is open from outside: where the tree sees control groups, they may not be written to (a unit's ProtectControlGroups). */
+/**
+ * The group as it is open from outside: where the tree sees control groups, they may not be written to (a unit's
+ * ProtectControlGroups).
+ */
 const GROUP = '/proc/self/fd/7';
 const WITH_GROUP = 'exec 7< "$0" && exec "$@"';
 

@@ -61,7 +61,8 @@ done
  * target. Folders in memory become file systems of the tree's own, with what was captured of them, which lies below
  * PLACE/memory; of those that everybody shares, what is below them stays in sight. So do the images, wherever they lie.
  * LOG is what led to the journal, or into pipes that others read, by CRIU's name, or empty: it leads to the journal here,
- * under the name COMMAND, or where there is none, to nowhere. What was only reset would end the tree with its next line (SIGPIPE).
+ * under the name COMMAND, or where there is none, to nowhere. What was only reset would end the tree with its next line
+ * (SIGPIPE).
  */
 const INIT = `
 folder=$1 group=$2 highest=$3 place=$4 command=$5 log=$6; shift 6
@@ -119,8 +120,8 @@ while kill -0 "$root"; do sleep 2 & wait $!; done
 `;
 
 /**
- * FOLDER NETWORK GROUP UPTIME HIGHEST PLACE COMMAND LOG, and what follows for the first process: prints how it went. Whoever starts
- * that process waits for its end, and then takes away what was made for the tree; a lock keeps that from meeting the
+ * FOLDER NETWORK GROUP UPTIME HIGHEST PLACE COMMAND LOG, and what follows for the first process: prints how it went. Whoever
+ * starts that process waits for its end, and then takes away what was made for the tree; a lock keeps that from meeting the
  * next restore into the same place.
  */
 export const START = `
