@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { whyNoLab } from './lab/fitness.ts';
 import { endLab, labsFolder, sweepLabs } from './lab/folder.ts';
-import { findLab, HOST_NAMES, type HostName, type Lab, startLab } from './lab/lab.ts';
+import { findLab, HOST_NAMES, type HostName, type Lab, startLab, untilReady } from './lab/lab.ts';
 import { ensureRoot, findRoot } from './lab/root.ts';
 import { alone } from './setup/cache.ts';
 
@@ -31,6 +31,7 @@ async function up(): Promise<void> {
   const root = await ensureRoot();
   if (typeof root !== 'string') fail(1, root.reason);
   const lab = (await findLab(NAME)) ?? (await startLab(root, { name: NAME, stays: true }));
+  await untilReady(lab);
   console.log(describe(lab));
 }
 

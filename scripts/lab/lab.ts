@@ -60,7 +60,7 @@ export async function startLab(root: string, options: StartOptions): Promise<Lab
       await makeKeys(join(folder, 'ssh'));
       await keep(root, folder, options);
       const lab = await labIn(folder);
-      await Promise.all(HOST_NAMES.map((host) => untilReachable(lab, host)));
+      await untilReady(lab);
       return lab;
     } catch (error) {
       const log = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
@@ -68,6 +68,11 @@ export async function startLab(root: string, options: StartOptions): Promise<Lab
       throw new Error(`${(error as Error).message} ${log.trim()}`.trim(), { cause: error });
     }
   });
+}
+
+/** Waits until both hosts can be logged in to: whoever started it may have been killed before they could. @throws Error */
+export async function untilReady(lab: Lab): Promise<void> {
+  await Promise.all(HOST_NAMES.map((host) => untilReachable(lab, host)));
 }
 
 /** The lab of that name, if it is up. */

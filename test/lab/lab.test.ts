@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { endLab, isUp, labsFolder } from '../../scripts/lab/folder.ts';
-import { findLab, startLab } from '../../scripts/lab/lab.ts';
+import { findLab, startLab, untilReady } from '../../scripts/lab/lab.ts';
 import { findRoot } from '../../scripts/lab/root.ts';
 import { type Lab, labOrReason } from '../support/lab.ts';
 import { testUnless } from '../support/skipped.ts';
@@ -187,7 +187,8 @@ describe('a lab that ends', () => {
       for (const afterMs of [20, 120, 300, 500]) {
         await killedStarter(name, 'stays', afterMs);
         const root = await findRoot();
-        const lab = (await findLab(name)) ?? (await startLab(root!, { name, stays: false }));
+        await using lab = (await findLab(name)) ?? (await startLab(root!, { name, stays: false }));
+        await untilReady(lab);
         expect(await on(lab, 'sovereign', 'hostname')).toBe('sovereign');
         await endLab(lab.folder);
         expect(await tracesOf(lab)).toEqual(nothing);

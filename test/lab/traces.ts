@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cgroupPrefix } from '../../scripts/lab/folder.ts';
+import { cgroupPrefix, labsFolder } from '../../scripts/lab/folder.ts';
 import type { Lab } from '../support/lab.ts';
 
 const run = promisify(execFile);
@@ -31,15 +32,27 @@ export async function tracesOf(lab: Lab): Promise<Traces> {
   ]);
   return {
     mounts: mounts.filter((line) => line.includes(lab.folder)),
-    links: (await lines(['ip', '-oneline', '-4', 'address'])).filter((line) =>
-      line.includes(` ${lab.machineAddress}/`),
-    ),
+    links: await linksOf(lab, await lines(['ip', '-oneline', '-4', 'address'])),
     loopDevices: (await lines(['losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE'])).filter(
       (line) => line.includes(`${lab.folder}/`),
     ),
     groups: groups.filter((line) => line !== ''),
     processes: await processesOf(lab),
   };
+}
+
+/** An address that a lab has given back is free for the next one: by its folder it is known whose link that is. */
+async function linksOf(lab: Lab, addresses: readonly string[]): Promise<string[]> {
+  const folders = (await readdir(labsFolder())).map((name) => join(labsFolder(), name));
+  const others = await Promise.all(
+    folders
+      .filter((folder) => folder !== lab.folder)
+      .map((folder) => readFile(join(folder, 'link'), 'utf8').catch(() => '')),
+  );
+  const names = new Set(others.map((name) => name.trim()));
+  return addresses.filter(
+    (line) => line.includes(` ${lab.machineAddress}/`) && !names.has(line.trim().split(/\s+/)[1] ?? ''),
+  );
 }
 
 interface Process {
