@@ -7,7 +7,7 @@ import { formatBytes } from '../../core/units.ts';
 import { readPacked } from '../../runtime/dump.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
 import { readFiles } from '../../runtime/images/files.ts';
-import { outsideEnds } from '../../runtime/images/outside-ends.ts';
+import { unixPeersIn } from '../../runtime/images/outside-ends.ts';
 import { readTree } from '../../runtime/images/tree.ts';
 import { isWithin } from '../../runtime/paths.ts';
 import { CONTENT_VERSION, type ProcessContent } from './content.ts';
@@ -49,7 +49,7 @@ export async function copyCapture(
 
   const processes = await readTree(images);
   const files = [...(await readFiles(images)).values()];
-  const { unixPeers } = await outsideEnds(images);
+  const unixPeers = await unixPeersIn(images);
   const sockets = files.flatMap(({ socket }) => (socket ? [socket] : []));
   const threads = processes.reduce((sum, process) => sum + process.threads.length, 0);
   const content: ProcessContent = {

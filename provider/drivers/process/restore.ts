@@ -5,7 +5,7 @@ import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { BlobReader } from '../../core/store.ts';
-import { LOG_NAME, outsideEnds } from '../../runtime/images/outside-ends.ts';
+import { cutEnds, LOG_NAME } from '../../runtime/images/outside-ends.ts';
 import { feed, runScript } from '../../runtime/machine.ts';
 import { memoryFolder } from '../../runtime/memory-folder.ts';
 import { surroundingsOn } from '../../runtime/surroundings.ts';
@@ -85,7 +85,7 @@ async function writeImages(
   await feed(host, unpack, blobs.get(content.described.digest), signal);
   for (const { name, digest } of content.pages)
     await feed(host, ['sh', '-c', 'cat > "$1"', 'stasis', `${folder}/${name}`], blobs.get(digest), signal);
-  const { rewritten, hasLog } = await outsideEnds(await storedImages(content, blobs));
+  const { rewritten, hasLog } = await cutEnds(await storedImages(content, blobs));
   for (const [name, bytes] of rewritten) await host.write(`${folder}/${name}`, once(bytes), { signal });
   return hasLog ? LOG_NAME : '';
 }

@@ -31,7 +31,7 @@ ExecStartPre=/bin/mkdir -p /srv/logged
 ExecStart=/usr/bin/python3 /opt/logged-service.py /srv/logged
 `;
 /** Listens, and keeps whoever comes. */
-const ELSEWHERE = `ExecStart=/usr/bin/socat UNIX-LISTEN:/run/elsewhere.sock,fork SYSTEM:"cat > /dev/null"
+const ELSEWHERE = `ExecStart=/usr/bin/socat UNIX-LISTEN:/run/elsewhere.sock,fork SYSTEM:"echo still here; cat > /dev/null"
 `;
 const CALLER = `ExecStart=/usr/bin/socat EXEC:"sleep 100000" UNIX-CONNECT:/run/logged/door.sock
 Restart=on-failure
@@ -43,6 +43,7 @@ interface State {
   readonly callers: number;
   readonly lost: readonly string[];
   readonly pair: number;
+  readonly late: string;
 }
 
 testUnless(here.reason)(
@@ -100,6 +101,7 @@ async function goesOn(twin: Twin): Promise<void> {
   const now = await stateIn(twin);
   expect([...now.lost].sort()).toEqual(['called', 'caller', 'log']);
   expect(now.pair).toBeGreaterThan(before.pair);
+  expect(now.late).toBe('still here\n');
 }
 
 async function stateOn(host: Host): Promise<State> {

@@ -1,6 +1,21 @@
 import { digestOf } from '../../core/fingerprint-digest.ts';
 import { type Images, readEntries, readFirst } from './image.ts';
-import { type Ends, endsOf, PIPE, UNIX_SOCKET, unixName } from './outside-ends.ts';
+import { type Ends, endsOf, unixName } from './outside-ends.ts';
+import {
+  CONNECTED,
+  DATAGRAM,
+  FIFO,
+  FILE,
+  O_ACCMODE,
+  O_APPEND,
+  O_WRONLY,
+  PIPE,
+  REGULAR,
+  SOCKET,
+  STREAM,
+  UNCONNECTED,
+  UNIX_SOCKET,
+} from './protocol.ts';
 import { type Queues, readQueues } from './queues.ts';
 import type { Message } from './wire.ts';
 
@@ -55,14 +70,7 @@ const STATES: Readonly<Record<number, string>> = {
 };
 /** Flags that make a file without a name (asm-generic/fcntl.h); only how it came about. */
 const O_TMPFILE = 0o20200000;
-const REGULAR = 3;
-/** Of CRIU's regfile.proto. */
-const [SIZE, MODE] = [8, 10] as const;
 const INET_SOCKET = 4;
-const FIFO = 17;
-/** Linux's SOCK_STREAM and SOCK_DGRAM. */
-const [STREAM, DATAGRAM] = [1, 2] as const;
-const [CONNECTED, UNCONNECTED] = [1, 7] as const;
 const EVENTFD = 8;
 const EPOLL = 9;
 const SIGNALFD = 10;
@@ -73,8 +81,6 @@ const TIMERFD = 12;
  * which a restore opens to be appended to. It is the same to the process.
  */
 const LOG: DumpedFile = { kind: 'log', shown: 'a log', digest: digestOf('log') };
-/** Of a file that was opened (asm-generic/fcntl.h). */
-const [O_ACCMODE, O_WRONLY, O_APPEND] = [0o3, 0o1, 0o2000] as const;
 
 /** files.img, by the number that descriptors and mappings refer to. */
 export async function readFiles(images: Images): Promise<ReadonlyMap<number, DumpedFile>> {
@@ -117,13 +123,13 @@ async function fileOf(entry: Message, images: Images, queues: Queues, ends: Ends
     const flags = regular.number(2);
     if (shown === '/dev/null' && (flags & O_ACCMODE) === O_WRONLY && flags & O_APPEND) return LOG;
     const digest = digestOf(kind, shown, flags, regular.big(3));
-    const sizeBytes = regular.has(SIZE) ? { sizeBytes: regular.number(SIZE) } : {};
+    const sizeBytes = regular.has(FILE.sizeBytes) ? { sizeBytes: regular.number(FILE.sizeBytes) } : {};
     return {
       kind,
       shown,
       digest,
       ...sizeBytes,
-      ...(regular.has(MODE) ? { mode: regular.number(MODE) } : {}),
+      ...(regular.has(FILE.mode) ? { mode: regular.number(FILE.mode) } : {}),
     };
   }
   const inet = entry.message(INET_SOCKET);
@@ -142,11 +148,11 @@ async function fileOf(entry: Message, images: Images, queues: Queues, ends: Ends
 function unixSocketOf(unix: Message, queues: Queues, outside: string | undefined): DumpedFile {
   const kind = 'unix-socket';
   const shown = unixName(unix);
-  const type = unix.number(3);
-  const isCut = outside !== undefined || unix.number(8) === 0;
-  const state = isCut && type === DATAGRAM ? UNCONNECTED : unix.number(4);
+  const type = unix.number(SOCKET.type);
+  const isCut = outside !== undefined || unix.number(SOCKET.peer) === 0;
+  const state = isCut && type === DATAGRAM ? UNCONNECTED : unix.number(SOCKET.state);
   const name = isCut && type !== DATAGRAM && state === CONNECTED ? '' : shown;
-  const queue = queues.ofSocket(unix.number(1), type === STREAM);
+  const queue = queues.ofSocket(unix.number(SOCKET.id), type === STREAM);
   return { kind, shown, digest: digestOf(kind, name, type, state, queue) };
 }
 

@@ -1,10 +1,7 @@
 import { changedEntry, type Images, splitEntries } from './image.ts';
+import { FILE, REGULAR } from './protocol.ts';
 import { mendTimer } from './timers.ts';
 import { Message, withBytes, withNumbers } from './wire.ts';
-
-/** Of CRIU's fdinfo.proto, and of its regfile.proto: whether somebody else has to open it, and its name. */
-const REGULAR = 3;
-const [NAME, EXTERNAL] = [6, 9] as const;
 
 /**
  * files.img as it has to be restored; undefined where it is right.
@@ -17,7 +14,7 @@ export async function mendedFiles(
   const { head, entries } = await splitEntries(images, 'files.img');
   let mended = false;
   const files = entries.map(({ message, bytes }) => {
-    const path = paths.get(message.message(REGULAR)?.text(NAME) ?? '');
+    const path = paths.get(message.message(REGULAR)?.text(FILE.name) ?? '');
     if (path === undefined) {
       mended = mendTimer(message) || mended;
       return bytes;
@@ -29,6 +26,6 @@ export async function mendedFiles(
 }
 
 function withPath(file: Uint8Array, path: string): Uint8Array {
-  const regular = withNumbers(new Message(file).bytes(REGULAR), { [EXTERNAL]: 0 });
-  return withBytes(file, REGULAR, withBytes(regular, NAME, Buffer.from(path)));
+  const regular = withNumbers(new Message(file).bytes(REGULAR), { [FILE.isExternal]: 0 });
+  return withBytes(file, REGULAR, withBytes(regular, FILE.name, Buffer.from(path)));
 }

@@ -1,5 +1,4 @@
-import type { Message } from './wire.ts';
-import { placeOfField } from './wire.ts';
+import { type Message, placeOfField } from './wire.ts';
 
 const TIMERFD = 12;
 /** Of a timerfd: nanoseconds until it is due; seconds until then; and of its period. */

@@ -14,11 +14,13 @@ listening.bind('/var/run/logged/door.sock')
 listening.listen()
 called = socket.socket(socket.AF_UNIX)
 called.connect('/run/elsewhere.sock')
+late = socket.socket(socket.AF_UNIX)
+late.connect('/run/elsewhere.sock')
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.connect('/run/systemd/journal/dev-log')
 own, other = socket.socketpair()
 others = [listening, called, own]
-state = {'count': 0, 'callers': 0, 'lost': [], 'pair': 0}
+state = {'count': 0, 'callers': 0, 'lost': [], 'pair': 0, 'late': ''}
 
 while True:
     ready, _, _ = select.select(others, [], [], 0.05)
@@ -29,6 +31,9 @@ while True:
         elif not (got := one.recv(64)):
             state['lost'].append('called' if one is called else 'caller')
             others.remove(one)
+            # What was sent to it before it lost its other end has waited to be read.
+            while got := late.recv(64):
+                state['late'] += got.decode()
         elif one is own:
             state['pair'] += len(got)
     try:
