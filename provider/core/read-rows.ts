@@ -1,6 +1,8 @@
-import type { ItemCut } from './items.ts';
+import { StasisError, throwIfAborted } from './errors.ts';
+import type { ItemSum } from './item-sums.ts';
+import type { ItemCut, Items } from './items.ts';
 import { eachLine } from './lines.ts';
-import type { ReadItem } from './read-items.ts';
+import { type ReadItem, ReadTree } from './read-items.ts';
 
 type Values = readonly (string | null)[];
 
@@ -14,7 +16,7 @@ export interface RowFormat {
 }
 
 /** Reads rows for a tree; what a tree asks of a row is made only then. */
-export function rowsIn(
+function rowsIn(
   content: () => AsyncIterable<Uint8Array>,
   columns: readonly string[],
   { fields, key = [] }: ItemCut,
@@ -33,4 +35,44 @@ export function rowsIn(
         name: () => name(key, pick(keyPlaces)),
       });
     });
+}
+
+/** A table as its rows are stored. */
+export interface StoredTable {
+  /** Of its rows as the fingerprint has it. */
+  readonly count: number;
+  /** As the rows have them. */
+  readonly columns: readonly string[];
+  /** The same, in the order in which they are hashed. */
+  readonly fields: readonly string[];
+  readonly key: readonly string[] | undefined;
+  content(): AsyncIterable<Uint8Array>;
+  readonly algorithm: 'md5' | 'sha256';
+  readonly format: RowFormat;
+  /** Whether this is the sum that the fingerprint has; absent where it is over more than is stored. */
+  isFingerprinted?(sum: ItemSum): boolean;
+  /** The code of the error where it is not. */
+  readonly unlike: string;
+}
+
+/** The rows are read anew, and hashed as the server does: where that can be told, it is insisted on. */
+export function storedRows(table: StoredTable): Items {
+  const { count, columns, fields, key, algorithm, format } = table;
+  return {
+    ...{ noun: 'row', count, fields, key },
+    async tree(cut, { signal }) {
+      const rows = rowsIn(
+        () => table.content(),
+        columns,
+        cut,
+        format,
+        () => throwIfAborted(signal),
+      );
+      const tree = await ReadTree.open(cut, algorithm, rows);
+      const isWhole = cut.fields.length === fields.length;
+      if (isWhole && table.isFingerprinted?.(tree.total) === false)
+        throw new StasisError(table.unlike, 'its stored rows do not read as the server printed them');
+      return tree;
+    },
+  };
 }

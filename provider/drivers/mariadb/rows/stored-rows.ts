@@ -1,13 +1,12 @@
 import { hash } from 'node:crypto';
 import type { ItemsOf } from '../../../core/compare-states.ts';
-import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import { itemName } from '../../../core/item-name.ts';
-import type { ItemCut, ItemLimits, Items, ItemTree } from '../../../core/items.ts';
+import type { Items } from '../../../core/items.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
 import { byCodeUnits } from '../../../core/order.ts';
-import { hashable, ReadTree } from '../../../core/read-items.ts';
-import { type RowFormat, rowsIn } from '../../../core/read-rows.ts';
+import { hashable } from '../../../core/read-items.ts';
+import { type RowFormat, storedRows } from '../../../core/read-rows.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { type DatabaseIndex, parseContent, readIndex } from '../content.ts';
 import { TABLE, tableDigest } from '../fingerprint/data.ts';
@@ -32,77 +31,55 @@ export function storedItems(from: MemberCapture, blobs: BlobReader): ItemsOf {
       // A capture of before says less of its columns.
       if (table?.long === undefined || table.columns.length === 0) continue;
       const { algorithm } = product === 'MariaDB' ? mariadb : mysql(release);
-      return new StoredRows(table, table.long, algorithm, entry, blobs);
+      return rowsOf(table, table.long, algorithm, entry, blobs);
     }
     return undefined;
   };
 }
 
-class StoredRows implements Items {
-  readonly noun = 'row';
-  readonly count: number;
-  readonly fields: readonly string[];
-  readonly key: readonly string[] | undefined;
-  private readonly table: StoredTable;
-  private readonly long: ReadonlySet<string>;
-  private readonly uuids: ReadonlySet<string>;
-  private readonly algorithm: 'md5' | 'sha256';
-  private readonly entry: FingerprintEntry;
-  private readonly blobs: BlobReader;
+function rowsOf(
+  table: StoredTable,
+  long: readonly string[],
+  algorithm: 'md5' | 'sha256',
+  { digest, facts }: FingerprintEntry,
+  blobs: BlobReader,
+): Items {
+  return storedRows({
+    count: Number(facts?.rows),
+    columns: table.columns,
+    fields: table.columns.toSorted(byCodeUnits),
+    key: table.key,
+    content: () => blobs.get(table.rows.digest),
+    algorithm,
+    format: formatOf(new Set(long), new Set(table.uuids), algorithm),
+    unlike: 'mariadb.rows-unlike',
+    ...(table.generated
+      ? {}
+      : { isFingerprinted: ({ count, high, low }) => tableDigest(String(count), high, low) === digest }),
+  });
+}
 
-  constructor(
-    table: StoredTable,
-    long: readonly string[],
-    algorithm: 'md5' | 'sha256',
-    entry: FingerprintEntry,
-    blobs: BlobReader,
-  ) {
-    this.table = table;
-    this.long = new Set(long);
-    this.uuids = new Set(table.uuids);
-    this.algorithm = algorithm;
-    this.entry = entry;
-    this.blobs = blobs;
-    this.count = Number(entry.facts?.rows);
-    this.fields = table.columns.toSorted(byCodeUnits);
-    this.key = table.key;
-  }
-
-  async tree(cut: ItemCut, { signal }: ItemLimits): Promise<ItemTree> {
-    const { table, blobs } = this;
-    const rows = rowsIn(
-      () => blobs.get(table.rows.digest),
-      table.columns,
-      cut,
-      this.format,
-      () => throwIfAborted(signal),
-    );
-    const tree = await ReadTree.open(cut, this.algorithm, rows);
-    const { count, high, low } = tree.total;
-    const isWhole = cut.fields.length === this.fields.length && !table.generated;
-    // Where it is, the rows were hashed here as the server did.
-    if (isWhole && tableDigest(String(count), high, low) !== this.entry.digest)
-      throw new StasisError('mariadb.rows-unlike', 'its stored rows do not read as the server printed them');
-    return tree;
-  }
-
-  private readonly format: RowFormat = {
+function formatOf(
+  long: ReadonlySet<string>,
+  uuids: ReadonlySet<string>,
+  algorithm: 'md5' | 'sha256',
+): RowFormat {
+  /** As `hashOf` has the server put it. */
+  const printed = (column: string, value: string | null): string => {
+    if (value === null) return 'N';
+    if (long.has(column)) return `${value.length}:${hash(algorithm, hashable(value), 'hex')}`;
+    if (!uuids.has(column)) return `${value.length}:${value}`;
+    return `${value.length}:${Buffer.from(value.replaceAll('-', ''), 'hex').toString('latin1')}`;
+  };
+  return {
     values: lineValues,
-    text: (columns, values) => values.map((value, index) => this.printed(columns[index]!, value)).join(','),
+    text: (columns, values) => values.map((value, index) => printed(columns[index]!, value)).join(','),
     name: (key, values) =>
       itemName(
         key,
         values.map((value) => keyText(bytesOf(value))),
       ),
   };
-
-  /** As `hashOf` has the server put it. */
-  private printed(column: string, value: string | null): string {
-    if (value === null) return 'N';
-    if (this.long.has(column)) return `${value.length}:${hash(this.algorithm, hashable(value), 'hex')}`;
-    if (!this.uuids.has(column)) return `${value.length}:${value}`;
-    return `${value.length}:${Buffer.from(value.replaceAll('-', ''), 'hex').toString('latin1')}`;
-  }
 }
 
 function bytesOf(value: string | null): Buffer | null {

@@ -1,10 +1,9 @@
 import type { ItemsOf } from '../../../core/compare-states.ts';
-import { StasisError, throwIfAborted } from '../../../core/errors.ts';
+import { StasisError } from '../../../core/errors.ts';
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
-import type { ItemCut, ItemLimits, Items, ItemTree } from '../../../core/items.ts';
+import type { Items } from '../../../core/items.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
-import { ReadTree } from '../../../core/read-items.ts';
-import { type RowFormat, rowsIn } from '../../../core/read-rows.ts';
+import { type RowFormat, storedRows } from '../../../core/read-rows.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { type CopiedTable, type DatabaseIndex, parseContent, readIndex } from '../content.ts';
 import { TABLE, tableDigest } from '../fingerprint/data.ts';
@@ -31,47 +30,26 @@ export function storedItems(from: MemberCapture, blobs: BlobReader): ItemsOf {
           'postgres.rows-encoding',
           `its rows are not stored as the ${encoding} that is hashed`,
         );
-      return new StoredRows(table, entry, blobs);
+      return rowsOf(table, entry, blobs);
     }
     return undefined;
   };
 }
 
-class StoredRows implements Items {
-  readonly noun = 'row';
-  readonly count: number;
-  readonly fields: readonly string[];
-  readonly key: readonly string[] | undefined;
-  private readonly table: CopiedTable;
-  private readonly entry: FingerprintEntry;
-  private readonly blobs: BlobReader;
-
-  constructor(table: CopiedTable, entry: FingerprintEntry, blobs: BlobReader) {
-    this.table = table;
-    this.entry = entry;
-    this.blobs = blobs;
-    this.count = Number(entry.facts?.rows);
-    this.fields = table.columns.toSorted((a, b) => Buffer.compare(bytesOf(a), bytesOf(b)));
-    this.key = table.key;
-  }
-
-  async tree(cut: ItemCut, { signal }: ItemLimits): Promise<ItemTree> {
-    const { table, blobs } = this;
-    const rows = rowsIn(
-      () => blobs.get(table.rows.digest),
-      table.columns,
-      cut,
-      COPIED,
-      () => throwIfAborted(signal),
-    );
-    const tree = await ReadTree.open(cut, 'md5', rows);
-    const { count, high, low } = tree.total;
-    const isWhole = cut.fields.length === this.fields.length && !table.generated;
-    // Where it is, the rows were hashed here as the server did.
-    if (isWhole && tableDigest(BigInt(count), high, low) !== this.entry.digest)
-      throw new StasisError('postgres.rows-unlike', 'its stored rows do not read as the server printed them');
-    return tree;
-  }
+function rowsOf(table: CopiedTable, { digest, facts }: FingerprintEntry, blobs: BlobReader): Items {
+  return storedRows({
+    count: Number(facts?.rows),
+    columns: table.columns,
+    fields: table.columns.toSorted((a, b) => Buffer.compare(bytesOf(a), bytesOf(b))),
+    key: table.key,
+    content: () => blobs.get(table.rows.digest),
+    algorithm: 'md5',
+    format: COPIED,
+    unlike: 'postgres.rows-unlike',
+    ...(table.generated
+      ? {}
+      : { isFingerprinted: ({ count, high, low }) => tableDigest(BigInt(count), high, low) === digest }),
+  });
 }
 
 const COPIED: RowFormat = {
