@@ -25,3 +25,8 @@ export async function* watchedContent(
     if (!over) await iterator.return?.();
   }
 }
+
+/** What is in memory already, as content. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,3 +1,4 @@
+import { once } from '../../core/content.ts';
 import type { Context } from '../../core/context.ts';
 import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
@@ -99,10 +100,6 @@ async function copyContainer(
     removed: [...(await compareWithImage(changes, looked, host, signal)).gone],
     ...(shared ? { shared: await copyTree(shared, blobs, host, signal) } : {}),
   };
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 async function copyFolder(tree: TreeCopy, blobs: Blobs, host: Host, signal: AbortSignal) {

@@ -1,4 +1,5 @@
 import { hashedAgain } from '../../core/blobs.ts';
+import { once } from '../../core/content.ts';
 import type { Host } from '../../core/host.ts';
 import type { BlobReader } from '../../core/store.ts';
 import { moveGroups } from '../../runtime/images/groups.ts';
@@ -60,8 +61,4 @@ function renamed(config: Buffer, { name, id, byId }: ImportedAs): Buffer {
   const image = /^ {1,2}"rootfsImageID": "([^"]*)"/m.exec(text)?.[1];
   if (byId && image) text = set(text, 'rootfsImageName', image);
   return Buffer.from(text);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

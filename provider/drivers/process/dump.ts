@@ -1,3 +1,4 @@
+import { once } from '../../core/content.ts';
 import type { Host } from '../../core/host.ts';
 import { type DumpCommand, GHOST_LIMIT_BYTES, imagesIn } from '../../runtime/dump.ts';
 import type { TreeFacts } from '../../runtime/facts.ts';
@@ -115,8 +116,4 @@ export async function ownImages(
   const remove = 'cd -- "$1" && shift && rm -f -- "$@"';
   if (strangers) await runScript(host, remove, [folder, ...strangers.removed], { signal });
   return imagesIn(folder, host, signal);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

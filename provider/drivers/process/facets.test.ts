@@ -5,9 +5,10 @@ import { testContext } from '../../../test/support/context.ts';
 import { collect } from '../../../test/support/driver-rig.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
 import { inside, Photographer } from '../../../test/support/process/photographer.ts';
-import { on, once, until } from '../../../test/support/process/rig.ts';
+import { on, until } from '../../../test/support/process/rig.ts';
 import { startService } from '../../../test/support/process/servers.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
+import { once } from '../../core/content.ts';
 import { processDriver } from './driver.ts';
 
 const here = await labOrReason();

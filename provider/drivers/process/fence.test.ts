@@ -19,6 +19,7 @@ import { fencedRestore, planFence } from '../../coordinator/fence.ts';
 import { Journal, sweepJournals } from '../../coordinator/journal.ts';
 import type { Member } from '../../coordinator/member.ts';
 import type { Hold } from '../../core/certificate.ts';
+import { once } from '../../core/content.ts';
 import type { Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { sleep } from '../../core/wait.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { once } from '../../core/content.ts';
 import type { Context } from '../../core/context.ts';
 import type { Egress, Held, RestoreOptions } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
@@ -88,10 +89,6 @@ async function writeImages(
   const { rewritten, hasLog } = await cutEnds(await storedImages(content, blobs));
   for (const [name, bytes] of rewritten) await host.write(`${folder}/${name}`, once(bytes), { signal });
   return hasLog ? LOG_NAME : '';
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** Returns what is to be mounted where. */

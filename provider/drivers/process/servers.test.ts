@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { labOrReason } from '../../../test/support/lab.ts';
 import { inside, Photographer } from '../../../test/support/process/photographer.ts';
-import { noIoUring, once } from '../../../test/support/process/rig.ts';
+import { noIoUring } from '../../../test/support/process/rig.ts';
 import { WARM_SERVERS } from '../../../test/support/process/servers.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
+import { once } from '../../core/content.ts';
 
 const here = await labOrReason();
 const labTest = testUnless(here.reason);

@@ -4,9 +4,10 @@ import { expect } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
 import { Photographer, type Twin } from '../../../test/support/process/photographer.ts';
-import { on, once, until } from '../../../test/support/process/rig.ts';
+import { on, until } from '../../../test/support/process/rig.ts';
 import { startSystemd } from '../../../test/support/process/systemd.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
+import { once } from '../../core/content.ts';
 import type { Host } from '../../core/host.ts';
 import { processDriver } from './driver.ts';
 

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { once } from '../../core/content.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { BlobReader } from '../../core/store.ts';
@@ -111,8 +112,4 @@ export async function writeSavedDomain(loading: Loading, blobs: BlobReader): Pro
     yield* storedStream(memory!, blobs);
   }
   await host.write(place.memory, file(), { signal });
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -1,3 +1,4 @@
+import { once } from '../../core/content.ts';
 import { damaged, Message } from './wire.ts';
 
 /** Where the images of one dump lie: on the host that made them, or in a store. */
@@ -19,10 +20,6 @@ export function imagesOf(
       return whole === undefined ? readPages(name) : once(whole);
     },
   };
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** Each image but that of pages starts with two magic numbers: of CRIU's images, and of the kind. */

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import { sshHost } from '../../../provider/hosts/ssh/host.ts';
 import { startService } from '../../../test/support/lab-servers/servers.ts';
-import { noIoUring, on, once, until } from '../../../test/support/process/rig.ts';
+import { noIoUring, on, until } from '../../../test/support/process/rig.ts';
 import { type HostName, type Lab, startLab } from '../../lab/lab.ts';
 import { ensureRoot } from '../../lab/root.ts';
 import { say } from '../../setup/say.ts';

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import { processDriver } from '../../../provider/drivers/process/driver.ts';
 import { labOrReason } from '../../support/lab.ts';
 import { inside } from '../../support/process/photographer.ts';
-import { labHost, on, once, until } from '../../support/process/rig.ts';
+import { labHost, on, until } from '../../support/process/rig.ts';
 import { startService } from '../../support/process/servers.ts';
 import { ASK_RING, LOAD_RING, linesOf, MUTATE_RING, ringFaults } from '../../support/ring.ts';
 import type { Disturbance, DriverAdapter, Load, System, Target } from './adapter.ts';

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import { on, type TokenState, until } from '../process/rig.ts';
 
@@ -32,10 +33,6 @@ echo 'of the image' > "$root/opt/old/removed"
 cp "$1" "$root/opt/app/token-service.cjs"
 tar -C "$root" -cf - . | podman import --quiet - "$2" > /dev/null
 `;
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
 
 export async function makeImage(host: Host): Promise<string> {
   const { signal } = new AbortController();

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
-import { on, once } from '../process/rig.ts';
+import { on } from '../process/rig.ts';
 
 const PROGRAM = join(import.meta.dirname, '../process/ring.py');
 const PLACE = '/tmp/ring.py';

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import type { StoreBooks } from '../bank/books.ts';
 import type { ServiceReport } from '../bank/service.ts';
-import { noIoUring, on, once, until } from '../process/rig.ts';
+import { noIoUring, on, until } from '../process/rig.ts';
 import { startService } from './servers.ts';
 
 const PORT = 7071;

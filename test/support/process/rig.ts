@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import { sleep } from '../../../provider/core/wait.ts';
 import { sshHost } from '../../../provider/hosts/ssh/host.ts';
@@ -57,10 +58,6 @@ cd /srv/app
 setsid "$@" < /dev/null > "/srv/app/$name/log" 2>&1 &
 echo $! > "/run/$name.pid"
 `;
-
-export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
 
 /** A Redis and a token service that talks to it, both with all of their state in memory. */
 export class TokenApplication {

@@ -1,7 +1,8 @@
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import { sshHost } from '../../../provider/hosts/ssh/host.ts';
 import type { HostName, Lab } from '../lab.ts';
-import { labHost, on, once, until } from './rig.ts';
+import { labHost, on, until } from './rig.ts';
 
 const PORT = 2222;
 const TARGET = '/etc/systemd/system/machine.target';

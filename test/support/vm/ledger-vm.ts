@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { once } from '../../../provider/core/content.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import type { StoreBooks } from '../bank/books.ts';
-import { noIoUring, on, once, until } from '../process/rig.ts';
+import { noIoUring, on, until } from '../process/rig.ts';
 import { booksOnDisk, SLOT_BYTES } from './ledger-disk.ts';
 import { makeSystem, startQemu } from './rig.ts';
 

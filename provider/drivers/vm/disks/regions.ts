@@ -1,4 +1,5 @@
 import { blobDigest } from '../../../core/blob-digest.ts';
+import { once } from '../../../core/content.ts';
 import type { Blobs } from '../../../core/store.ts';
 import type { NbdClient, Range } from '../nbd/client.ts';
 import { type DiskMap, REGION_BYTES, regionLength } from './map.ts';
@@ -130,8 +131,4 @@ const ZEROS = Buffer.alloc(REGION_BYTES);
 
 function isZero(content: Buffer): boolean {
   return content[0] === 0 && ZEROS.subarray(0, content.length).equals(content);
-}
-
-async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield content;
 }

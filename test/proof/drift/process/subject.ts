@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { once } from '../../../../provider/core/content.ts';
 import type { Host } from '../../../../provider/core/host.ts';
 import type { LabHere } from '../../../support/lab.ts';
 import { memberOf } from '../../../support/member.ts';
-import { labHost, on, once, until } from '../../../support/process/rig.ts';
+import { labHost, on, until } from '../../../support/process/rig.ts';
 import { startService } from '../../../support/process/servers.ts';
 import type { Kind, Subject } from '../drift.ts';
 import { PROCESS_DRIFTS } from './drifts.ts';
