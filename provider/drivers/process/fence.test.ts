@@ -7,19 +7,13 @@ import { testContext } from '../../../test/support/context.ts';
 import { labOrReason } from '../../../test/support/lab.ts';
 import { memberOf } from '../../../test/support/member.ts';
 import { inside, Photographer } from '../../../test/support/process/photographer.ts';
-import {
-  once as bytesOf,
-  on,
-  TokenApplication,
-  type TokenState,
-  until,
-} from '../../../test/support/process/rig.ts';
+import { on, TokenApplication, type TokenState, until } from '../../../test/support/process/rig.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
 import { fencedRestore, planFence } from '../../coordinator/fence.ts';
 import { Journal, sweepJournals } from '../../coordinator/journal.ts';
 import type { Member } from '../../coordinator/member.ts';
 import type { Hold } from '../../core/certificate.ts';
-import { once } from '../../core/content.ts';
+import { once as bytesOf } from '../../core/content.ts';
 import type { Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
 import { sleep } from '../../core/wait.ts';
