@@ -8,8 +8,9 @@ const END_MS = 60_000;
 
 /**
  * Makes a folder in memory with so much room, says where, and waits for the end of its input, which is our own end at
- * the latest: then it removes the folder, once whatever dumps into it has gone. What ends our commands on the host when
- * it loses us must not end this, so it lives in a session of its own.
+ * the latest: then it removes the folder, once whatever dumps into it has gone. A criu that restores from it is not
+ * waited for, as its images have to go, and may write into it until the folder has gone: so that is tried again. What
+ * ends our commands on the host when it loses us must not end this, so it lives in a session of its own.
  */
 const KEEP = `
 trap '' HUP INT TERM PIPE
@@ -29,7 +30,8 @@ for file in "$folder/criu.pid" "$folder"/*/criu.pid "$folder"/*/*/criu.pid; do
     sleep 0.1
   done
 done 2> /dev/null
-rm -rf -- "$folder"
+n=0
+until rm -rf -- "$folder" 2> /dev/null || [ $n = 600 ]; do n=$((n + 1)); sleep 0.1; done
 `;
 /** By way of another descriptor, as a shell takes its input away from what it runs in the background. */
 const DETACH =
