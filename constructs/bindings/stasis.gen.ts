@@ -245,6 +245,13 @@ export interface ProcessMember {
   /** Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set. */
   readonly root?: string;
   /**
+   * Of a restore: connects the tree with the network of its host, as a router does. It is reached at these
+   * ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless
+   * egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the
+   * members that are restored with it, nor does it reach anybody.
+   */
+  readonly ports?: readonly string[];
+  /**
    * Name of the host that the member is on, of those in the provider's configuration: there its URL is
    * resolved and its commands run. Default: the machine that Stasis runs on.
    */
@@ -550,6 +557,7 @@ const PROCESS_MEMBER: Attributes = {
   unit: { key: 'unit' },
   files: { key: 'files' },
   root: { key: 'root' },
+  ports: { key: 'ports' },
   host: { key: 'host' },
 };
 
@@ -797,6 +805,15 @@ export class ProcessMemberReference extends ComplexObject {
   /** Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set. */
   get root(): string {
     return this.getStringAttribute('root');
+  }
+  /**
+   * Of a restore: connects the tree with the network of its host, as a router does. It is reached at these
+   * ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless
+   * egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the
+   * members that are restored with it, nor does it reach anybody.
+   */
+  get ports(): string[] {
+    return this.getListAttribute('ports');
   }
   /**
    * Name of the host that the member is on, of those in the provider's configuration: there its URL is

@@ -75,11 +75,12 @@ export interface Examination {
 /**
  * What a field of a driver's spec means to a resource:
  * `endpoint` where the member is (its change captures again); `selection` what of it is captured (likewise);
- * `access` how to reach it (user, key, TLS files) and `limit` (timeouts, parallelism): neither ever captures again.
+ * `access` how to reach it (user, key, TLS files) and `limit` (timeouts, parallelism): neither ever captures again;
+ * `network` how what a restore has let go is connected: its change is put into effect by `egress.set`, in place.
  * A field that can hold a secret says `secret: true`: engines keep it out of state; a URL that holds both place and
  * password is `role: 'access', secret: true`, its place being known by the computed `endpoint`.
  */
-export type FieldRole = 'endpoint' | 'selection' | 'access' | 'limit';
+export type FieldRole = 'endpoint' | 'selection' | 'access' | 'network' | 'limit';
 
 /**
  * Keeps an original from taking writes from anybody, or from running at all, for as long as it is not lifted: also when we
@@ -107,8 +108,8 @@ export interface EgressControl<Spec = unknown> {
   /** What of a captured member keeps it from being blocked; none if absent. Pure. */
   obstacles?(from: MemberCapture): readonly StasisError[];
   /**
-   * Of what the restore of that id has released at the target, while it runs. Idempotent; a member that has ended by
-   * itself is fine.
+   * Of what the restore of that id has released at the target, while it runs; fields of the spec whose role is `network`
+   * likewise. Idempotent; a member that has ended by itself is fine.
    * @throws StasisError `restore.filled-by-another` when that restore is not the last that has filled the target.
    */
   set(spec: Spec, at: Host, egress: Egress, restoreId: string, context: Context): Promise<void>;

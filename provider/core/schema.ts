@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import type { FieldRole } from './driver.ts';
 import { type Place, StasisError } from './errors.ts';
 import { UNKNOWN } from './resource.ts';
 
 /** What our schemas say of a field besides its type; see FieldRole in driver.ts for `role`. */
 export interface FieldMeta {
   readonly description?: string;
-  readonly role?: 'endpoint' | 'selection' | 'access' | 'limit';
+  readonly role?: FieldRole;
   readonly secret?: boolean;
   readonly computed?: boolean;
   /** Of a field beside a secret one: a name that messages need, which is no secret because its neighbour is one. */

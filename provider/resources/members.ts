@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Member } from '../coordinator/member.ts';
-import type { Driver } from '../core/driver.ts';
+import type { Driver, FieldRole } from '../core/driver.ts';
 import { driverChoiceProblem } from '../core/driver-choice.ts';
 import { StasisError } from '../core/errors.ts';
 import type { Host } from '../core/host.ts';
@@ -211,14 +211,30 @@ export function identityOf(services: Services, stored: unknown): Readonly<Record
   );
 }
 
+/** Of the stored members what decides how those that a restore has let go are connected. */
+export function connectionsOf(services: Services, stored: unknown): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    entriesOf(stored).map(([name, value]) => {
+      const chosen = value === UNKNOWN ? undefined : chooseDriver(services.drivers, name, value);
+      if (chosen === undefined || chosen instanceof StasisError) return [name, UNKNOWN];
+      const spec = (value as Values)[chosen.driver.name];
+      return [name, spec === UNKNOWN ? UNKNOWN : fieldsOfRole(chosen.driver, spec as Values, 'network')];
+    }),
+  );
+}
+
+function fieldsOfRole(driver: Driver, spec: Values, role: FieldRole): Values {
+  const fields = Object.entries(spec).filter(([key, value]) => {
+    const field = driver.spec.shape[key];
+    return field !== undefined && metaOf(field).role === role && value !== null && value !== undefined;
+  });
+  return Object.fromEntries(fields);
+}
+
 function identityOfMember(driver: Driver, value: Values): unknown {
   const spec = value[driver.name];
   if (spec === UNKNOWN) return UNKNOWN;
-  const fields = Object.entries(spec as Values).filter(([key]) => {
-    const field = driver.spec.shape[key];
-    return field !== undefined && metaOf(field).role === 'selection';
-  });
-  const selection = Object.fromEntries(fields.filter(([, field]) => field !== null && field !== undefined));
+  const selection = fieldsOfRole(driver, spec as Values, 'selection');
   return { driver: driver.name, endpoint: (spec as Values).endpoint, selection } satisfies StoredMember;
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { egressProblems, setEgress } from '../coordinator/egress.ts';
 import type { Member } from '../coordinator/member.ts';
@@ -8,7 +9,7 @@ import type { StasisError } from '../core/errors.ts';
 import { parseReference } from '../core/reference.ts';
 import type { ResourceState, Values } from '../core/resource.ts';
 import { storeOf } from './lookup.ts';
-import { resolveMembers } from './members.ts';
+import { connectionsOf, resolveMembers, storedMembers } from './members.ts';
 import { fencedIdOf } from './restore-fence.ts';
 import { restoreIdOf } from './restore-life.ts';
 import type { Services } from './services.ts';
@@ -31,17 +32,17 @@ export function plannedEgress(
   inputs: Values,
   members: readonly Member[],
 ): StasisError[] {
-  return changed(prior, inputs) ? egressProblems(members, egressOf(inputs), {}) : [];
+  return isEgressChanged(prior, inputs) ? egressProblems(members, egressOf(inputs), {}) : [];
 }
 
-/** Where it has changed, and nothing is restored again: what runs is blocked or opened in place. */
+/** Where it has changed, or how a member is connected, and nothing is restored again: it is put into effect on what runs. */
 export async function syncEgress(
   { services }: { readonly services: Services },
   prior: ResourceState,
   inputs: Values,
   context: Context,
 ): Promise<void> {
-  if (!changed(prior, inputs)) return;
+  if (!isEgressChanged(prior, inputs) && !areConnectionsChanged(services, prior, inputs)) return;
   const { members, problems } = resolveMembers(services, inputs.members);
   if (problems[0]) throw problems[0];
   const { store } = await storeOf(services, prior, context);
@@ -51,6 +52,11 @@ export async function syncEgress(
   await setEgress(members, egressOf(inputs), restoreId, context);
 }
 
-function changed(prior: ResourceState, inputs: Values): boolean {
+function isEgressChanged(prior: ResourceState, inputs: Values): boolean {
   return egressOf(prior.stored) !== egressOf(inputs);
+}
+
+function areConnectionsChanged(services: Services, prior: ResourceState, inputs: Values): boolean {
+  const before = connectionsOf(services, prior.stored.members);
+  return !isDeepStrictEqual(before, connectionsOf(services, storedMembers(services, inputs.members)));
 }

@@ -76,47 +76,6 @@ describe('a Restore', () => {
     }
   });
 
-  test('a change of egress alone sets it in place and restores nothing again; a server that is not ours is told of', async () => {
-    const set: unknown[] = [];
-    const plain = simulatedDriver({ system: rig.system, mark: true, watch: true });
-    const driver: Driver = {
-      ...plain,
-      egress: { set: async (spec, _at, egress, restoreId) => void set.push([spec, egress, restoreId]) },
-    };
-    const definition = rig.definitions({ driver }).Restore;
-    rig.system.state = 7;
-    const photo = await rig.created();
-    rig.system.state = 0;
-    const blocked = restoreInputs(photo.outputs.reference as string, { egress: 'blocked' });
-    expect((await definition.plan({ inputs: blocked }, context)).problems).toEqual([]);
-    const twin = await definition.apply({ inputs: blocked }, context);
-    expect(set).toEqual([]);
-    rig.system.calls.length = 0;
-    const opened = { ...blocked, egress: 'open' };
-    expect(await definition.plan({ prior: twin, inputs: opened }, context)).toMatchObject({
-      action: 'update',
-      problems: [],
-      outputs: twin.outputs,
-    });
-    const after = await definition.apply({ prior: twin, inputs: opened }, context);
-    expect(set).toEqual([[{ place: 'twin' }, 'open', twin.id.split('#')[1]]]);
-    expect(rig.system.calls).toEqual([]);
-    expect(after.outputs).toEqual(twin.outputs);
-    const unsaid = restoreInputs(photo.outputs.reference as string);
-    await definition.apply({ prior: after, inputs: unsaid }, context);
-    expect(set).toHaveLength(1);
-
-    const codes = async (one: Driver): Promise<unknown> => {
-      rig.system.state = 0;
-      const { problems } = await rig.definitions({ driver: one }).Restore.plan({ inputs: blocked }, context);
-      return problems.map(({ code, severity, at }) => [code, severity, at]);
-    };
-    expect(await codes(plain)).toEqual([
-      ['restore.egress-not-blocked', 'warning', ['members', 'a', 'simulated']],
-    ]);
-    expect(await codes({ ...plain, traits: { ...plain.traits, inert: true } })).toEqual([]);
-  });
-
   test('a fence stops the originals, restores their final photograph and stays; what cannot be fenced is refused', async () => {
     const plain = simulatedDriver({ system: rig.system, mark: true, watch: true });
     const calls: string[] = [];

@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+import { z } from 'zod';
 import type { Context } from '../../core/context.ts';
 import type { RestoreOptions, RestorePlan } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
@@ -8,6 +10,7 @@ import { lookForTools, missingTools } from '../../runtime/restore-tools.ts';
 import { imagesBytes, type ProcessContent, readContent } from './content.ts';
 import { locate } from './locate.ts';
 import { placeOf } from './place.ts';
+import { LOOK_FOR_PORTS, portProblems } from './ports.ts';
 import type { ProcessSpec } from './spec.ts';
 
 /** What a restore takes beyond what a capture does. */
@@ -17,6 +20,7 @@ const TARGET = `
 part record; cat -- "$1" 2>/dev/null
 shift
 ${lookForTools(['criu', 'nsenter', 'tar', ...RESTORE_TOOLS])}
+${LOOK_FOR_PORTS}
 part stats; stat -L -c '%s %f %n' -- "$@" 2>/dev/null
 `;
 
@@ -53,10 +57,13 @@ async function look(
     );
   problems.push(...missingTools('process', parts, host));
   problems.push(...missingFiles(content, parts.get('stats') ?? '', host));
+  const record = tree && recordOf(parts.get('record') ?? '', tree.root);
+  const predecessor = { pids: tree?.pids ?? [], group: record?.group };
+  problems.push(...portProblems(spec.ports, parts, host, predecessor));
   return {
     problems,
     empty: tree === undefined,
-    restoredBy: tree && rememberedBy(parts.get('record') ?? '', tree.root),
+    restoredBy: record?.restoreId,
     identity: `process:${surroundings.bootId}/${surroundings.namespaces.mnt}${place.pidFile}`,
   };
 }
@@ -93,10 +100,17 @@ function octal(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0');
 }
 
-function rememberedBy(record: string, root: number): string | undefined {
+const recordSchema = z.object({
+  restoreId: z.string(),
+  pid: z.number(),
+  group: z.string().transform((group) => basename(group)),
+});
+
+/** What the target remembers of the tree that lives there, where a restore has made it. */
+function recordOf(text: string, root: number): z.infer<typeof recordSchema> | undefined {
   try {
-    const { restoreId, pid } = JSON.parse(record) as { restoreId?: unknown; pid?: unknown };
-    return typeof restoreId === 'string' && pid === root ? restoreId : undefined;
+    const { data } = recordSchema.safeParse(JSON.parse(text));
+    return data?.pid === root ? data : undefined;
   } catch {
     return undefined;
   }

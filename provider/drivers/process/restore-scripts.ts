@@ -1,5 +1,6 @@
 import { EGRESS } from '../../runtime/egress.ts';
 import { JOURNAL } from '../../runtime/sockets.ts';
+import { CONNECT } from './connect.ts';
 
 /**
  * The scripts of a restore. Each runs on the target's host; what varies comes as arguments.
@@ -147,16 +148,24 @@ echo "status $status"
 exit 0
 `;
 
-/** Of a tree that was let go: NETWORK EGRESS. Its network has gone where it has ended. */
+/**
+ * Of a tree that was let go: NETWORK EGRESS GROUP, and `ports` with those of its host that lead to it where it is to be
+ * connected. Its network has gone where it has ended. Prints what `connect` does.
+ */
 export const SET_EGRESS = `
 ${EGRESS}
-network=$1 egress=$2
+${CONNECT}
+network=$1 egress=$2 group=$3; shift 3
 mkdir -p /run/stasis
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 [ -e "/run/netns/$network" ] || exit 0
 case $egress in
-blocked) block_egress ip netns exec "$network" ;;
-open) open_egress ip netns exec "$network" ;;
+blocked) block_egress ip netns exec "$network" || exit 1 ;;
+open) open_egress ip netns exec "$network" || exit 1 ;;
+esac
+case $1 in
+ports) shift; connect "$network" "$group" "$@" ;;
+*) disconnect "$network" "$group" ;;
 esac
 `;
 
@@ -171,11 +180,11 @@ exit 1
 `;
 
 /**
- * Lets a tree run, in a network that leads nowhere: NETWORK GROUP. Idempotent. The gate opens for all members at once;
- * what was connected to others than members is reset, as its other end is not here.
+ * The gate of a network opens for all members at once; what was connected to others than members is reset, as its other
+ * end is not here, while nothing leads out yet.
  */
-export const LET_RUN = `
-network=$1 group=$2
+const OPEN_GATE = `
+mkdir -p /run/stasis
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 if ip netns exec "$network" nft list table netdev stasis > /dev/null 2>&1; then
   locals=$(ip netns exec "$network" ss -Htna | while read -r state r s local peer; do echo " $local "; done)
@@ -184,17 +193,29 @@ if ip netns exec "$network" nft list table netdev stasis > /dev/null 2>&1; then
   done
   ip netns exec "$network" nft delete table netdev stasis || exit 1
 fi
+`;
+
+/** Lets a tree run, in a network that leads nowhere: NETWORK GROUP. Idempotent. */
+export const LET_RUN = `
+network=$1 group=$2
+${OPEN_GATE}
 echo 0 > "$group/cgroup.freeze"
 `;
 
-/** Lets a tree go, which may run already: NETWORK GROUP PID PIDFILE RECORD REMEMBERED. */
+/**
+ * Lets a tree go, which may run already: NETWORK GROUP PID PIDFILE RECORD REMEMBERED, and `ports` with those of its host
+ * that lead to it where it is to be connected. Prints what `connect` does.
+ */
 export const RELEASE = `
-pid=$3 file=$4 record=$5 remembered=$6
+${CONNECT}
+network=$1 group=$2 pid=$3 file=$4 record=$5 remembered=$6; shift 6
 [ -d "/proc/$pid" ] || { echo 'the processes have ended before they were released' >&2; exit 1; }
+${OPEN_GATE}
+[ "$1" != ports ] || { shift; connect "$network" "$group" "$@" || exit 1; }
 mkdir -p "$(dirname "$file")" || exit 1
 printf '%s\\n' "$remembered" > "$record.new" && mv "$record.new" "$record" || exit 1
 printf '%s\\n' "$pid" > "$file.new" && mv "$file.new" "$file" || exit 1
-${LET_RUN}
+echo 0 > "$group/cgroup.freeze"
 `;
 
 /** Ends a tree: RECORD PID... A restored one takes its group with it. */
@@ -212,6 +233,7 @@ rm -f -- "$record"
  * last that lives in it.
  */
 export const DROP = `
+${CONNECT}
 group=$1 folder=$2 network=$3
 if [ -d "$group" ]; then echo 1 > "$group/cgroup.kill"; echo 0 > "$group/cgroup.freeze"; fi
 ours=
@@ -227,6 +249,7 @@ rm -rf -- "$folder"
 mkdir -p /run/stasis
 rm -f "/run/stasis/\${group##*/}.lock"
 exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
+disconnect "$network" "$group"
 [ -e "/run/netns/$network" ] || exit 0
 [ -n "$(ip netns pids "$network")" ] || ip netns delete "$network"
 exit 0

@@ -18,6 +18,7 @@ import { KeptFiles } from './kept-files.ts';
 import { locate } from './locate.ts';
 import { rootOf } from './memory-files.ts';
 import type { Place } from './place.ts';
+import { connectionArguments, warnOfSilentPorts } from './ports.ts';
 import { END, LET_RUN, RELEASE } from './restore-scripts.ts';
 import type { ProcessSpec } from './spec.ts';
 
@@ -86,19 +87,14 @@ export class RestoredTree implements Held {
 
   async release(): Promise<void> {
     if (this.released) return;
-    const { host, place, group, pid, options } = this.parts;
+    const { spec, host, context, place, group, pid, options } = this.parts;
     const { signal } = new AbortController();
     await this.endPredecessor();
     const remembered = JSON.stringify({ restoreId: options.restoreId, pid, group, folder: place.folder });
-    await runScript(
-      host,
-      RELEASE,
-      [place.network, group, String(pid), place.pidFile, place.record, remembered],
-      {
-        signal,
-      },
-    );
+    const tree = [place.network, group, String(pid), place.pidFile, place.record, remembered];
+    const said = await runScript(host, RELEASE, [...tree, ...connectionArguments(spec)], { signal });
     this.released = true;
+    warnOfSilentPorts(said, place.pidFile, host, context.logger);
   }
 
   /** What overwrite has allowed: the tree that the pid file names ends when this one takes its place. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { portsField } from './ports.ts';
 
 const absolute = (value: string): boolean => value.startsWith('/') && !value.includes('\0');
 const absolutePath = z.string().refine(absolute, 'An absolute path is needed.');
@@ -39,6 +40,7 @@ const fields = z.strictObject({
       'Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.',
     )
     .meta({ role: 'access' }),
+  ports: portsField,
 });
 
 const WAYS = ['pid', 'pidFile', 'cgroup', 'unit'] as const;

@@ -2334,6 +2334,8 @@ type ProcessMember struct {
 	Pid *int `pulumi:"pid"`
 	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
 	PidFile *string `pulumi:"pidFile"`
+	// Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+	Ports []string `pulumi:"ports"`
 	// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
 	Root *string `pulumi:"root"`
 	// A systemd unit whose processes are the tree: web.service.
@@ -2362,6 +2364,8 @@ type ProcessMemberArgs struct {
 	Pid pulumi.IntPtrInput `pulumi:"pid"`
 	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
 	PidFile pulumi.StringPtrInput `pulumi:"pidFile"`
+	// Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+	Ports pulumi.StringArrayInput `pulumi:"ports"`
 	// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
 	Root pulumi.StringPtrInput `pulumi:"root"`
 	// A systemd unit whose processes are the tree: web.service.
@@ -2470,6 +2474,11 @@ func (o ProcessMemberOutput) PidFile() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v ProcessMember) *string { return v.PidFile }).(pulumi.StringPtrOutput)
 }
 
+// Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+func (o ProcessMemberOutput) Ports() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v ProcessMember) []string { return v.Ports }).(pulumi.StringArrayOutput)
+}
+
 // Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
 func (o ProcessMemberOutput) Root() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v ProcessMember) *string { return v.Root }).(pulumi.StringPtrOutput)
@@ -2552,6 +2561,16 @@ func (o ProcessMemberPtrOutput) PidFile() pulumi.StringPtrOutput {
 		}
 		return v.PidFile
 	}).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+func (o ProcessMemberPtrOutput) Ports() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *ProcessMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Ports
+	}).(pulumi.StringArrayOutput)
 }
 
 // Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
@@ -4263,6 +4282,8 @@ type StoredProcessMember struct {
 	Pid *int `pulumi:"pid"`
 	// A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
 	PidFile *string `pulumi:"pidFile"`
+	// Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+	Ports []string `pulumi:"ports"`
 	// Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
 	Root *string `pulumi:"root"`
 	// A systemd unit whose processes are the tree: web.service.
@@ -4311,6 +4332,11 @@ func (o StoredProcessMemberOutput) Pid() pulumi.IntPtrOutput {
 // A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
 func (o StoredProcessMemberOutput) PidFile() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v StoredProcessMember) *string { return v.PidFile }).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+func (o StoredProcessMemberOutput) Ports() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v StoredProcessMember) []string { return v.Ports }).(pulumi.StringArrayOutput)
 }
 
 // Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
@@ -4405,6 +4431,16 @@ func (o StoredProcessMemberPtrOutput) PidFile() pulumi.StringPtrOutput {
 		}
 		return v.PidFile
 	}).(pulumi.StringPtrOutput)
+}
+
+// Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+func (o StoredProcessMemberPtrOutput) Ports() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v *StoredProcessMember) []string {
+		if v == nil {
+			return nil
+		}
+		return v.Ports
+	}).(pulumi.StringArrayOutput)
 }
 
 // Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.

@@ -521,6 +521,10 @@ export interface StoredProcessMember {
      */
     pidFile?: string;
     /**
+     * Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+     */
+    ports?: string[];
+    /**
      * Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
      */
     root?: string;

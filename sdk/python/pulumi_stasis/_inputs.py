@@ -1218,6 +1218,10 @@ if not MYPY:
         """
         A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
         """
+        ports: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+        """
         root: NotRequired[pulumi.Input[builtins.str]]
         """
         Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
@@ -1237,6 +1241,7 @@ class ProcessMemberArgs:
                  host: Optional[pulumi.Input[builtins.str]] = None,
                  pid: Optional[pulumi.Input[builtins.int]] = None,
                  pid_file: Optional[pulumi.Input[builtins.str]] = None,
+                 ports: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
                  root: Optional[pulumi.Input[builtins.str]] = None,
                  unit: Optional[pulumi.Input[builtins.str]] = None):
         """
@@ -1245,6 +1250,7 @@ class ProcessMemberArgs:
         :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param pulumi.Input[builtins.int] pid: The process at the root of the tree, by its number. A restore cannot be addressed by it.
         :param pulumi.Input[builtins.str] pid_file: A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] ports: Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
         :param pulumi.Input[builtins.str] root: Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
         :param pulumi.Input[builtins.str] unit: A systemd unit whose processes are the tree: web.service.
         """
@@ -1258,6 +1264,8 @@ class ProcessMemberArgs:
             pulumi.set(__self__, "pid", pid)
         if pid_file is not None:
             pulumi.set(__self__, "pid_file", pid_file)
+        if ports is not None:
+            pulumi.set(__self__, "ports", ports)
         if root is not None:
             pulumi.set(__self__, "root", root)
         if unit is not None:
@@ -1322,6 +1330,18 @@ class ProcessMemberArgs:
     @pid_file.setter
     def pid_file(self, value: Optional[pulumi.Input[builtins.str]]):
         pulumi.set(self, "pid_file", value)
+
+    @property
+    @pulumi.getter
+    def ports(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+        """
+        return pulumi.get(self, "ports")
+
+    @ports.setter
+    def ports(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "ports", value)
 
     @property
     @pulumi.getter

@@ -1592,6 +1592,7 @@ class StoredProcessMember(dict):
                  host: Optional[builtins.str] = None,
                  pid: Optional[builtins.int] = None,
                  pid_file: Optional[builtins.str] = None,
+                 ports: Optional[Sequence[builtins.str]] = None,
                  root: Optional[builtins.str] = None,
                  unit: Optional[builtins.str] = None):
         """
@@ -1601,6 +1602,7 @@ class StoredProcessMember(dict):
         :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         :param builtins.int pid: The process at the root of the tree, by its number. A restore cannot be addressed by it.
         :param builtins.str pid_file: A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
+        :param Sequence[builtins.str] ports: Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
         :param builtins.str root: Of a restore: the folder that keeps the restored folders of `files`. /var/lib/stasis if not set.
         :param builtins.str unit: A systemd unit whose processes are the tree: web.service.
         """
@@ -1615,6 +1617,8 @@ class StoredProcessMember(dict):
             pulumi.set(__self__, "pid", pid)
         if pid_file is not None:
             pulumi.set(__self__, "pid_file", pid_file)
+        if ports is not None:
+            pulumi.set(__self__, "ports", ports)
         if root is not None:
             pulumi.set(__self__, "root", root)
         if unit is not None:
@@ -1667,6 +1671,14 @@ class StoredProcessMember(dict):
         A file that holds the number of the process at the root of the tree. A restore writes the number of the restored process into it.
         """
         return pulumi.get(self, "pid_file")
+
+    @property
+    @pulumi.getter
+    def ports(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Of a restore: connects the tree with the network of its host, as a router does. It is reached at these ports of the host ("8080:80", "127.0.0.1:5432", "53/udp"), and reaches what the host reaches unless egress is blocked. Changing it connects what runs anew, in place. Not set: nobody reaches it but the members that are restored with it, nor does it reach anybody.
+        """
+        return pulumi.get(self, "ports")
 
     @property
     @pulumi.getter

@@ -6,6 +6,7 @@ import type { Member } from '../../../provider/coordinator/member.ts';
 import { type RestoreResult, restore } from '../../../provider/coordinator/restore.ts';
 import type { RestoreRequest } from '../../../provider/coordinator/restore-plan.ts';
 import type { CapturePlan } from '../../../provider/core/driver.ts';
+import type { StasisError } from '../../../provider/core/errors.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import type { Probe } from '../../../provider/core/probe.ts';
 import type { SealedSnapshot, Store } from '../../../provider/core/store.ts';
@@ -106,6 +107,21 @@ export class Photographer implements AsyncDisposable {
       members,
       ...overrides,
     };
+  }
+
+  /** Of what would be restored there. */
+  async obstacles(
+    { manifest }: SealedSnapshot,
+    { name, spec, host }: Member,
+  ): Promise<readonly StasisError[]> {
+    const parsed = spec as Parameters<typeof processDriver.planRestore>[0];
+    const { problems } = await processDriver.planRestore(
+      parsed,
+      host,
+      manifest.members[name]!,
+      testContext(),
+    );
+    return problems;
   }
 
   async bringBack(sealed: SealedSnapshot, host: Host, overrides: Overrides = {}): Promise<Twin> {
