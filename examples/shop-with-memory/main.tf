@@ -100,7 +100,7 @@ resource "stasis_restore" "twin" {
     orders   = { postgres = { url = var.twin_orders_url } }
     carts    = { redis = { url = var.twin_carts_url } }
     receipts = { files = { path = var.twin_receipts } }
-    tokens   = { process = { pid_file = "/run/tokens.pid", host = "sovereign" } }
+    tokens   = { process = { pid_file = "/run/tokens.pid", host = "sovereign", ports = ["7080"] } }
   }
   store  = { path = "./snapshots" }
   verify = "equivalent"

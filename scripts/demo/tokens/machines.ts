@@ -11,7 +11,7 @@ import { say } from '../../setup/say.ts';
 import type { TokensReport } from './service.ts';
 
 const PORT = 7080;
-const PID_FILE = '/run/tokens.pid';
+const ANSWER_MS = 20_000;
 
 /** The two machines on which the token service lives: the shop's is on `cloud`, its twin comes to `sovereign`. */
 export interface Machines extends AsyncDisposable {
@@ -36,13 +36,15 @@ export async function startMachines(signal: AbortSignal): Promise<Machines | { r
     cloud: starting.use(labHost(lab, 'cloud')),
     sovereign: starting.use(labHost(lab, 'sovereign')),
   };
-  await startTokens(hosts.cloud);
+  const urlOf = (name: HostName): string => `http://${lab.hosts[name].address}:${PORT}`;
+  await startTokens(hosts.cloud, urlOf('cloud'));
+  await on(hosts.sovereign, 'echo 1 > /proc/sys/net/ipv4/ip_forward');
   const owned = starting.move();
   return {
     lab,
-    url: `http://${lab.hosts.cloud.address}:${PORT}`,
-    report: (host) => ask(hosts[host], '/report'),
-    check: (host, tokens) => ask(hosts[host], `/check/${tokens.join(',')}`),
+    url: urlOf('cloud'),
+    report: (host) => ask(urlOf(host), '/report'),
+    check: (host, tokens) => ask(urlOf(host), `/check/${tokens.join(',')}`),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -57,7 +59,7 @@ function labHost(lab: Lab, name: HostName): Host & AsyncDisposable {
   });
 }
 
-async function startTokens(host: Host): Promise<void> {
+async function startTokens(host: Host, url: string): Promise<void> {
   const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, 'service.ts')],
     ...{ bundle: true, write: false, platform: 'node', format: 'cjs', target: 'node20', logLevel: 'silent' },
@@ -78,17 +80,11 @@ async function startTokens(host: Host): Promise<void> {
       '/opt/shop/tokens.cjs',
     ],
   );
-  await until(async () => (await ask<TokensReport>(host, '/report')).job.step > 0);
+  await until(async () => (await ask<TokensReport>(url, '/report')).job.step > 0);
 }
 
-/** In whatever network the process lives. */
-const ASK = `
-read -r pid < ${PID_FILE}
-exec nsenter --net="/proc/$pid/ns/net" node -e 'require("http").get(process.argv[1], { timeout: 20000 }, (response) => {
-  response.pipe(process.stdout);
-}).on("error", (error) => { console.error(error.message); process.exit(1); })' "http://127.0.0.1:${PORT}$1"
-`;
-
-async function ask<Answer>(host: Host, path: string): Promise<Answer> {
-  return JSON.parse(await on(host, ASK, path)) as Answer;
+/** As any client does: the twin is reached at its machine, under the port of the restore. */
+async function ask<Answer>(url: string, path: string): Promise<Answer> {
+  const response = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) });
+  return (await response.json()) as Answer;
 }
