@@ -56,12 +56,12 @@ export async function capture(request: CaptureRequest, context: Context): Promis
   const members = await fingerprintAll(participants, captured.captures, draft, context);
   context.progress({ step: 'seal' });
   const sealed = await draft.seal({ manifest: manifestOf(request, captured, certificate, members, probes) });
-  await keepNewest(request, sealed, context).catch((error: unknown) => {
-    // The snapshot is sealed, whatever becomes of older ones; the next capture removes them.
-    context.logger.log('warn', 'older generations could not be removed', {
-      reason: toStasisError(error).message,
-    });
-  });
+  // The snapshot is whole, and its members run: whatever becomes of the rest, a capture that has failed leaves none.
+  const warned = (what: string) => (error: unknown) => {
+    context.logger.log('warn', what, { reason: toStasisError(error).message });
+  };
+  await keepNewest(request, sealed, context).catch(warned('older generations could not be removed'));
+  await resources.disposeAsync().catch(warned('what the capture has used could not be cleaned up'));
   return sealed;
 }
 
