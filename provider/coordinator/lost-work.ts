@@ -6,6 +6,7 @@ import type { MemberDifference } from '../core/verdict.ts';
 import { within } from '../core/wait.ts';
 import { comparableMembers, comparableSnapshot, compare, type OpenSnapshot } from './compare.ts';
 import type { Member } from './member.ts';
+import { askBoth, liveAnswers, probesOf, type RestoredProbes, storedAnswers } from './restored-probes.ts';
 
 /** What an original has done since the cut: what a switch to its twin would lose, or do a second time. */
 export interface LostWork {
@@ -70,10 +71,15 @@ async function ofOne(snapshot: OpenSnapshot, original: Member, context: Context)
   const unread = (message: string): LostWork => ({
     ...{ read: false, sinceCutMs, differences: [], differenceCount: 0, changes: {}, message },
   });
-  if (driver.traits.layers.includes('runtime'))
-    return unread(
-      `It is not stopped to be looked at: whatever its memory has become in the ${formatMs(sinceCutMs)} since the cut.`,
-    );
+  if (driver.traits.layers.includes('runtime')) {
+    const message = `It is not stopped to be looked at: whatever its memory has become in the ${formatMs(sinceCutMs)} since the cut.`;
+    try {
+      return { ...unread(message), changes: await askedChanges(snapshot, original, context) };
+    } catch (thrown) {
+      const why = toStasisError(thrown, `${driver.name}.failed`).message;
+      return unread(`${message} Nor could it be asked: ${why}`);
+    }
+  }
   try {
     const all = comparableSnapshot(snapshot, [driver]);
     const captured = { ...all, members: { [name]: all.members[name]! } };
@@ -81,17 +87,32 @@ async function ofOne(snapshot: OpenSnapshot, original: Member, context: Context)
       compare(captured, comparableMembers([original], { ...context, signal }), { ...context, signal }),
     );
     const { differences, differenceCount, probes = {} } = result.members[name]!;
-    const changes = Object.entries(probes).flatMap(([probe, { change }]) =>
-      change === undefined ? [] : [[probe, change] as const],
-    );
     const message = lostWorkSentence(differenceCount, sinceCutMs, differences);
     return {
       ...{ read: true, sinceCutMs, differences, differenceCount },
-      ...{ changes: Object.fromEntries(changes), message },
+      ...{ changes: changesOf(probes), message },
     };
   } catch (thrown) {
     return unread(`It could not be read: ${toStasisError(thrown, `${driver.name}.failed`).message}`);
   }
+}
+
+/** By what it answers while it goes on. */
+async function askedChanges(
+  snapshot: OpenSnapshot,
+  { name, driver, spec, host }: Member,
+  context: Context,
+): Promise<LostWork['changes']> {
+  const probes = Object.fromEntries(probesOf(snapshot, name));
+  if (driver.ask === undefined || Object.keys(probes).length === 0) return {};
+  const asked = liveAnswers(await driver.ask(spec, host, context), '', context);
+  return changesOf(await askBoth(name, probes, storedAnswers(snapshot), asked, context));
+}
+
+function changesOf(probes: RestoredProbes): LostWork['changes'] {
+  return Object.fromEntries(
+    Object.entries(probes).flatMap(([probe, { change }]) => (change === undefined ? [] : [[probe, change]])),
+  );
 }
 
 /** How much it was, and the first of it where that is known by name. */

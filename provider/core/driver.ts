@@ -57,6 +57,8 @@ export interface Driver<Spec = unknown> {
    * gone is fine.
    */
   undo(spec: Spec, at: Host, entry: unknown, context: Context): Promise<void>;
+  /** Answers of what runs, given while it goes on. Set where `observe` stops it for as long as it looks. */
+  ask?(spec: Spec, at: Host, context: Context): Promise<Answers>;
   /** Set where what it restores can be kept from speaking to the outside while it runs. */
   readonly egress?: EgressControl<Spec>;
   /** Set where an original can be fenced. */

@@ -1,11 +1,13 @@
 import type { Context } from '../../core/context.ts';
 import type { Driver, Held } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
+import type { Answers } from '../../core/probe.ts';
 import { questions } from '../../runtime/answers.ts';
 import { parseFencedGroups } from '../../runtime/fence.ts';
+import { containerAnswers } from './answers.ts';
 import { setContainerEgress } from './egress.ts';
 import { fence, lift } from './fence.ts';
-import { examine, planCapture } from './plan.ts';
+import { examine, inspect, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { restoreContainers, undoContainers } from './restore.ts';
 import { ContainerSession } from './session.ts';
@@ -28,6 +30,7 @@ export const containerDriver: Driver<ContainerSpec> = {
   planRestore,
   restore: restoreContainers,
   observe,
+  ask,
   undo: (_spec, at, entry, context) => {
     const fenced = parseFencedGroups(entry);
     return fenced ? lift(fenced, at, context) : undoContainers(at, entry, context);
@@ -55,4 +58,10 @@ async function observe(spec: ContainerSpec, at: Host, context: Context): Promise
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
+}
+
+async function ask(spec: ContainerSpec, at: Host, { signal }: Context): Promise<Answers> {
+  const { problems, look } = await inspect(spec, at, signal);
+  if (look.containers.length === 0) throw problems[0] ?? new RangeError('nothing runs, and nothing said');
+  return containerAnswers(at, look.containers);
 }

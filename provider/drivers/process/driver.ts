@@ -2,10 +2,12 @@ import type { Context } from '../../core/context.ts';
 import type { Driver, Examination, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
-import { questions } from '../../runtime/answers.ts';
+import type { Answers } from '../../core/probe.ts';
+import { enterTree, questions, runningAnswers } from '../../runtime/answers.ts';
 import { parseFencedGroups } from '../../runtime/fence.ts';
 import { setProcessEgress } from './egress.ts';
 import { fence, lift } from './fence.ts';
+import { locate } from './locate.ts';
 import { inspectMachine, planCapture } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { restoreProcess, undoProcess } from './restore.ts';
@@ -29,6 +31,7 @@ export const processDriver: Driver<ProcessSpec> = {
   planRestore,
   restore: restoreProcess,
   observe,
+  ask,
   undo: (_spec, at, entry, context) => {
     const fenced = parseFencedGroups(entry);
     return fenced ? lift(fenced, at, context) : undoProcess(at, entry, context);
@@ -56,6 +59,12 @@ async function observe(spec: ProcessSpec, at: Host, context: Context): Promise<H
     release: async () => {},
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
+}
+
+async function ask(spec: ProcessSpec, at: Host, { signal }: Context): Promise<Answers> {
+  const { tree, problem } = await locate(spec, at, signal);
+  if (tree === undefined) throw problem ?? new RangeError('nothing was found, and nothing said');
+  return runningAnswers(at, `/proc/${tree.root}/ns/net`, enterTree(tree.root));
 }
 
 async function examine(at: Host, context: Context): Promise<Examination> {
