@@ -409,6 +409,13 @@ export interface HttpQuestion {
    * is asked, at the cut and where it was restored, and kept nowhere.
    */
   readonly headersFile?: string;
+  /** Of https: the name in the certificate that is to be shown. The address of the URL unless said. */
+  readonly serverName?: string;
+  /**
+   * Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the
+   * server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+   */
+  readonly caFile?: string;
   /** What is sent, of a POST. */
   readonly body?: string;
   /** Which status an answer has. 200 unless said; redirects are not followed. */
@@ -594,6 +601,8 @@ const HTTP_QUESTION: Attributes = {
   method: { key: 'method' },
   headers: { key: 'headers' },
   headersFile: { key: 'headers_file' },
+  serverName: { key: 'server_name' },
+  caFile: { key: 'ca_file' },
   body: { key: 'body' },
   status: { key: 'status' },
 };
@@ -1009,6 +1018,17 @@ export class HttpQuestionReference extends ComplexObject {
    */
   get headersFile(): string {
     return this.getStringAttribute('headers_file');
+  }
+  /** Of https: the name in the certificate that is to be shown. The address of the URL unless said. */
+  get serverName(): string {
+    return this.getStringAttribute('server_name');
+  }
+  /**
+   * Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the
+   * server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+   */
+  get caFile(): string {
+    return this.getStringAttribute('ca_file');
   }
   /** What is sent, of a POST. */
   get body(): string {

@@ -4,12 +4,16 @@ import { headerProblem, parseHeaders, parseHttpUrl } from './http-request.ts';
 test('a URL says whom within the member is asked', () => {
   expect(parseHttpUrl('http://127.0.0.1:8080/orders?state=new')).toEqual({
     ...{ address: '127.0.0.1', port: 8080, path: '/orders?state=new', authority: '127.0.0.1:8080' },
+    secure: false,
   });
   expect(parseHttpUrl('http://localhost')).toEqual({
     ...{ address: '127.0.0.1', port: 80, path: '/', authority: 'localhost' },
+    secure: false,
   });
+  expect(parseHttpUrl('https://127.0.0.1/')).toMatchObject({ port: 443, secure: true });
   expect(parseHttpUrl('http://[::1]:7070/a b')).toEqual({
     ...{ address: '::1', port: 7070, path: '/a%20b', authority: '[::1]:7070' },
+    secure: false,
   });
   expect(parseHttpUrl('http://0x7f.1/')?.address).toBe('127.0.0.1');
 });
@@ -17,7 +21,7 @@ test('a URL says whom within the member is asked', () => {
 test.each([
   '/health',
   'localhost:8080',
-  'https://127.0.0.1/',
+  'https://shop.example/',
   'http://shop.example/',
   'http://user@127.0.0.1/',
   'http://127.0.0.1/#part',

@@ -11,6 +11,10 @@ export const HTTP_REQUEST = z.object({
   headers: z.record(z.string(), z.string()).optional(),
   /** A file of the member's host, read whenever it is asked; what is in it is kept nowhere. */
   headersFile: z.string().optional(),
+  /** Of HTTPS: whose certificate is to be shown; the address of the URL if absent. */
+  serverName: z.string().optional(),
+  /** Of HTTPS: a file of the member's host with the certificates (PEM) that are trusted; those that Node.js trusts if absent. */
+  caFile: z.string().optional(),
   body: z.string().optional(),
   /** Of the answer: another one is none. */
   status: z.number().int(),
@@ -25,6 +29,8 @@ export interface HttpPlace {
   readonly path: string;
   /** What a `Host` header says of it. */
   readonly authority: string;
+  /** By TLS. */
+  readonly secure: boolean;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -36,14 +42,17 @@ const LOOPBACK = '127.0.0.1';
 export function parseHttpUrl(url: string): HttpPlace | undefined {
   if (!URL.canParse(url)) return undefined;
   const { protocol, hostname, port, pathname, search, host, username, password, hash } = new URL(url);
-  if (protocol !== 'http:' || username !== '' || password !== '' || hash !== '') return undefined;
+  const secure = protocol === 'https:';
+  if ((protocol !== 'http:' && !secure) || username !== '' || password !== '' || hash !== '')
+    return undefined;
   const isName = !/^(?:\d+\.){3}\d+$|^\[[\da-f:.]+\]$/.test(hostname);
   if (isName && hostname !== 'localhost') return undefined;
   return {
     address: isName ? LOOPBACK : hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? 80 : Number(port),
+    port: port === '' ? (secure ? 443 : 80) : Number(port),
     path: `${pathname}${search}`,
     authority: host,
+    secure,
   };
 }
 

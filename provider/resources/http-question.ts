@@ -22,7 +22,7 @@ export const HTTP_QUESTION = z
         message: 'This is no URL that a member can be asked by',
         params: {
           code: 'probe.http-url',
-          hint: 'Write http:// and an address as the member itself sees it: http://127.0.0.1:8080/orders/count.',
+          hint: 'Write http:// or https:// and an address as the member itself sees it: http://127.0.0.1:8080/orders/count.',
         },
       })
       .describe(
@@ -46,6 +46,21 @@ export const HTTP_QUESTION = z
       .describe(
         "A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.",
       ),
+    serverName: z
+      .string()
+      .min(1)
+      .max(255)
+      .optional()
+      .describe(
+        'Of https: the name in the certificate that is to be shown. The address of the URL unless said.',
+      ),
+    caFile: z
+      .string()
+      .refine((path) => path.startsWith('/') && !path.includes('\0'), 'An absolute path is needed.')
+      .optional()
+      .describe(
+        "Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.",
+      ),
     body: z.string().max(100_000).optional().describe('What is sent, of a POST.'),
     status: z
       .number()
@@ -55,7 +70,15 @@ export const HTTP_QUESTION = z
       .optional()
       .describe(`Which status an answer has. ${OK} unless said; redirects are not followed.`),
   })
-  .superRefine(({ method = 'GET', body, headers = {} }, context) => {
+  .superRefine(({ url, method = 'GET', body, headers = {}, ...tls }, context) => {
+    for (const field of ['serverName', 'caFile'] as const)
+      if (tls[field] && parseHttpUrl(url)?.secure === false)
+        context.addIssue({
+          code: 'custom',
+          message: 'A request by http shows no certificate',
+          path: [field],
+          params: { code: 'probe.http-tls', hint: 'Write https://, or leave it out.' },
+        });
     if (body !== undefined && method !== 'POST')
       context.addIssue({
         code: 'custom',
@@ -76,11 +99,13 @@ export type HttpQuestion = z.infer<typeof HTTP_QUESTION>;
 
 /** With what is not said. Engines give null for that. */
 export function httpRequestOf(question: HttpQuestion): HttpRequest {
-  const { url, method, headers, headersFile, body, status } = question;
+  const { url, method, headers, headersFile, serverName, caFile, body, status } = question;
   return {
     ...{ method: method ?? 'GET', url, status: status ?? OK },
     ...(headers ? { headers } : {}),
     ...(headersFile ? { headersFile } : {}),
+    ...(serverName ? { serverName } : {}),
+    ...(caFile ? { caFile } : {}),
     ...(typeof body === 'string' ? { body } : {}),
   };
 }

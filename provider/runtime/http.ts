@@ -1,5 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { isIP } from 'node:net';
 import { Duplex, PassThrough, Readable } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { insistOnShortness, textOfBytes } from '../core/answer.ts';
 import { StasisError, throwIfAborted } from '../core/errors.ts';
 import type { Host, Spawned } from '../core/host.ts';
@@ -20,6 +22,7 @@ kill $!
 /** What has answered closes its connection; it is given so long, as what is frozen now would have it half open. */
 const END_MS = 500;
 const HEADERS_FILE_MAX_BYTES = 64 * 1024;
+const CA_FILE_MAX_BYTES = 1024 * 1024;
 
 /**
  * Sends one request to what listens in a network namespace of the host, which a file there stands for, and takes one
@@ -53,9 +56,10 @@ async function exchange(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Exchanged> {
-  const { address, port, path, authority } = parseHttpUrl(request.url)!;
+  const { address, port, path, authority, secure } = parseHttpUrl(request.url)!;
   const secret =
     request.headersFile === undefined ? {} : await readHeaders(host, request.headersFile, signal);
+  const trusted = secure ? await readTrusted(host, request.caFile, signal) : undefined;
   const seconds = String(Math.ceil(timeoutMs / 1000));
   const input = new PassThrough();
   const connect = ['bash', '-c', CONNECT, 'stasis-ask', address, String(port), seconds];
@@ -63,10 +67,15 @@ async function exchange(
     signal,
     stdin: input,
   });
-  const connection = Duplex.from({ writable: input, readable: Readable.from(spawned.stdout) });
+  // TLS takes no stream of objects.
+  const output = Readable.from(spawned.stdout, { objectMode: false });
+  const connection = Duplex.from({ writable: input, readable: output });
   connection.on('error', () => {});
   try {
-    const answer = await send(connection, request.body, {
+    const channel = secure
+      ? withTls(connection, { host: request.serverName ?? address, ...trusted })
+      : connection;
+    const answer = await send(channel, request.body, {
       ...{ method: request.method, path, signal, maxHeaderSize: HEADERS_FILE_MAX_BYTES },
       headers: {
         host: authority,
@@ -85,6 +94,17 @@ async function exchange(
     input.end();
     connection.destroy();
   }
+}
+
+/** The certificate has to be right for the host. */
+function withTls(
+  socket: Duplex,
+  { host, ...trusted }: { readonly host: string; readonly ca?: string },
+): Duplex {
+  const named = isIP(host) === 0 ? { servername: host } : {};
+  const channel = connectTls({ socket, host, ...named, ...trusted });
+  channel.on('error', () => {});
+  return channel;
 }
 
 function send(
@@ -118,19 +138,42 @@ async function readHeaders(
   path: string,
   signal: AbortSignal,
 ): Promise<Readonly<Record<string, string>>> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of host.read(path, { signal })) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > HEADERS_FILE_MAX_BYTES) break;
-    chunks.push(chunk);
-  }
-  const headers =
-    sizeBytes > HEADERS_FILE_MAX_BYTES ? undefined : parseHeaders(Buffer.concat(chunks).toString('latin1'));
+  const text = await readShort(host, path, HEADERS_FILE_MAX_BYTES, signal);
+  const headers = text === undefined ? undefined : parseHeaders(text);
   if (headers !== undefined) return headers;
   throw new StasisError('probe.headers-file', `${path} on ${host.name} is no list of headers.`, {
     hint: 'Write one "Name: value" a line, up to 64 KiB.',
   });
+}
+
+async function readTrusted(
+  host: Host,
+  path: string | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly ca?: string }> {
+  if (path === undefined) return {};
+  const ca = await readShort(host, path, CA_FILE_MAX_BYTES, signal);
+  if (ca?.includes('-----BEGIN CERTIFICATE-----')) return { ca };
+  throw new StasisError('probe.ca-file', `${path} on ${host.name} has no certificates.`, {
+    hint: 'Name a file of certificates in PEM, up to 1 MiB.',
+  });
+}
+
+/** A file's bytes as Latin-1; undefined where there are more of them. */
+async function readShort(
+  host: Host,
+  path: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of host.read(path, { signal })) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('latin1');
 }
 
 /** By what bash or nsenter has said, or else by what became of the connection. */

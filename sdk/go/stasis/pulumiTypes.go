@@ -902,12 +902,16 @@ func (o HostMapOutput) MapIndex(k pulumi.StringInput) HostOutput {
 type HttpQuestion struct {
 	// What is sent, of a POST.
 	Body *string `pulumi:"body"`
+	// Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+	CaFile *string `pulumi:"caFile"`
 	// Headers of the request. They are kept in the snapshot: put no secret into one.
 	Headers map[string]string `pulumi:"headers"`
 	// A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
 	HeadersFile *string `pulumi:"headersFile"`
 	// GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
 	Method *HttpMethod `pulumi:"method"`
+	// Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+	ServerName *string `pulumi:"serverName"`
 	// Which status an answer has. 200 unless said; redirects are not followed.
 	Status *int `pulumi:"status"`
 	// Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
@@ -928,12 +932,16 @@ type HttpQuestionInput interface {
 type HttpQuestionArgs struct {
 	// What is sent, of a POST.
 	Body pulumi.StringPtrInput `pulumi:"body"`
+	// Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+	CaFile pulumi.StringPtrInput `pulumi:"caFile"`
 	// Headers of the request. They are kept in the snapshot: put no secret into one.
 	Headers pulumi.StringMapInput `pulumi:"headers"`
 	// A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
 	HeadersFile pulumi.StringPtrInput `pulumi:"headersFile"`
 	// GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
 	Method HttpMethodPtrInput `pulumi:"method"`
+	// Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+	ServerName pulumi.StringPtrInput `pulumi:"serverName"`
 	// Which status an answer has. 200 unless said; redirects are not followed.
 	Status pulumi.IntPtrInput `pulumi:"status"`
 	// Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
@@ -1022,6 +1030,11 @@ func (o HttpQuestionOutput) Body() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v HttpQuestion) *string { return v.Body }).(pulumi.StringPtrOutput)
 }
 
+// Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+func (o HttpQuestionOutput) CaFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v HttpQuestion) *string { return v.CaFile }).(pulumi.StringPtrOutput)
+}
+
 // Headers of the request. They are kept in the snapshot: put no secret into one.
 func (o HttpQuestionOutput) Headers() pulumi.StringMapOutput {
 	return o.ApplyT(func(v HttpQuestion) map[string]string { return v.Headers }).(pulumi.StringMapOutput)
@@ -1035,6 +1048,11 @@ func (o HttpQuestionOutput) HeadersFile() pulumi.StringPtrOutput {
 // GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
 func (o HttpQuestionOutput) Method() HttpMethodPtrOutput {
 	return o.ApplyT(func(v HttpQuestion) *HttpMethod { return v.Method }).(HttpMethodPtrOutput)
+}
+
+// Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+func (o HttpQuestionOutput) ServerName() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v HttpQuestion) *string { return v.ServerName }).(pulumi.StringPtrOutput)
 }
 
 // Which status an answer has. 200 unless said; redirects are not followed.
@@ -1081,6 +1099,16 @@ func (o HttpQuestionPtrOutput) Body() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
+// Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+func (o HttpQuestionPtrOutput) CaFile() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *HttpQuestion) *string {
+		if v == nil {
+			return nil
+		}
+		return v.CaFile
+	}).(pulumi.StringPtrOutput)
+}
+
 // Headers of the request. They are kept in the snapshot: put no secret into one.
 func (o HttpQuestionPtrOutput) Headers() pulumi.StringMapOutput {
 	return o.ApplyT(func(v *HttpQuestion) map[string]string {
@@ -1109,6 +1137,16 @@ func (o HttpQuestionPtrOutput) Method() HttpMethodPtrOutput {
 		}
 		return v.Method
 	}).(HttpMethodPtrOutput)
+}
+
+// Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+func (o HttpQuestionPtrOutput) ServerName() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *HttpQuestion) *string {
+		if v == nil {
+			return nil
+		}
+		return v.ServerName
+	}).(pulumi.StringPtrOutput)
 }
 
 // Which status an answer has. 200 unless said; redirects are not followed.

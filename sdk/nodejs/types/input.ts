@@ -53,6 +53,10 @@ export interface HttpQuestionArgs {
      */
     body?: pulumi.Input<string>;
     /**
+     * Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+     */
+    caFile?: pulumi.Input<string>;
+    /**
      * Headers of the request. They are kept in the snapshot: put no secret into one.
      */
     headers?: pulumi.Input<{[key: string]: pulumi.Input<string>}>;
@@ -64,6 +68,10 @@ export interface HttpQuestionArgs {
      * GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
      */
     method?: pulumi.Input<enums.HttpMethod>;
+    /**
+     * Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+     */
+    serverName?: pulumi.Input<string>;
     /**
      * Which status an answer has. 200 unless said; redirects are not followed.
      */

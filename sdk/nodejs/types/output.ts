@@ -132,6 +132,10 @@ export interface HttpQuestion {
      */
     body?: string;
     /**
+     * Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+     */
+    caFile?: string;
+    /**
      * Headers of the request. They are kept in the snapshot: put no secret into one.
      */
     headers?: {[key: string]: string};
@@ -143,6 +147,10 @@ export interface HttpQuestion {
      * GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
      */
     method?: enums.HttpMethod;
+    /**
+     * Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+     */
+    serverName?: string;
     /**
      * Which status an answer has. 200 unless said; redirects are not followed.
      */

@@ -259,6 +259,10 @@ if not MYPY:
         """
         What is sent, of a POST.
         """
+        ca_file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+        """
         headers: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]]
         """
         Headers of the request. They are kept in the snapshot: put no secret into one.
@@ -270,6 +274,10 @@ if not MYPY:
         method: NotRequired[pulumi.Input['HttpMethod']]
         """
         GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        """
+        server_name: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Of https: the name in the certificate that is to be shown. The address of the URL unless said.
         """
         status: NotRequired[pulumi.Input[builtins.int]]
         """
@@ -283,27 +291,35 @@ class HttpQuestionArgs:
     def __init__(__self__, *,
                  url: pulumi.Input[builtins.str],
                  body: Optional[pulumi.Input[builtins.str]] = None,
+                 ca_file: Optional[pulumi.Input[builtins.str]] = None,
                  headers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  headers_file: Optional[pulumi.Input[builtins.str]] = None,
                  method: Optional[pulumi.Input['HttpMethod']] = None,
+                 server_name: Optional[pulumi.Input[builtins.str]] = None,
                  status: Optional[pulumi.Input[builtins.int]] = None):
         """
         :param pulumi.Input[builtins.str] url: Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
         :param pulumi.Input[builtins.str] body: What is sent, of a POST.
+        :param pulumi.Input[builtins.str] ca_file: Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] headers: Headers of the request. They are kept in the snapshot: put no secret into one.
         :param pulumi.Input[builtins.str] headers_file: A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
         :param pulumi.Input['HttpMethod'] method: GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        :param pulumi.Input[builtins.str] server_name: Of https: the name in the certificate that is to be shown. The address of the URL unless said.
         :param pulumi.Input[builtins.int] status: Which status an answer has. 200 unless said; redirects are not followed.
         """
         pulumi.set(__self__, "url", url)
         if body is not None:
             pulumi.set(__self__, "body", body)
+        if ca_file is not None:
+            pulumi.set(__self__, "ca_file", ca_file)
         if headers is not None:
             pulumi.set(__self__, "headers", headers)
         if headers_file is not None:
             pulumi.set(__self__, "headers_file", headers_file)
         if method is not None:
             pulumi.set(__self__, "method", method)
+        if server_name is not None:
+            pulumi.set(__self__, "server_name", server_name)
         if status is not None:
             pulumi.set(__self__, "status", status)
 
@@ -330,6 +346,18 @@ class HttpQuestionArgs:
     @body.setter
     def body(self, value: Optional[pulumi.Input[builtins.str]]):
         pulumi.set(self, "body", value)
+
+    @property
+    @pulumi.getter(name="caFile")
+    def ca_file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+        """
+        return pulumi.get(self, "ca_file")
+
+    @ca_file.setter
+    def ca_file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "ca_file", value)
 
     @property
     @pulumi.getter
@@ -366,6 +394,18 @@ class HttpQuestionArgs:
     @method.setter
     def method(self, value: Optional[pulumi.Input['HttpMethod']]):
         pulumi.set(self, "method", value)
+
+    @property
+    @pulumi.getter(name="serverName")
+    def server_name(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+        """
+        return pulumi.get(self, "server_name")
+
+    @server_name.setter
+    def server_name(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "server_name", value)
 
     @property
     @pulumi.getter

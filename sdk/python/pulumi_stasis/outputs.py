@@ -389,8 +389,12 @@ class HttpQuestion(dict):
     @staticmethod
     def __key_warning(key: str):
         suggest = None
-        if key == "headersFile":
+        if key == "caFile":
+            suggest = "ca_file"
+        elif key == "headersFile":
             suggest = "headers_file"
+        elif key == "serverName":
+            suggest = "server_name"
 
         if suggest:
             pulumi.log.warn(f"Key '{key}' not found in HttpQuestion. Access the value via the '{suggest}' property getter instead.")
@@ -406,27 +410,35 @@ class HttpQuestion(dict):
     def __init__(__self__, *,
                  url: builtins.str,
                  body: Optional[builtins.str] = None,
+                 ca_file: Optional[builtins.str] = None,
                  headers: Optional[Mapping[str, builtins.str]] = None,
                  headers_file: Optional[builtins.str] = None,
                  method: Optional['HttpMethod'] = None,
+                 server_name: Optional[builtins.str] = None,
                  status: Optional[builtins.int] = None):
         """
         :param builtins.str url: Where it answers, as the member itself sees it: http://127.0.0.1:8080/orders/count. An address or localhost, no other name; without a password.
         :param builtins.str body: What is sent, of a POST.
+        :param builtins.str ca_file: Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
         :param Mapping[str, builtins.str] headers: Headers of the request. They are kept in the snapshot: put no secret into one.
         :param builtins.str headers_file: A file on the member's host with more headers, one a line, for those that hold secrets: read whenever it is asked, at the cut and where it was restored, and kept nowhere.
         :param 'HttpMethod' method: GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
+        :param builtins.str server_name: Of https: the name in the certificate that is to be shown. The address of the URL unless said.
         :param builtins.int status: Which status an answer has. 200 unless said; redirects are not followed.
         """
         pulumi.set(__self__, "url", url)
         if body is not None:
             pulumi.set(__self__, "body", body)
+        if ca_file is not None:
+            pulumi.set(__self__, "ca_file", ca_file)
         if headers is not None:
             pulumi.set(__self__, "headers", headers)
         if headers_file is not None:
             pulumi.set(__self__, "headers_file", headers_file)
         if method is not None:
             pulumi.set(__self__, "method", method)
+        if server_name is not None:
+            pulumi.set(__self__, "server_name", server_name)
         if status is not None:
             pulumi.set(__self__, "status", status)
 
@@ -445,6 +457,14 @@ class HttpQuestion(dict):
         What is sent, of a POST.
         """
         return pulumi.get(self, "body")
+
+    @property
+    @pulumi.getter(name="caFile")
+    def ca_file(self) -> Optional[builtins.str]:
+        """
+        Of https: a file on the member's host with the certificates that are trusted (PEM), such as that of the server itself. Read whenever it is asked. Unless said those that Node.js trusts.
+        """
+        return pulumi.get(self, "ca_file")
 
     @property
     @pulumi.getter
@@ -469,6 +489,14 @@ class HttpQuestion(dict):
         GET unless said. POST is for what cannot be asked otherwise: the request must change nothing.
         """
         return pulumi.get(self, "method")
+
+    @property
+    @pulumi.getter(name="serverName")
+    def server_name(self) -> Optional[builtins.str]:
+        """
+        Of https: the name in the certificate that is to be shown. The address of the URL unless said.
+        """
+        return pulumi.get(self, "server_name")
 
     @property
     @pulumi.getter
