@@ -30,27 +30,48 @@ export interface Performer extends AsyncDisposable {
   start(work: Work, target: string): Promise<HostRun>;
 }
 
-/** Members, by whose pid file they are known, on both hosts; each is restored on the other one. */
+/** Members, by whose pid file they are known, on both hosts; each is restored on the other one, and reached there at `ports`. */
 export const MEMBERS = {
-  tokens: { host: 'cloud', twinHost: 'sovereign', pidFile: '/run/tokens.pid', files: ['/srv/app/tokens'] },
-  redis: { host: 'cloud', twinHost: 'sovereign', pidFile: '/run/redis.pid', files: ['/srv/app/redis'] },
-  cache: { host: 'sovereign', twinHost: 'cloud', pidFile: '/run/redis.pid', files: ['/srv/app/redis'] },
+  tokens: {
+    host: 'cloud',
+    twinHost: 'sovereign',
+    pidFile: '/run/tokens.pid',
+    files: ['/srv/app/tokens'],
+    ports: ['7170:7070'],
+  },
+  redis: {
+    host: 'cloud',
+    twinHost: 'sovereign',
+    pidFile: '/run/redis.pid',
+    files: ['/srv/app/redis'],
+    ports: [],
+  },
+  cache: {
+    host: 'sovereign',
+    twinHost: 'cloud',
+    pidFile: '/run/redis.pid',
+    files: ['/srv/app/redis'],
+    ports: ['7171:6379'],
+  },
 } as const;
 
 export interface MemberOrder {
   readonly host: 'cloud' | 'sovereign';
   readonly pidFile: string;
   readonly files?: readonly string[];
+  readonly ports?: readonly string[];
 }
 
 export function membersOf(work: Work, target: string): Readonly<Record<string, MemberOrder>> {
   return Object.fromEntries(
-    Object.entries(MEMBERS).map(([name, { host, twinHost, pidFile, files }]): [string, MemberOrder] => [
-      name,
-      work === 'capture'
-        ? { host, pidFile, files }
-        : { host: twinHost, pidFile: `/run/${target}-${name}.pid` },
-    ]),
+    Object.entries(MEMBERS).map(
+      ([name, { host, twinHost, pidFile, files, ports }]): [string, MemberOrder] => [
+        name,
+        work === 'capture'
+          ? { host, pidFile, files }
+          : { host: twinHost, pidFile: `/run/${target}-${name}.pid`, ports },
+      ],
+    ),
   );
 }
 

@@ -6,7 +6,7 @@ import { ociLayout } from '../../provider/stores/oci-layout/type.ts';
 import type { Way } from '../conformance/engine/way.ts';
 import { testContext } from '../support/context.ts';
 import type { Lab } from '../support/lab.ts';
-import { labHost, on, stateOf, TokenApplication, until } from '../support/process/rig.ts';
+import { labHost, on, stateOf, TokenApplication, type TokenState, until } from '../support/process/rig.ts';
 import type { HostDeath, LabHosts } from './host-deaths.ts';
 import { EnginePerformer } from './host-engine.ts';
 import { ChildPerformer, type HostRunEnd, MEMBERS, type Performer, type Work } from './host-run.ts';
@@ -38,6 +38,8 @@ export class Theatre implements AsyncDisposable {
   private readonly hosts: LabHosts;
   private readonly applications: TokenApplication[];
   private readonly storeFolder: string;
+  /** Where the tokens' twin is reached. */
+  private readonly twinAt: string;
   private readonly child: Performer;
   private readonly engine: Performer | undefined;
   private plays = 0;
@@ -47,12 +49,14 @@ export class Theatre implements AsyncDisposable {
     hosts: LabHosts,
     applications: TokenApplication[],
     storeFolder: string,
+    twinAt: string,
     performers: { readonly child: Performer; readonly engine: Performer | undefined },
   ) {
     this.resources = resources;
     this.hosts = hosts;
     this.applications = applications;
     this.storeFolder = storeFolder;
+    this.twinAt = twinAt;
     this.child = performers.child;
     this.engine = performers.engine;
   }
@@ -67,11 +71,13 @@ export class Theatre implements AsyncDisposable {
       sovereign: starting.use(labHost(lab, 'sovereign')),
     };
     const applications = await Promise.all(Object.values(hosts).map((host) => TokenApplication.start(host)));
+    for (const host of Object.values(hosts)) await on(host, 'echo 1 > /proc/sys/net/ipv4/ip_forward');
     const storeFolder = join(folder, 'store');
+    const twinAt = `${lab.hosts.sovereign.address}:7170`;
     const child = starting.use(new ChildPerformer(lab, storeFolder, MAX_PAUSE_MS));
     const stage = { lab, hosts, folder, storeFolder, maxPauseMs: MAX_PAUSE_MS, child };
     const engine = engineWay && starting.use(await EnginePerformer.open(engineWay, stage));
-    const theatre = new Theatre(starting.move(), hosts, applications, storeFolder, { child, engine });
+    const theatre = new Theatre(starting.move(), hosts, applications, storeFolder, twinAt, { child, engine });
     // What a restore restores; and nothing that is asked for later proves anything if this does not work.
     for (const performer of engine ? [child, engine] : [child]) {
       const { end, told } = await theatre.perform(performer, 'capture', 'first');
@@ -169,10 +175,9 @@ export class Theatre implements AsyncDisposable {
 
   /** The twins work, and are ended; with them everything that was made for them goes by itself. */
   private async takeDown(target: string): Promise<void> {
-    const { sovereign } = this.hosts;
-    const network = await on(sovereign, 'ls /run/netns | grep ^stasis-');
-    const { confirmed } = await stateOf(sovereign, network);
-    await until(async () => (await stateOf(sovereign, network)).confirmed > confirmed);
+    const twin = (): Promise<TokenState> => stateOf(this.hosts.cloud, '', this.twinAt);
+    const { confirmed } = await twin();
+    await until(async () => (await twin()).confirmed > confirmed);
     for (const [name, { twinHost }] of Object.entries(MEMBERS))
       await on(
         this.hosts[twinHost],
@@ -205,6 +210,8 @@ ls -d /sys/fs/cgroup/stasis-* /sys/fs/cgroup/*/stasis-* /run/netns/stasis-* /run
   /srv/app/*.stasis-* 2> /dev/null
 cut -d ' ' -f 5 /proc/self/mountinfo | grep stasis
 nft list tables | grep -iE 'stasis|criu'
+ip -o link | grep -F ' st-'
+ls -d /run/stasis/ports/* 2> /dev/null
 lsns --noheadings --output COMMAND --type pid | grep -F stasis
 true`;
     return (await Promise.all(Object.values(this.hosts).map((host) => on(host, look)))).join('\n').trim();

@@ -125,21 +125,21 @@ export interface TokenState {
   readonly pid: number;
 }
 
-/** Of the network namespace of that name, or of the host's own. */
-export async function stateOf(host: Host, network: string): Promise<TokenState> {
-  return JSON.parse(await get(host, network, '/state')) as TokenState;
+/** Asked on the host, in the network namespace of that name or in its own. */
+export async function stateOf(host: Host, network: string, at = '127.0.0.1:7070'): Promise<TokenState> {
+  return JSON.parse(await get(host, network, '/state', at)) as TokenState;
 }
 
 const GET = `
 enter=
 [ -z "$1" ] || enter="nsenter --net=/run/netns/$1"
-exec $enter node -e 'require("http").get("http://127.0.0.1:7070" + process.argv[1], { timeout: 5000 }, (response) => {
+exec $enter node -e 'require("http").get("http://" + process.argv[1], { timeout: 5000 }, (response) => {
   response.pipe(process.stdout);
-}).on("error", (error) => { console.error(error.message); process.exit(1); })' "$2"
+}).on("error", (error) => { console.error(error.message); process.exit(1); })' "$3$2"
 `;
 
-export function get(host: Host, network: string, path: string): Promise<string> {
-  return on(host, GET, network, path);
+export function get(host: Host, network: string, path: string, at = '127.0.0.1:7070'): Promise<string> {
+  return on(host, GET, network, path, at);
 }
 
 export async function until(look: () => Promise<boolean>, withinMs = 20_000): Promise<void> {
