@@ -27,7 +27,7 @@ async function apart(): Promise<readonly Figure[]> {
   await using resources = new AsyncDisposableStack();
   const [left, right] = await Promise.all([startSide(resources), startSide(resources)]);
   await Promise.all([left, right].map(({ server }) => server.query(ORDERS, 'shop')));
-  return nameBoth('name 1 of 1,000,000 rows of two MariaDB', left, right, peer, () =>
+  return await nameBoth('name 1 of 1,000,000 rows of two MariaDB', left, right, peer, () =>
     timedRun(syncOf(left, right), { cwd: '/', env: process.env }, DIFFERENT),
   );
 }
@@ -49,7 +49,7 @@ async function withReplica(): Promise<readonly Figure[]> {
      INSERT INTO percona.dsns (dsn) VALUES ('${dsnOf(replica)}')`,
   );
   await untilReplicated(replica);
-  return nameBoth('name 1 of 1,000,000 rows of a replica', source, replica, peer, () =>
+  return await nameBoth('name 1 of 1,000,000 rows of a replica', source, replica, peer, () =>
     timedRun(checksumOf(source), { cwd: '/', env: process.env }, CHUNK_DIFFERS),
   );
 }
