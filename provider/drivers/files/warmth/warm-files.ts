@@ -1,15 +1,11 @@
 import type { Host } from '../../../core/host.ts';
 import { formatBytes } from '../../../core/units.ts';
-import type { Warmth } from '../../../core/warmth.ts';
+import { fitting, SHARE_OF_CACHE, WARM_MS, type Warmth } from '../../../core/warmth.ts';
 import { absolute } from '../scan.ts';
 import type { HotFile, HotFiles } from './hot-files.ts';
 import { PageCache, type Resident } from './page-cache.ts';
 import { lengthOf, outsideOf, type Span, within } from './spans.ts';
 
-/** Of what the host could give without swapping; the rest is for what else it needs at once. */
-const SHARE_OF_MEMORY = 0.9;
-/** A restore is not to wait for its caches for ever. */
-const WARM_MS = 600_000;
 const LOOK_MS = 60_000;
 const READ_MEMINFO_MS = 10_000;
 
@@ -28,7 +24,7 @@ export async function warmFiles(
     return { ...cold, reason: 'The snapshot does not know what of the files lay in the page cache.' };
   const cache = await PageCache.of(host);
   if (cache === undefined) return { ...cold, reason: 'Nothing can be read back, as its host has no perl.' };
-  const { chosen, left } = chooseFiles(hot.files, SHARE_OF_MEMORY * (await availableBytes(host, signal)));
+  const { chosen, left } = chooseFiles(hot.files, SHARE_OF_CACHE * (await availableBytes(host, signal)));
   const paths = chosen.map(({ path }) => absolute(root, Buffer.from(path, 'latin1')));
   const missing = (await cache.look(paths, LOOK_MS, signal)).map((resident, index) =>
     missingOf(chosen[index]!, resident),
@@ -56,19 +52,8 @@ export function chooseFiles(
   budgetBytes: number,
 ): { readonly chosen: readonly HotFile[]; readonly left: number } {
   const share = ({ spans, sizeBytes }: HotFile): number => lengthOf(spans) / sizeBytes;
-  const chosen: HotFile[] = [];
-  let room = budgetBytes;
-  let left = 0;
-  for (const file of files.toSorted((a, b) => share(b) - share(a))) {
-    const bytes = lengthOf(file.spans);
-    if (bytes > room) {
-      left += bytes;
-      continue;
-    }
-    chosen.push(file);
-    room -= bytes;
-  }
-  return { chosen, left };
+  const byShare = files.toSorted((a, b) => share(b) - share(a));
+  return fitting(byShare, ({ spans }) => lengthOf(spans), budgetBytes);
 }
 
 interface Done {

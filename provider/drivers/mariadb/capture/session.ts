@@ -186,6 +186,10 @@ export class CaptureSession implements Session {
     return { sentNs, acknowledgedNs: clock.nowNs() };
   }
 
+  get place(): Place {
+    return this.epochs.place;
+  }
+
   private get isProof(): boolean {
     return this.server.noEpoch === undefined;
   }
