@@ -126,8 +126,8 @@ export class FilesSession implements Session {
         if ((inodes.get(path) ?? inodeOf(entry)) !== inodeOf(entry)) this.readsAttributesAtOnce = true;
         inodes.set(path, inodeOf(entry));
       }
-      if ([...scan.fileSystems.values()].some(({ unprovable }) => unprovable !== undefined)) return;
       await this.warmth.look(scan.entries, signal);
+      if ([...scan.fileSystems.values()].some(({ unprovable }) => unprovable !== undefined)) return;
       const unknown = this.bodies.unknownOf(scan.entries);
       this.hasBulk = true;
       if (unknown.length === 0) return;

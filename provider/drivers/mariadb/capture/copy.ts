@@ -62,6 +62,7 @@ export async function copyDatabases(
     summary: names.length === 1 ? summary : `${summary} in ${names.length} databases`,
     coverage: { layers: ['data'], outside },
     system: { product: session.server.product.name, version: session.server.version },
+    ...(session.position && { position: session.position }),
   };
 }
 
