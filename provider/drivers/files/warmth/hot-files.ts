@@ -8,7 +8,7 @@ import type { FilesContent } from '../content.ts';
 import { type Entry, inodeOf } from '../entry.ts';
 import { absolute } from '../scan.ts';
 import { PageCache, type Resident, type SpansOf } from './page-cache.ts';
-import { lengthOf, outsideOf, type Span } from './spans.ts';
+import { lengthOf, outsideOf } from './spans.ts';
 
 const hotFile = z.object({
   /** Relative to the root; Latin-1 text of its bytes. */
@@ -107,12 +107,10 @@ export function hotOf(seen: readonly (readonly [Entry, Resident])[], most = MOST
     found.length <= most
       ? found
       : found.toSorted(([, a], [, b]) => lengthOf([b]) - lengthOf([a])).slice(0, most);
-  const spansOf = new Map<Entry, Span[]>();
-  for (const [entry, span] of kept) spansOf.set(entry, [...(spansOf.get(entry) ?? []), span]);
-  const files = [...spansOf].map(([{ path, sizeBytes }, spans]) => ({
+  const files = [...Map.groupBy(kept, ([entry]) => entry)].map(([{ path, sizeBytes }, own]) => ({
     path: path.toString('latin1'),
     sizeBytes,
-    spans: spans.map(([from, to]): [number, number] => [from, to]).sort(([a], [b]) => a - b),
+    spans: own.map(([, [from, to]]): [number, number] => [from, to]).sort(([a], [b]) => a - b),
   }));
   return { files, hotBytes };
 }

@@ -8,7 +8,7 @@ import { Connection } from '../connect/connection.ts';
 import type { Place } from '../connect/place.ts';
 import { list, literal, type Rows, text } from '../connect/sql.ts';
 import type { CapturedDatabase } from '../content.ts';
-import { type PoolStretch, readPool } from './pool.ts';
+import { endOf, keyOf, type PoolStretch, readPool } from './pool.ts';
 
 const hotIndex = z.object({
   name: z.string(),
@@ -80,16 +80,16 @@ async function hotDatabases(
     );
   const pool = await readPool(connection, databases, signal);
   const sizes = await tableSizes(rows, databases, pageBytes);
+  const byTable = [...Map.groupBy(pool, ({ database, table }) => keyOf(database, table))];
   return new Map(
-    databases.map((database) => {
-      const tables = [...pool.filter((one) => one.database === database).map(({ table }) => table)];
-      const hotTables = [...new Set(tables)].flatMap((name) => {
-        const size = sizes.get(keyOf(database, name));
-        const stretches = pool.filter((one) => one.database === database && one.table === name);
-        return size === undefined ? [] : [hotTableOf(name, stretches, size)];
+    databases.map((name) => {
+      const tables = byTable.flatMap(([key, stretches]) => {
+        const [{ database, table }] = stretches as [PoolStretch];
+        const size = sizes.get(key);
+        return database !== name || size === undefined ? [] : [hotTableOf(table, stretches, size)];
       });
-      const pages = hotTables.reduce((sum, { indexes, largePages }) => sum + sumOf(indexes) + largePages, 0);
-      return [database, { database: { pageBytes, tables: hotTables }, hotBytes: pages * pageBytes }];
+      const pages = tables.reduce((sum, { indexes, largePages }) => sum + sumOf(indexes) + largePages, 0);
+      return [name, { database: { pageBytes, tables }, hotBytes: pages * pageBytes }];
     }),
   );
 }
@@ -121,11 +121,8 @@ async function tableSizes(
   );
 }
 
-const keyOf = (database: string, table: string): string => JSON.stringify([database, table]);
-
 function hotTableOf(name: string, stretches: readonly PoolStretch[], size: TableSize): HotTable {
   const inOneFile = stretches.every(({ partitioned }) => !partitioned);
-  const last = Math.max(...stretches.map((stretch) => stretch.last));
   const byIndex = Map.groupBy(stretches, ({ index }) => index);
   const indexes = [...byIndex].flatMap(([index, own]) => {
     if (index === undefined) return [];
@@ -143,7 +140,7 @@ function hotTableOf(name: string, stretches: readonly PoolStretch[], size: Table
   });
   const largePages = (byIndex.get(undefined) ?? []).reduce((sum, { pages }) => sum + pages, 0);
   // Without what is free: most of that lies at the end of the file, which grows by some megabytes at a time.
-  const filePages = Math.max(last + 1, size.clusteredPages + size.otherPages);
+  const filePages = Math.max(endOf(stretches), size.clusteredPages + size.otherPages);
   return { name, filePages, indexes, largePages };
 }
 

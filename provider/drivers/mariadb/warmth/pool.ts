@@ -14,6 +14,15 @@ export interface PoolStretch {
   readonly pages: number;
 }
 
+export function keyOf(database: string, table: string): string {
+  return JSON.stringify([database, table]);
+}
+
+/** The first page behind all of them. */
+export function endOf(stretches: readonly PoolStretch[]): number {
+  return stretches.reduce((end, { last }) => Math.max(end, last + 1), 0);
+}
+
 const READ_MS = 30_000;
 const GRACE_MS = 2_000;
 /** InnoDB gives an index 64 pages at a time (an extent), so that those of another lie in between. */

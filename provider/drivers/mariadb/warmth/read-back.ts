@@ -5,7 +5,7 @@ import { NOT_IN_TIME, WARM_MS } from '../../../core/warmth.ts';
 import type { Connection } from '../connect/connection.ts';
 import { identifier, optionalText, qualified, text } from '../connect/sql.ts';
 import { keyAt, type Part, type Reading } from './choose.ts';
-import { type PoolStretch, readPool } from './pool.ts';
+import { endOf, keyOf, type PoolStretch, readPool } from './pool.ts';
 
 /** In the target's pages there are `scale` times as many. */
 export interface Planned extends Reading {
@@ -154,18 +154,16 @@ async function pagesThere(
   const databases = [...new Set(planned.map(({ into }) => into))];
   if (databases.length === 0) return [];
   const pool = await readPool(connection, databases, signal).catch(() => undefined);
-  return (
-    pool &&
-    planned.map((one) => {
-      const own = pool.filter(({ database, table }) => database === one.into && table === one.table);
-      return Math.min(wantedOf(one), pagesOf(one, own));
-    })
+  if (pool === undefined) return undefined;
+  const byTable = Map.groupBy(pool, ({ database, table }) => keyOf(database, table));
+  return planned.map((one) =>
+    Math.min(wantedOf(one), pagesOf(one, byTable.get(keyOf(one.into, one.table)) ?? [])),
   );
 }
 
 /** A restored table lies in the order of its keys, so that a part of them is the same part of its file. */
 function pagesOf({ index, by, filePages }: Planned, table: readonly PoolStretch[]): number {
-  const end = Math.max(filePages, ...table.map(({ last }) => last + 1));
+  const end = Math.max(filePages, endOf(table));
   const own = table.filter((one) => one.index === index);
   const within = (one: PoolStretch, [low, high]: Part): number => {
     const common = Math.min(one.last + 1, high * end) - Math.max(one.first, low * end);
