@@ -1288,7 +1288,29 @@ export class LostWorkReference extends ComplexObject {
   get changes(): Record<string, number> {
     return this.getNumberMapAttribute('changes');
   }
-  /** For people, one sentence. */
+  /**
+   * Where the log of its writes stood at the cut, as its system says it: Postgres's LSN, MariaDB's and
+   * MySQL's file and place in the binary log, Redis's replication offset. Empty where that is not known.
+   */
+  get logAtCut(): string {
+    return this.getStringAttribute('log_at_cut');
+  }
+  /** Where it stood when it was read; empty where that is not known. */
+  get logNow(): string {
+    return this.getStringAttribute('log_now');
+  }
+  /** What was written to it since, in bytes; 0 where that is not known. */
+  get logBytes(): number {
+    return this.getNumberAttribute('log_bytes');
+  }
+  /**
+   * How many transactions that write have ended since, of the whole server; 0 where its log does not number
+   * them.
+   */
+  get logTransactions(): number {
+    return this.getNumberAttribute('log_transactions');
+  }
+  /** For people. */
   get message(): string {
     return this.getStringAttribute('message');
   }
@@ -1729,7 +1751,8 @@ export interface StasisRestoreConfig extends TerraformMetaArguments {
   readonly expiry?: Expiry | IResolvable;
   /**
    * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
-   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   * as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL,
+   * and the page cache of files. false unless said.
    */
   readonly warm?: boolean | IResolvable;
   /**
@@ -1847,7 +1870,8 @@ export class StasisRestore extends BoundResource {
   }
   /**
    * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
-   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   * as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL,
+   * and the page cache of files. false unless said.
    */
   get warm(): IResolvable {
     return this.getBooleanAttribute('warm');
@@ -2044,7 +2068,8 @@ export interface StasisDrillConfig extends TerraformMetaArguments {
   readonly verify?: Verification | IResolvable;
   /**
    * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
-   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   * as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL,
+   * and the page cache of files. false unless said.
    */
   readonly warm?: boolean | IResolvable;
   /**
@@ -2146,7 +2171,8 @@ export class StasisDrill extends BoundResource {
   }
   /**
    * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far
-   * as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+   * as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL,
+   * and the page cache of files. false unless said.
    */
   get warm(): IResolvable {
     return this.getBooleanAttribute('warm');

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { SimulatedSystem, simulatedDriver } from '../../test/support/simulated/driver.ts';
 import { context, simulatedResources } from '../../test/support/simulated/resources.ts';
 import type { Driver } from '../core/driver.ts';
+import { otherLog } from '../core/log-position.ts';
 import { localHost } from '../hosts/local/host.ts';
 import type { OpenSnapshot } from './compare.ts';
 import { lostWork, originalProblems } from './lost-work.ts';
@@ -61,6 +62,38 @@ describe('lost work', () => {
       read: false,
       message: expect.stringMatching(/^It could not be read: /),
     });
+  });
+
+  test('tells how far the log of an original has come, also where the original itself cannot be read', async () => {
+    const photo = await photographedAt(7);
+    const position = { log: 'one', at: '0/10', transactions: '3' };
+    const members = { a: { ...photo.manifest.members.a!, position } };
+    const snapshot = { ...photo, manifest: { ...photo.manifest, members } };
+    const log = { atCut: '0/10', now: '0/90', bytes: 1_500, transactions: 4 };
+    const logged: Driver = {
+      ...driver,
+      progress: async (_spec, _at, since) => {
+        expect(since).toEqual(position);
+        return log;
+      },
+    };
+    const sentence = 'Its log went from 0/10 to 0/90 (4 transactions, 1.5 kB).';
+    system.state = 7;
+    const { a } = await lostWork(snapshot, [original('a', logged)], context);
+    expect(a).toMatchObject({ read: true, log });
+    expect(a!.message).toMatch(/^Nothing was changed in the .* since the cut\. /);
+    expect(a!.message.endsWith(sentence)).toBe(true);
+    const lost = { ...logged, observe: () => Promise.reject(new Error('no route to it')) };
+    expect((await lostWork(snapshot, [original('a', lost)], context)).a).toMatchObject({
+      ...{ read: false, log },
+      message: `It could not be read: no route to it ${sentence}`,
+    });
+    const other = { ...logged, progress: () => Promise.reject(otherLog('0/10')) };
+    const found = (await lostWork(snapshot, [original('a', other)], context)).a!;
+    expect(found).not.toHaveProperty('log');
+    expect(found.message).toMatch(/Of its log nothing is known: It writes another log now/);
+    // A snapshot of a member without a log says nothing of it.
+    expect((await lostWork(photo, [original('a', logged)], context)).a!.message).not.toMatch(/log/);
   });
 
   test('of a member that the snapshot has not, or has of another driver, is refused at that original', async () => {

@@ -1,5 +1,6 @@
 import type { Context } from '../core/context.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
+import { type LogProgress, logSentence } from '../core/log-position.ts';
 import { count } from '../core/printable.ts';
 import { formatMs } from '../core/units.ts';
 import type { MemberDifference } from '../core/verdict.ts';
@@ -19,12 +20,15 @@ export interface LostWork {
   readonly differenceCount: number;
   /** By how much what a probe counts has changed since, by probe: how many jobs were done, how far a queue has grown. */
   readonly changes: Readonly<Record<string, number>>;
-  /** For people, one sentence. */
+  /** How far the log of its writes has come since, where it has one and both ends of that are known. */
+  readonly log?: LogProgress;
+  /** For people. */
   readonly message: string;
 }
 
 /** All of it is read, whatever its size, and what differs is looked into. */
 const READ_MS = 7_200_000;
+const LOG_MS = 30_000;
 const NAMED = 3;
 
 /** Originals that the snapshot does not have, or has of another kind. Placed under `original`. Pure. */
@@ -68,8 +72,13 @@ export async function lostWork(
 async function ofOne(snapshot: OpenSnapshot, original: Member, context: Context): Promise<LostWork> {
   const { name, driver } = original;
   const sinceCutMs = Math.max(0, context.clock.wallMs() - Date.parse(snapshot.manifest.cutAt));
+  const { log, said } = await logOf(snapshot, original, context);
+  const told = (message: string): Pick<LostWork, 'log' | 'message'> => ({
+    ...(log && { log }),
+    message: said === undefined ? message : `${message} ${said}`,
+  });
   const unread = (message: string): LostWork => ({
-    ...{ read: false, sinceCutMs, differences: [], differenceCount: 0, changes: {}, message },
+    ...{ read: false, sinceCutMs, differences: [], differenceCount: 0, changes: {}, ...told(message) },
   });
   if (driver.traits.layers.includes('runtime')) {
     const message = `It is not stopped to be looked at: whatever its memory has become in the ${formatMs(sinceCutMs)} since the cut.`;
@@ -90,7 +99,7 @@ async function ofOne(snapshot: OpenSnapshot, original: Member, context: Context)
     const message = lostWorkSentence(differenceCount, sinceCutMs, differences);
     return {
       ...{ read: true, sinceCutMs, differences, differenceCount },
-      ...{ changes: changesOf(probes), message },
+      ...{ changes: changesOf(probes), ...told(message) },
     };
   } catch (thrown) {
     return unread(`It could not be read: ${toStasisError(thrown, `${driver.name}.failed`).message}`);
@@ -113,6 +122,24 @@ function changesOf(probes: RestoredProbes): LostWork['changes'] {
   return Object.fromEntries(
     Object.entries(probes).flatMap(([probe, { change }]) => (change === undefined ? [] : [[probe, change]])),
   );
+}
+
+/** Before it is compared, so that nothing of ours is in it. */
+async function logOf(
+  { manifest }: Pick<OpenSnapshot, 'manifest'>,
+  { name, driver, spec, host }: Member,
+  context: Context,
+): Promise<{ readonly log?: LogProgress; readonly said?: string }> {
+  const since = manifest.members[name]?.position;
+  if (since === undefined || driver.progress === undefined) return {};
+  try {
+    const log = await within(LOG_MS, `reading the log of ${name}`, context.signal, (signal) =>
+      driver.progress!(spec, host, since, { ...context, signal }),
+    );
+    return { log, said: logSentence(log) };
+  } catch (thrown) {
+    return { said: `Of its log nothing is known: ${toStasisError(thrown, `${driver.name}.failed`).message}` };
+  }
 }
 
 /** How much it was, and the first of it where that is known by name. */

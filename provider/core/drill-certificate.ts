@@ -36,6 +36,15 @@ const lostWork = z.object({
   sinceCutMs: ms.describe('How long after the cut, by the wall clock.'),
   differenceCount: z.number().int().nonnegative().describe('How many objects were not as at the cut.'),
   changes: z.record(z.string(), z.number()).describe('By how much what a probe counts had changed.'),
+  log: z
+    .object({
+      atCut: z.string(),
+      now: z.string(),
+      bytes: z.number().nonnegative().optional(),
+      transactions: z.number().int().nonnegative().optional(),
+    })
+    .optional()
+    .describe('How far the log of its writes had come since the cut, where that was known.'),
 });
 
 /** What a drill certifies. Times of day are those of the machine that ran it. */

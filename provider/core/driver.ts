@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import type { StasisError } from './errors.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import type { Host } from './host.ts';
+import type { LogPosition, LogProgress } from './log-position.ts';
 import type { Capture, Layer, MemberCapture, OutsideItem } from './manifest.ts';
 import type { Answers, Questions } from './probe.ts';
 import type { BlobReader, Blobs } from './store.ts';
@@ -52,6 +53,11 @@ export interface Driver<Spec = unknown> {
   observe(spec: Spec, at: Host, context: Context): Promise<Held>;
   /** What lies within the objects of a capture's fingerprint, read from its blobs. Absent where nothing does. */
   storedItems?(from: MemberCapture, blobs: BlobReader): ItemsOf;
+  /**
+   * How far the log of an original has come since a capture of it. Reads only. Absent where it has none.
+   * @throws StasisError `lost-work.other-log`
+   */
+  progress?(spec: Spec, at: Host, since: LogPosition, context: Context): Promise<LogProgress>;
   /**
    * Undoes what a dead process of ours left on the member, from its journal entry. Idempotent; what is already
    * gone is fine.

@@ -62,6 +62,7 @@ const memberCapture = z.object({
   }),
   epoch: z.string().optional(),
   stopped: z.string().optional(),
+  position: z.object({ log: z.string(), at: z.string(), transactions: z.string().optional() }).optional(),
   system: z.record(z.string(), z.string()),
   fingerprint: z.object({
     digest,

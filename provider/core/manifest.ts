@@ -1,4 +1,5 @@
 import type { Certificate } from './certificate.ts';
+import type { LogPosition } from './log-position.ts';
 import type { ProbeRecord } from './probe.ts';
 import type { BlobDescriptor } from './store.ts';
 import type { Fidelity } from './verdict.ts';
@@ -42,6 +43,8 @@ export interface Capture {
    * `FenceControl.readStopped` gives the same for as long as nothing in it has run.
    */
   readonly stopped?: string;
+  /** Where the log of its writes stood at the cut, or right before it; absent where it has none, or nobody could tell. */
+  readonly position?: LogPosition;
   /** What system it came from, for checks against a target: `{ product: 'PostgreSQL', version: '15.18' }`. */
   readonly system: Readonly<Record<string, string>>;
 }

@@ -75,6 +75,7 @@ function reportOfNames(name: string): Report {
           {
             ...{ member: name, read: true, sinceCutMs: 1, differenceCount: 1, message: name },
             changes: [{ probe: name, change: 1 }],
+            ...{ logAtCut: name, logNow: name, logBytes: 1, logTransactions: 1 },
           },
         ],
       },

@@ -132,6 +132,12 @@ const outcome = z
           changes: z
             .array(z.object({ probe: z.string(), change: z.number() }))
             .describe('By how much what a probe counts has changed since the cut.'),
+          logAtCut: z
+            .string()
+            .describe('Where the log of its writes stood at the cut; empty where not known.'),
+          logNow: z.string().describe('Where it stood when it was read; empty where not known.'),
+          logBytes: z.number().describe('What was written to it since; 0 where not known.'),
+          logTransactions: z.number().int().describe('Of how many transactions; 0 where not numbered.'),
           message: z.string(),
         }),
       )

@@ -3,10 +3,12 @@ import type { Context } from '../core/context.ts';
 import type { DrillFacts } from '../core/drill-certificate.ts';
 import { parseEnvelope } from '../core/dsse.ts';
 import { StasisError } from '../core/errors.ts';
+import { logSentence } from '../core/log-position.ts';
 import { formatReference, parseReference } from '../core/reference.ts';
 import type { ResourceState, Values } from '../core/resource.ts';
 import { type Certificate, certificatesOf } from './drill-certificates.ts';
 import { openAt } from './lookup.ts';
+import { logOutputs } from './restore-outputs.ts';
 import { warmthOutputs } from './restore-warmth.ts';
 import type { Services } from './services.ts';
 import { parseId } from './stores.ts';
@@ -65,7 +67,10 @@ function outputsOf(reference: string, { digest, text, facts }: Certificate): Val
     probeResults: {},
     ...warmthOutputs(warmth),
     lostWork: Object.fromEntries(
-      Object.entries(lostWork).map(([name, one]) => [name, { ...one, message: messageOf(one) }]),
+      Object.entries(lostWork).map(([name, one]) => {
+        const { log, ...rest } = one;
+        return [name, { ...rest, ...logOutputs(log), message: messageOf(one) }];
+      }),
     ),
     lostWorkDifferences: [],
     certificate: text,
@@ -75,6 +80,7 @@ function outputsOf(reference: string, { digest, text, facts }: Certificate): Val
 }
 
 /** The certificate has no names, and of an original that could not be read not why. */
-function messageOf({ read, differenceCount, sinceCutMs }: DrillFacts['lostWork'][string]): string {
-  return read ? lostWorkSentence(differenceCount, sinceCutMs) : 'It could not be read.';
+function messageOf({ read, differenceCount, sinceCutMs, log }: DrillFacts['lostWork'][string]): string {
+  const message = read ? lostWorkSentence(differenceCount, sinceCutMs) : 'It could not be read.';
+  return log === undefined ? message : `${message} ${logSentence(log)}`;
 }

@@ -258,9 +258,9 @@ function factsOf(
     ),
     // Names of objects stay out of it.
     lostWork: Object.fromEntries(
-      Object.entries(lost).map(([member, { read, sinceCutMs, differenceCount, changes }]) => [
+      Object.entries(lost).map(([member, { read, sinceCutMs, differenceCount, changes, log }]) => [
         member,
-        { read, sinceCutMs, differenceCount, changes: { ...changes } },
+        { read, sinceCutMs, differenceCount, changes: { ...changes }, ...(log && { log: { ...log } }) },
       ]),
     ),
     tool: createdBy,

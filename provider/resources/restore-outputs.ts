@@ -3,6 +3,7 @@ import type { ComparisonResult, MemberVerdict } from '../coordinator/compare.ts'
 import type { LostWork } from '../coordinator/lost-work.ts';
 import type { MemberRestore, RestoreResult } from '../coordinator/restore.ts';
 import { warmthsOf } from '../coordinator/warm.ts';
+import type { LogProgress } from '../core/log-position.ts';
 import type { Values } from '../core/resource.ts';
 import { WARMTH_OUTPUT, warmthOutputs } from './restore-warmth.ts';
 import { roundMs } from './snapshot-outputs.ts';
@@ -67,7 +68,20 @@ const lost = z
       .describe(
         'By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.',
       ),
-    message: z.string().describe('For people, one sentence.'),
+    logAtCut: z
+      .string()
+      .describe(
+        "Where the log of its writes stood at the cut, as its system says it: Postgres's LSN, MariaDB's and MySQL's file and place in the binary log, Redis's replication offset. Empty where that is not known.",
+      ),
+    logNow: z.string().describe('Where it stood when it was read; empty where that is not known.'),
+    logBytes: z.number().describe('What was written to it since, in bytes; 0 where that is not known.'),
+    logTransactions: z
+      .number()
+      .int()
+      .describe(
+        'How many transactions that write have ended since, of the whole server; 0 where its log does not number them.',
+      ),
+    message: z.string().describe('For people.'),
   })
   .meta({ typeName: 'LostWork' });
 
@@ -112,15 +126,20 @@ export function restoreOutputs(
 
 export function lostWorkOutputs(lostWork: Readonly<Record<string, LostWork>>): Values {
   const all = Object.entries(lostWork).map(
-    ([name, { read, sinceCutMs, differenceCount, changes, message }]) => [
+    ([name, { read, sinceCutMs, differenceCount, changes, log, message }]) => [
       name,
-      { read, sinceCutMs: roundMs(sinceCutMs), differenceCount, changes, message },
+      { read, sinceCutMs: roundMs(sinceCutMs), differenceCount, changes, ...logOutputs(log), message },
     ],
   );
   return {
     lostWork: Object.fromEntries(all),
     lostWorkDifferences: differencesOf({ members: lostWork }),
   };
+}
+
+export function logOutputs(log: Partial<LogProgress> | undefined): Values {
+  const { atCut = '', now = '', bytes = 0, transactions = 0 } = log ?? {};
+  return { logAtCut: atCut, logNow: now, logBytes: bytes, logTransactions: transactions };
 }
 
 /** What became of the probes of members that were restored. */

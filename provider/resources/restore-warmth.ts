@@ -8,7 +8,7 @@ export const WARM_INPUT = z
   .boolean()
   .optional()
   .describe(
-    "Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.",
+    "Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.",
   );
 
 const warmth = z

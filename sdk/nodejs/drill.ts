@@ -160,7 +160,7 @@ export class Drill extends pulumi.CustomResource {
      */
     public readonly verify!: pulumi.Output<enums.Verification | undefined>;
     /**
-     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
      */
     public readonly warm!: pulumi.Output<boolean | undefined>;
     /**
@@ -286,7 +286,7 @@ export interface DrillArgs {
      */
     verify?: pulumi.Input<enums.Verification>;
     /**
-     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
      */
     warm?: pulumi.Input<boolean>;
 }

@@ -115,8 +115,12 @@ export const drifted: ReportOutcome = {
       sinceCutMs: 31_000,
       differenceCount: 2,
       changes: [{ probe: 'paid', change: 1204 }],
+      logAtCut: '0/1A2B3C8',
+      logNow: '0/1B4D6F0',
+      logBytes: 1_188_648,
+      logTransactions: 1204,
       message:
-        '2 objects changed in the 31 s since the cut: db/shop/table/public.lines (rows: 1204 -> 2408), probe/paid (1 -> 1205).',
+        '2 objects changed in the 31 s since the cut: db/shop/table/public.lines (rows: 1204 -> 2408), probe/paid (1 -> 1205). Its log went from 0/1A2B3C8 to 0/1B4D6F0 (1,204 transactions, 1.2 MB).',
     },
     {
       member: 'carts',
@@ -124,6 +128,7 @@ export const drifted: ReportOutcome = {
       sinceCutMs: 31_000,
       differenceCount: 0,
       changes: [],
+      ...{ logAtCut: '', logNow: '', logBytes: 0, logTransactions: 0 },
       message: 'It could not be read: the server does not answer.',
     },
   ],

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { isBlobDigest } from '../../core/blob-digest.ts';
+import { type BlobDigest, isBlobDigest } from '../../core/blob-digest.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Capture, MemberCapture, OutsideItem } from '../../core/manifest.ts';
-import type { BlobDescriptor, Blobs } from '../../core/store.ts';
+import type { Blobs } from '../../core/store.ts';
 import type { Body, Place } from './bodies.ts';
 import { type Entry, inodeOf, isSparse } from './entry.ts';
 import { encodeListing, type ListedEntry } from './listing.ts';
@@ -10,11 +10,12 @@ import { ownerNames } from './owners.ts';
 
 export const CONTENT_VERSION = 1;
 
+const blob = z.strictObject({ digest: z.custom<BlobDigest>(isBlobDigest), sizeBytes: z.int().nonnegative() });
 const owner = z.strictObject({ id: z.int().nonnegative(), name: z.string() });
 
 /** What the manifest holds of a captured tree; the list of entries is a blob, as it can be long. */
 const contentSchema = z.strictObject({
-  listing: z.strictObject({ digest: z.string(), sizeBytes: z.int().nonnegative() }),
+  listing: blob,
   root: z.enum(['directory', 'file', 'symlink', 'fifo']),
   entries: z.int().positive(),
   /** Who owns anything in it. */
@@ -23,11 +24,11 @@ const contentSchema = z.strictObject({
   /** Names of extended attributes up to the first dot: `user`, `system`. */
   attributeNamespaces: z.array(z.string()),
   excluded: z.array(z.string()),
+  /** JSON of HotFile[]: what of it lay in the page cache; absent where nobody could tell. */
+  hot: blob.extend({ hotBytes: z.int().nonnegative() }).optional(),
 });
 
-export type FilesContent = Omit<z.infer<typeof contentSchema>, 'listing'> & {
-  readonly listing: BlobDescriptor;
-};
+export type FilesContent = z.infer<typeof contentSchema>;
 
 /** @throws StasisError `files.newer-content`, `files.malformed-content` */
 export function contentOf(capture: MemberCapture): FilesContent {
@@ -38,10 +39,9 @@ export function contentOf(capture: MemberCapture): FilesContent {
       { hint: 'Restore with the Stasis that captured it, or a newer one.' },
     );
   const parsed = contentSchema.safeParse(capture.content);
-  if (!parsed.success || !isBlobDigest(parsed.data.listing.digest))
+  if (!parsed.success)
     throw new StasisError('files.malformed-content', 'The snapshot’s record of the files cannot be read.');
-  const { digest, sizeBytes } = parsed.data.listing;
-  return { ...parsed.data, listing: { digest, sizeBytes } };
+  return parsed.data;
 }
 
 /** An entry with all that was read of it. */
@@ -82,6 +82,7 @@ export interface CaptureFacts {
   readonly excluded: readonly string[];
   readonly system: Readonly<Record<string, string>>;
   readonly epoch: string | undefined;
+  readonly hot: FilesContent['hot'];
 }
 
 /** Writes the list of entries, and describes the capture. */
@@ -104,6 +105,7 @@ export async function describeCapture(
     groups: groups.map((id) => ({ id, name: names.group(id) })),
     attributeNamespaces: [...namespaces].sort(),
     excluded: [...facts.excluded],
+    ...(facts.hot && { hot: facts.hot }),
   };
   const files = listed.filter(({ kind }) => kind === 'file').length;
   return {

@@ -6,6 +6,7 @@ import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import type { Answers } from '../../core/probe.ts';
 import type { BlobReader } from '../../core/store.ts';
+import type { Warmth } from '../../core/warmth.ts';
 import { findAttributeTools } from './attributes.ts';
 import { contentOf } from './content.ts';
 import { isMountPoint } from './filesystem.ts';
@@ -17,6 +18,8 @@ import { askTree } from './probe.ts';
 import { excluder } from './selection.ts';
 import type { FilesSpec } from './spec.ts';
 import { journalSchema, notEmpty, Staging, TREE } from './staging.ts';
+import { readHotFiles } from './warmth/hot-files.ts';
+import { warmFiles } from './warmth/warm-files.ts';
 
 /** Loads the tree beside the target; `release` swaps it in. */
 export async function restoreFiles(
@@ -39,7 +42,9 @@ export async function restoreFiles(
   await options.journal(staging.journalEntry());
   // What an earlier try with the same id left must not mix with this one.
   await staging.settle();
-  const held = new LoadedTree(staging, mayReplace, host, context);
+  const warm = async (): Promise<Warmth> =>
+    warmFiles(Buffer.from(staging.tree), await readHotFiles(blobs, content), host, context.signal);
+  const held = new LoadedTree(staging, mayReplace, host, context, warm);
   try {
     const tools = await findAttributeTools(host);
     await staging.make(tools);
@@ -56,9 +61,17 @@ class LoadedTree implements Held {
   private readonly overwrite: boolean;
   private readonly host: Host;
   private readonly context: Context;
+  readonly warm: () => Promise<Warmth>;
   private swapped = false;
 
-  constructor(staging: Staging, overwrite: boolean, host: Host, context: Context) {
+  constructor(
+    staging: Staging,
+    overwrite: boolean,
+    host: Host,
+    context: Context,
+    warm: () => Promise<Warmth>,
+  ) {
+    this.warm = warm;
     this.staging = staging;
     this.overwrite = overwrite;
     this.host = host;

@@ -24,6 +24,7 @@ import { scanTree } from './scan.ts';
 import { type Excluded, excluder } from './selection.ts';
 import { isSettled, type Look, lookUntilSettled, StepDetector } from './stillness.ts';
 import { hashStored } from './stored-contents.ts';
+import { CaptureWarmth } from './warmth/hot-files.ts';
 
 const PRELOAD_PASSES = 2;
 /** What changed before this is at rest: a tick of the kernel's clock, and some. */
@@ -60,6 +61,7 @@ export class FilesSession implements Session {
   private readonly bodyReader: BodyReader;
   private readonly clockSteps = new StepDetector();
   private readonly bodies = new KnownBodies();
+  private readonly warmth: CaptureWarmth;
   /** Set once the bulk was read: what is not known after that is what changes. */
   private hasBulk = false;
   /**
@@ -76,6 +78,7 @@ export class FilesSession implements Session {
     this.input = input;
     this.context = context;
     this.excluded = excluder(input.exclude);
+    this.warmth = new CaptureWarmth(input.root, input.host);
     this.bodyReader = new BodyReader(input.root, input.host, input.tools);
     const costMs = (): number => this.costMs;
     this.watch = {
@@ -123,6 +126,7 @@ export class FilesSession implements Session {
         if ((inodes.get(path) ?? inodeOf(entry)) !== inodeOf(entry)) this.readsAttributesAtOnce = true;
         inodes.set(path, inodeOf(entry));
       }
+      await this.warmth.look(scan.entries, signal);
       if ([...scan.fileSystems.values()].some(({ unprovable }) => unprovable !== undefined)) return;
       const unknown = this.bodies.unknownOf(scan.entries);
       this.hasBulk = true;
@@ -149,10 +153,11 @@ export class FilesSession implements Session {
     return describeCapture(
       this.listed,
       {
-        outside: outsideOf(look.scan, look.mappings, attributes),
+        outside: [...outsideOf(look.scan, look.mappings, attributes), ...this.warmth.outside()],
         excluded: this.input.exclude,
         system: { ...this.input.system, fileSystem: fileSystemsOf(look) },
         epoch: this.smeared ? undefined : this.last!.value,
+        hot: await this.warmth.store(blobs),
       },
       blobs,
     );
@@ -161,6 +166,7 @@ export class FilesSession implements Session {
   /** Everything just as the last look saw it, or `cut.lost`. What was read stays known for the next cut. */
   private async copyStill(look: Look, blobs: Blobs, signal: AbortSignal): Promise<CapturedEntry[]> {
     const { entries } = look.scan;
+    await this.warmth.look(entries, signal);
     this.hasBulk = true;
     const untold = await this.bodies.readMissingAttributes(entries, this.bodyReader, signal);
     if (untold.length > 0) this.readsAttributesAtOnce = true;
@@ -188,6 +194,7 @@ export class FilesSession implements Session {
     const scan = await scanTree(this.input.root, this.excluded, signal);
     if (scan.unlistable.length > 0) throw unreadable(scan.unlistable);
     const mappings = sharedMappings(scan.entries);
+    await this.warmth.look(scan.entries, signal);
     const firsts = [...new Map(scan.entries.map((entry) => [inodeOf(entry), entry])).values()];
     const reading = await this.bodyReader.intoBlobs(firsts, blobs, 'moving', signal);
     const toNs = clock.nowNs();
@@ -218,6 +225,7 @@ export class FilesSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.warmth.drop(this.context.signal);
     this.bodies.clear();
     this.last = undefined;
     this.smeared = undefined;

@@ -22,6 +22,8 @@ const database = z.object({
   sizeBytes: z.number(),
   /** JSON of DatabaseIndex. */
   index: blob,
+  /** JSON of HotDatabase; absent where nobody could tell. */
+  hot: blob.extend({ hotBytes: z.number() }).optional(),
 });
 
 const content = z.object({

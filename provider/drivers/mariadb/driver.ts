@@ -7,6 +7,7 @@ import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
 import { fence, lift, parseFenceEntry } from './fence.ts';
+import { readProgress } from './log-position.ts';
 import { questions } from './probe.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
@@ -31,6 +32,7 @@ export const mariadbDriver: Driver<MariadbSpec> = {
     orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
   storedItems,
+  progress: readProgress,
   undo: async (spec, at, entry, context) => {
     const fenced = parseFenceEntry(entry);
     if (fenced) return lift(spec, at, fenced);

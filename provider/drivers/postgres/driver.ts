@@ -8,6 +8,7 @@ import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
 import { examine } from './examine.ts';
 import { fence, fencedIn, lift } from './fence.ts';
+import { readProgress } from './log-position.ts';
 import { questions } from './probe.ts';
 import { parseJournalEntry } from './restore/journal-entry.ts';
 import { planRestore } from './restore/plan-restore.ts';
@@ -31,6 +32,7 @@ export const postgresDriver: Driver<PostgresSpec> = {
     orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
   storedItems,
+  progress: readProgress,
   undo: async (spec, at, entry, context) => {
     const fenced = fencedIn(entry);
     if (fenced) return lift(spec, at, fenced);

@@ -8,6 +8,7 @@ import { formatCount } from './counts.ts';
 import { outsideOf } from './coverage.ts';
 import { isOwnKey } from './fingerprint-key.ts';
 import { factsOf, productName } from './info.ts';
+import { positionIn } from './log-position.ts';
 import type { ForkMark } from './marker.ts';
 import { NEWEST_VERSION, RdbReader, type RdbRecord } from './rdb/reader.ts';
 import { moduleNameOf } from './rdb/skip.ts';
@@ -57,6 +58,7 @@ export async function copyRdb(
     settings: [...settings],
     usedMemoryBytes: facts.usedMemoryBytes,
   };
+  const position = positionIn(summary.aux);
   const capture: Capture = {
     contentVersion: CONTENT_VERSION,
     content,
@@ -69,6 +71,7 @@ export async function copyRdb(
       name: productName(facts),
       rdbVersion: String(summary.version),
     },
+    ...(position && { position }),
   };
   return { capture, content };
 }

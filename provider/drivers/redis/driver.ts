@@ -7,6 +7,7 @@ import { fingerprintOfServer } from './fingerprint-live.ts';
 import { stopFollowing } from './follow/stop-following.ts';
 import { readInfo } from './info.ts';
 import { readEntry } from './journal.ts';
+import { readProgress } from './log-position.ts';
 import { planCapture, refuseKind } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
 import { questions, RedisAnswers } from './probe.ts';
@@ -42,6 +43,7 @@ export const redisDriver: Driver<RedisSpec> = {
       [Symbol.asyncDispose]: () => answers[Symbol.asyncDispose](),
     };
   },
+  progress: (spec, at, since, context) => readProgress(seenFrom(at, spec), since, context),
   async undo(spec, at, entry, context): Promise<void> {
     await using connection = await Connection.open(seenFrom(at, spec), context.signal);
     const read = readEntry(entry);

@@ -107,7 +107,7 @@ type Drill struct {
 	Verdict VerdictOutput `pulumi:"verdict"`
 	// The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrOutput `pulumi:"verify"`
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrOutput `pulumi:"warm"`
 	// With warm, what was brought back into the caches of each member that has some.
 	Warmth WarmthMapOutput `pulumi:"warmth"`
@@ -186,7 +186,7 @@ type drillArgs struct {
 	Triggers map[string]string `pulumi:"triggers"`
 	// The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
 	Verify *Verification `pulumi:"verify"`
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm *bool `pulumi:"warm"`
 }
 
@@ -210,7 +210,7 @@ type DrillArgs struct {
 	Triggers pulumi.StringMapInput
 	// The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrInput
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrInput
 }
 
@@ -416,7 +416,7 @@ func (o DrillOutput) Verify() VerificationPtrOutput {
 	return o.ApplyT(func(v *Drill) VerificationPtrOutput { return v.Verify }).(VerificationPtrOutput)
 }
 
-// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 func (o DrillOutput) Warm() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *Drill) pulumi.BoolPtrOutput { return v.Warm }).(pulumi.BoolPtrOutput)
 }

@@ -1444,7 +1444,15 @@ type LostWork struct {
 	Changes map[string]float64 `pulumi:"changes"`
 	// How many objects, and answers to probes, are not as at the cut any more.
 	DifferenceCount int `pulumi:"differenceCount"`
-	// For people, one sentence.
+	// Where the log of its writes stood at the cut, as its system says it: Postgres's LSN, MariaDB's and MySQL's file and place in the binary log, Redis's replication offset. Empty where that is not known.
+	LogAtCut string `pulumi:"logAtCut"`
+	// What was written to it since, in bytes; 0 where that is not known.
+	LogBytes float64 `pulumi:"logBytes"`
+	// Where it stood when it was read; empty where that is not known.
+	LogNow string `pulumi:"logNow"`
+	// How many transactions that write have ended since, of the whole server; 0 where its log does not number them.
+	LogTransactions int `pulumi:"logTransactions"`
+	// For people.
 	Message string `pulumi:"message"`
 	// Whether it could be read; where it could not, nothing is known.
 	Read bool `pulumi:"read"`
@@ -1476,7 +1484,27 @@ func (o LostWorkOutput) DifferenceCount() pulumi.IntOutput {
 	return o.ApplyT(func(v LostWork) int { return v.DifferenceCount }).(pulumi.IntOutput)
 }
 
-// For people, one sentence.
+// Where the log of its writes stood at the cut, as its system says it: Postgres's LSN, MariaDB's and MySQL's file and place in the binary log, Redis's replication offset. Empty where that is not known.
+func (o LostWorkOutput) LogAtCut() pulumi.StringOutput {
+	return o.ApplyT(func(v LostWork) string { return v.LogAtCut }).(pulumi.StringOutput)
+}
+
+// What was written to it since, in bytes; 0 where that is not known.
+func (o LostWorkOutput) LogBytes() pulumi.Float64Output {
+	return o.ApplyT(func(v LostWork) float64 { return v.LogBytes }).(pulumi.Float64Output)
+}
+
+// Where it stood when it was read; empty where that is not known.
+func (o LostWorkOutput) LogNow() pulumi.StringOutput {
+	return o.ApplyT(func(v LostWork) string { return v.LogNow }).(pulumi.StringOutput)
+}
+
+// How many transactions that write have ended since, of the whole server; 0 where its log does not number them.
+func (o LostWorkOutput) LogTransactions() pulumi.IntOutput {
+	return o.ApplyT(func(v LostWork) int { return v.LogTransactions }).(pulumi.IntOutput)
+}
+
+// For people.
 func (o LostWorkOutput) Message() pulumi.StringOutput {
 	return o.ApplyT(func(v LostWork) string { return v.Message }).(pulumi.StringOutput)
 }
@@ -2903,7 +2931,7 @@ type RestoreTo struct {
 	Triggers map[string]string `pulumi:"triggers"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify *Verification `pulumi:"verify"`
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm *bool `pulumi:"warm"`
 }
 
@@ -2939,7 +2967,7 @@ type RestoreToArgs struct {
 	Triggers pulumi.StringMapInput `pulumi:"triggers"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrInput `pulumi:"verify"`
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrInput `pulumi:"warm"`
 }
 
@@ -3070,7 +3098,7 @@ func (o RestoreToOutput) Verify() VerificationPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *Verification { return v.Verify }).(VerificationPtrOutput)
 }
 
-// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 func (o RestoreToOutput) Warm() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *bool { return v.Warm }).(pulumi.BoolPtrOutput)
 }
@@ -3199,7 +3227,7 @@ func (o RestoreToPtrOutput) Verify() VerificationPtrOutput {
 	}).(VerificationPtrOutput)
 }
 
-// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 func (o RestoreToPtrOutput) Warm() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *RestoreTo) *bool {
 		if v == nil {

@@ -102,7 +102,7 @@ type Restore struct {
 	Verdict VerdictOutput `pulumi:"verdict"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrOutput `pulumi:"verify"`
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrOutput `pulumi:"warm"`
 	// With warm, what was brought back into the caches of each member that has some.
 	Warmth WarmthMapOutput `pulumi:"warmth"`
@@ -184,7 +184,7 @@ type restoreArgs struct {
 	Triggers map[string]string `pulumi:"triggers"`
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify *Verification `pulumi:"verify"`
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm *bool `pulumi:"warm"`
 }
 
@@ -214,7 +214,7 @@ type RestoreArgs struct {
 	Triggers pulumi.StringMapInput
 	// The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
 	Verify VerificationPtrInput
-	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrInput
 }
 
@@ -410,7 +410,7 @@ func (o RestoreOutput) Verify() VerificationPtrOutput {
 	return o.ApplyT(func(v *Restore) VerificationPtrOutput { return v.Verify }).(VerificationPtrOutput)
 }
 
-// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 func (o RestoreOutput) Warm() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *Restore) pulumi.BoolPtrOutput { return v.Warm }).(pulumi.BoolPtrOutput)
 }

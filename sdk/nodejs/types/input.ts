@@ -357,7 +357,7 @@ export interface RestoreToArgs {
      */
     verify?: pulumi.Input<enums.Verification>;
     /**
-     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+     * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
      */
     warm?: pulumi.Input<boolean>;
 }

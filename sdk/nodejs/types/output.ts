@@ -206,7 +206,23 @@ export interface LostWork {
      */
     differenceCount: number;
     /**
-     * For people, one sentence.
+     * Where the log of its writes stood at the cut, as its system says it: Postgres's LSN, MariaDB's and MySQL's file and place in the binary log, Redis's replication offset. Empty where that is not known.
+     */
+    logAtCut: string;
+    /**
+     * What was written to it since, in bytes; 0 where that is not known.
+     */
+    logBytes: number;
+    /**
+     * Where it stood when it was read; empty where that is not known.
+     */
+    logNow: string;
+    /**
+     * How many transactions that write have ended since, of the whole server; 0 where its log does not number them.
+     */
+    logTransactions: number;
+    /**
+     * For people.
      */
     message: string;
     /**

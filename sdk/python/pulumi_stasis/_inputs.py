@@ -1603,7 +1603,7 @@ if not MYPY:
         """
         warm: NotRequired[pulumi.Input[builtins.bool]]
         """
-        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
 elif False:
     RestoreToArgsDict: TypeAlias = Mapping[str, Any]
@@ -1633,7 +1633,7 @@ class RestoreToArgs:
         :param pulumi.Input[builtins.bool] safety_snapshot: Before overwriting, take a sealed snapshot of what is replaced. true unless said.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
-        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         pulumi.set(__self__, "members", members)
         if egress is not None:
@@ -1781,7 +1781,7 @@ class RestoreToArgs:
     @pulumi.getter
     def warm(self) -> Optional[pulumi.Input[builtins.bool]]:
         """
-        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         return pulumi.get(self, "warm")
 

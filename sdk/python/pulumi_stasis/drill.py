@@ -44,7 +44,7 @@ class DrillArgs:
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one rehearses again.
         :param pulumi.Input['Verification'] verify: The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
-        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         pulumi.set(__self__, "members", members)
         pulumi.set(__self__, "sign", sign)
@@ -176,7 +176,7 @@ class DrillArgs:
     @pulumi.getter
     def warm(self) -> Optional[pulumi.Input[builtins.bool]]:
         """
-        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         return pulumi.get(self, "warm")
 
@@ -248,7 +248,7 @@ class Drill(pulumi.CustomResource):
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one rehearses again.
         :param pulumi.Input['Verification'] verify: The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
-        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         ...
     @overload
@@ -591,7 +591,7 @@ class Drill(pulumi.CustomResource):
     @pulumi.getter
     def warm(self) -> pulumi.Output[Optional[builtins.bool]]:
         """
-        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         return pulumi.get(self, "warm")
 

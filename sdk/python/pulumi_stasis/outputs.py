@@ -616,6 +616,14 @@ class LostWork(dict):
         suggest = None
         if key == "differenceCount":
             suggest = "difference_count"
+        elif key == "logAtCut":
+            suggest = "log_at_cut"
+        elif key == "logBytes":
+            suggest = "log_bytes"
+        elif key == "logNow":
+            suggest = "log_now"
+        elif key == "logTransactions":
+            suggest = "log_transactions"
         elif key == "sinceCutMs":
             suggest = "since_cut_ms"
 
@@ -633,18 +641,30 @@ class LostWork(dict):
     def __init__(__self__, *,
                  changes: Mapping[str, builtins.float],
                  difference_count: builtins.int,
+                 log_at_cut: builtins.str,
+                 log_bytes: builtins.float,
+                 log_now: builtins.str,
+                 log_transactions: builtins.int,
                  message: builtins.str,
                  read: builtins.bool,
                  since_cut_ms: builtins.float):
         """
         :param Mapping[str, builtins.float] changes: By how much the number that a probe of the snapshot asks for has changed since the cut, by probe: how many jobs were done, how far a queue has grown.
         :param builtins.int difference_count: How many objects, and answers to probes, are not as at the cut any more.
-        :param builtins.str message: For people, one sentence.
+        :param builtins.str log_at_cut: Where the log of its writes stood at the cut, as its system says it: Postgres's LSN, MariaDB's and MySQL's file and place in the binary log, Redis's replication offset. Empty where that is not known.
+        :param builtins.float log_bytes: What was written to it since, in bytes; 0 where that is not known.
+        :param builtins.str log_now: Where it stood when it was read; empty where that is not known.
+        :param builtins.int log_transactions: How many transactions that write have ended since, of the whole server; 0 where its log does not number them.
+        :param builtins.str message: For people.
         :param builtins.bool read: Whether it could be read; where it could not, nothing is known.
         :param builtins.float since_cut_ms: How long after the cut it was read, in milliseconds of wall-clock time.
         """
         pulumi.set(__self__, "changes", changes)
         pulumi.set(__self__, "difference_count", difference_count)
+        pulumi.set(__self__, "log_at_cut", log_at_cut)
+        pulumi.set(__self__, "log_bytes", log_bytes)
+        pulumi.set(__self__, "log_now", log_now)
+        pulumi.set(__self__, "log_transactions", log_transactions)
         pulumi.set(__self__, "message", message)
         pulumi.set(__self__, "read", read)
         pulumi.set(__self__, "since_cut_ms", since_cut_ms)
@@ -666,10 +686,42 @@ class LostWork(dict):
         return pulumi.get(self, "difference_count")
 
     @property
+    @pulumi.getter(name="logAtCut")
+    def log_at_cut(self) -> builtins.str:
+        """
+        Where the log of its writes stood at the cut, as its system says it: Postgres's LSN, MariaDB's and MySQL's file and place in the binary log, Redis's replication offset. Empty where that is not known.
+        """
+        return pulumi.get(self, "log_at_cut")
+
+    @property
+    @pulumi.getter(name="logBytes")
+    def log_bytes(self) -> builtins.float:
+        """
+        What was written to it since, in bytes; 0 where that is not known.
+        """
+        return pulumi.get(self, "log_bytes")
+
+    @property
+    @pulumi.getter(name="logNow")
+    def log_now(self) -> builtins.str:
+        """
+        Where it stood when it was read; empty where that is not known.
+        """
+        return pulumi.get(self, "log_now")
+
+    @property
+    @pulumi.getter(name="logTransactions")
+    def log_transactions(self) -> builtins.int:
+        """
+        How many transactions that write have ended since, of the whole server; 0 where its log does not number them.
+        """
+        return pulumi.get(self, "log_transactions")
+
+    @property
     @pulumi.getter
     def message(self) -> builtins.str:
         """
-        For people, one sentence.
+        For people.
         """
         return pulumi.get(self, "message")
 

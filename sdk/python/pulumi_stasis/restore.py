@@ -50,7 +50,7 @@ class RestoreArgs:
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
-        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         pulumi.set(__self__, "members", members)
         pulumi.set(__self__, "snapshot", snapshot)
@@ -225,7 +225,7 @@ class RestoreArgs:
     @pulumi.getter
     def warm(self) -> Optional[pulumi.Input[builtins.bool]]:
         """
-        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         return pulumi.get(self, "warm")
 
@@ -302,7 +302,7 @@ class Restore(pulumi.CustomResource):
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
-        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         ...
     @overload
@@ -625,7 +625,7 @@ class Restore(pulumi.CustomResource):
     @pulumi.getter
     def warm(self) -> pulumi.Output[Optional[builtins.bool]]:
         """
-        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: Postgres's buffers. false unless said.
+        Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
         return pulumi.get(self, "warm")
 

@@ -208,8 +208,10 @@ function placeIn({ member }: Source, digest: BlobDigest): string {
 }
 
 /** Some of the blobs that a restore reads: the first, the last, and the largest. */
-function victims({ blobs }: Source): readonly BlobDigest[] {
-  const digests = [...blobs.contents.keys()];
+function victims(from: Source): readonly BlobDigest[] {
+  const { blobs } = from;
+  // What lay in caches is read by nobody but who warms them, and fails no restore.
+  const digests = [...blobs.contents.keys()].filter((digest) => !/\bhot\b/.test(placeIn(from, digest)));
   const bySize = [...digests].sort((a, b) => blobs.contents.get(b)!.length - blobs.contents.get(a)!.length);
   const chosen = [digests[0], digests.at(-1), ...bySize].filter((digest) => digest !== undefined);
   return [...new Set(chosen)].filter((digest) => blobs.contents.get(digest)!.length > 0).slice(0, VICTIMS);

@@ -13,6 +13,7 @@ import {
 import { comparedColumns, keyOf } from '../fingerprint/data.ts';
 import { serverSettings } from '../fingerprint/settings.ts';
 import { withoutMark } from '../restore/memory.ts';
+import { type Hot, readHot } from '../warmth/hot.ts';
 import { databaseLosses, serverLosses } from './coverage.ts';
 import type { CaptureSession, Marked, Part } from './session.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -29,9 +30,13 @@ export async function copyDatabases(
   blobs: Blobs,
   context: Context,
 ): Promise<Capture> {
-  const rows = await copyRows(marked, snapshot, blobs, context);
   const names = session.parts.map(({ name }) => name);
-  const copied = await Promise.all(session.parts.map((part) => describe(part, marked, rows, blobs)));
+  // Before our own reading changes what lies in the pool.
+  const warmth = await readHot(session.place, names, context.signal);
+  const rows = await copyRows(marked, snapshot, blobs, context);
+  const copied = await Promise.all(
+    session.parts.map((part) => describe(part, marked, rows, warmth.hot.get(part.name), blobs)),
+  );
   const hasEvents = [...marked.definitions.values()].some(({ code }) =>
     code.some(({ kind }) => kind === 'event'),
   );
@@ -45,7 +50,7 @@ export async function copyDatabases(
     settings: await serverSettings(snapshot.rows, session.server.product, hasEvents),
     engines: [...new Set(marked.tables.map(({ engine }) => engine))].sort(byCodeUnits),
   };
-  const outside = await serverLosses(snapshot.rows, session.server, names);
+  const outside = [...(await serverLosses(snapshot.rows, session.server, names)), ...warmth.outside];
   for (const { name, prefix } of session.parts)
     outside.unshift(...(await databaseLosses(snapshot.rows, name, prefix)));
   const tables = marked.tables.length;
@@ -57,6 +62,7 @@ export async function copyDatabases(
     summary: names.length === 1 ? summary : `${summary} in ${names.length} databases`,
     coverage: { layers: ['data'], outside },
     system: { product: session.server.product.name, version: session.server.version },
+    ...(session.position && { position: session.position }),
   };
 }
 
@@ -88,6 +94,7 @@ async function describe(
   { database, name, prefix }: Part,
   marked: Marked,
   rowsOf: RowsOf,
+  hot: Hot | undefined,
   blobs: Blobs,
 ): Promise<Described> {
   const { tables, sequences, code } = marked.definitions.get(name)!;
@@ -123,6 +130,7 @@ async function describe(
       comment: withoutMark(database.comment),
       sizeBytes,
       index: described,
+      ...(hot && { hot: { ...(await putJson(blobs, hot.database)), hotBytes: hot.hotBytes } }),
     },
     sizeBytes: index.tables.reduce((sum, { rows }) => sum + rows.sizeBytes, described.sizeBytes),
   };

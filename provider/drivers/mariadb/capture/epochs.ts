@@ -1,8 +1,13 @@
 import type { Clock } from '../../../core/context.ts';
 import type { EpochReading } from '../../../core/driver.ts';
+import type { LogPosition } from '../../../core/log-position.ts';
 import type { Connection } from '../connect/connection.ts';
 import { type Grants, hasGlobally } from '../connect/grants.ts';
 import { listSessions } from '../connect/sessions.ts';
+
+export interface LogReading extends EpochReading {
+  readonly log: LogPosition;
+}
 
 /** Reads the epoch in a session that has no snapshot. */
 export async function readEpoch(
@@ -10,13 +15,16 @@ export async function readEpoch(
   serverId: string,
   clock: Clock,
   signal: AbortSignal,
-): Promise<EpochReading> {
+): Promise<LogReading> {
   const sentNs = clock.nowNs();
   const { query, read } = session.product.epochs;
   const results = await session.results(query, signal);
   const acknowledgedNs = clock.nowNs();
-  const { position, unprovable } = read(results);
-  return { sentNs, acknowledgedNs, value: `${serverId}/${position}`, ...(unprovable ? { unprovable } : {}) };
+  const { position, unprovable, gtids } = read(results);
+  return {
+    ...{ sentNs, acknowledgedNs, value: `${serverId}/${position}`, ...(unprovable ? { unprovable } : {}) },
+    log: { log: serverId, at: position, ...(gtids ? { transactions: gtids } : {}) },
+  };
 }
 
 /** Threads of the server that are there whether they work or not. */

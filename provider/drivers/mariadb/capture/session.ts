@@ -12,6 +12,7 @@ import type {
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint, FingerprintEntry } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
+import type { LogPosition } from '../../../core/log-position.ts';
 import type { Capture } from '../../../core/manifest.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { Blobs } from '../../../core/store.ts';
@@ -26,7 +27,7 @@ import { askSession } from '../probe.ts';
 import { liveItems } from '../rows/live-rows.ts';
 import { jobsOf, lockTimeoutOf, type MariadbSpec } from '../spec.ts';
 import { copyDatabases } from './copy.ts';
-import { readBusy, readEpoch } from './epochs.ts';
+import { type LogReading, readBusy, readEpoch } from './epochs.ts';
 import { Outsiders, type ReadTable } from './outsiders.ts';
 import { engineProblems, lostEngine, refuse, rightsProblems, serverProblems } from './problems.ts';
 import { type Adopted, Snapshot } from './snapshot.ts';
@@ -59,6 +60,8 @@ export class CaptureSession implements Session {
   private readonly snapshot: Snapshot;
   private readonly outsiders: Outsiders | undefined;
   private readonly stack: AsyncDisposableStack;
+  /** Where the log stood at the last mark, or right before it. */
+  position: LogPosition | undefined;
   private firstReading: EpochReading | undefined;
   private locked: readonly ReadTable[] = [];
   /** Whether there is a mark; and how many there were. */
@@ -147,7 +150,7 @@ export class CaptureSession implements Session {
       }),
   };
 
-  private epoch(signal: AbortSignal): Promise<EpochReading> {
+  private epoch(signal: AbortSignal): Promise<LogReading> {
     return readEpoch(this.epochs, this.server.serverId, this.context.clock, signal);
   }
 
@@ -167,10 +170,13 @@ export class CaptureSession implements Session {
    */
   private async beginSnapshots(signal: AbortSignal): Promise<MarkReading> {
     this.marks += 1;
+    this.position = undefined;
     for (let attempt = 1; this.isProof && attempt <= MARKS; attempt += 1) {
       const before = await this.epoch(signal);
       const taken = await this.beginOnce(signal);
       const after = await this.epoch(signal);
+      // Where no attempt succeeds, the log has come at least so far by the mark that follows.
+      this.position = after.log;
       if (before.unprovable === undefined && before.value === after.value)
         return { ...taken, act: `mariadb ${before.value}`, epoch: before.value };
     }
@@ -184,6 +190,10 @@ export class CaptureSession implements Session {
     const sentNs = clock.nowNs();
     await this.snapshot.begin(signal);
     return { sentNs, acknowledgedNs: clock.nowNs() };
+  }
+
+  get place(): Place {
+    return this.epochs.place;
   }
 
   private get isProof(): boolean {

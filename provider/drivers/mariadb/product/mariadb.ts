@@ -21,8 +21,9 @@ import type { Epochs, FenceRules, Product, Release, Variables } from './product.
  * while it is among the prepared ones.
  */
 const epochs: Epochs = {
-  query: "SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'; SHOW MASTER STATUS; XA RECOVER",
-  read: ([status = [], logs = [], prepared = []]) => {
+  query:
+    "SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'; SHOW MASTER STATUS; XA RECOVER; SELECT @@GLOBAL.gtid_binlog_pos AS gtids",
+  read: ([status = [], logs = [], prepared = [], numbered = []]) => {
     const [log] = logs;
     const written = `${optionalText(log, 'File')}:${optionalText(log, 'Position')}`;
     const visible = status.map((row) => optionalText(row, 'Value')).join(':');
@@ -32,8 +33,11 @@ const epochs: Epochs = {
         : prepared.length > 0
           ? 'XA transactions are prepared, whose commit is logged before it is visible'
           : undefined;
-    return { position: written, unprovable };
+    return { position: written, unprovable, gtids: optionalText(numbered[0], 'gtids') };
   },
+  // `domain-server-number`, of each domain the last one.
+  transactionsIn: (gtids) =>
+    [...gtids.matchAll(/\d+-\d+-(\d+)/g)].reduce((sum, [, number]) => sum + Number(number), 0),
   whyNone,
 };
 

@@ -40,8 +40,18 @@ function epochsOf(release: Release): Epochs {
             : prepared.length > 0
               ? 'XA transactions are prepared, whose commit is logged before it is visible'
               : undefined;
-      return { position: `${optionalText(log, 'File')}:${optionalText(log, 'Position')}`, unprovable };
+      return {
+        position: `${optionalText(log, 'File')}:${optionalText(log, 'Position')}`,
+        unprovable,
+        gtids: optionalText(log, 'Executed_Gtid_Set'),
+      };
     },
+    // `server:1-5:7`, or with a tag; the numbers come after colons.
+    transactionsIn: (gtids) =>
+      [...gtids.matchAll(/:(\d+)(?:-(\d+))?(?=[:,\s]|$)/g)].reduce(
+        (sum, [, first, last]) => sum + Number(last ?? first) - Number(first) + 1,
+        0,
+      ),
     whyNone: (variables, grants, rows) => whyNone(status, variables, grants, rows),
   };
 }

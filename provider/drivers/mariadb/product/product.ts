@@ -70,7 +70,11 @@ export interface Epochs {
     /** Equal and provable twice: nothing became visible from the first answer to the second question. */
     readonly position: string;
     readonly unprovable: string | undefined;
+    /** Which transactions the log has, where it numbers them. */
+    readonly gtids: string | undefined;
   };
+  /** How many transactions there are in such a text. */
+  readonly transactionsIn: (gtids: string) => number;
   /** Why readings would prove nothing on this server, or to this login; undefined where they do. */
   readonly whyNone: (variables: Variables, grants: Grants, rows: Rows) => Promise<string | undefined>;
 }

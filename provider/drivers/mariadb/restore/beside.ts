@@ -7,6 +7,7 @@ import type { Fingerprint, FingerprintEntry } from '../../../core/fingerprint.ts
 import { digestOf } from '../../../core/fingerprint-digest.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { BlobReader } from '../../../core/store.ts';
+import type { Warmth } from '../../../core/warmth.ts';
 import { readPositions } from '../capture/positions.ts';
 import { deal, listTables, type Table } from '../capture/tables.ts';
 import { Connection } from '../connect/connection.ts';
@@ -19,6 +20,8 @@ import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { askSession } from '../probe.ts';
 import { liveItems } from '../rows/live-rows.ts';
 import { jobsOf, type MariadbSpec } from '../spec.ts';
+import { readStoredHot } from '../warmth/hot.ts';
+import { warmDatabases } from '../warmth/warm.ts';
 import type { JournalEntry } from './journal-entry.ts';
 import { type Loading, loadRows, makeTables } from './load.ts';
 import { makeCode } from './make-code.ts';
@@ -182,6 +185,17 @@ export class BesideHeld implements Held {
       );
       throw error;
     });
+  }
+
+  /** Renaming a table leaves its pages in the pool. */
+  async warm(): Promise<Warmth> {
+    const { blobs, place, context } = this.restoring;
+    const { signal } = context;
+    const databases = await Promise.all(
+      this.loading().map(async ({ captured, into }) => ({ hot: await readStoredHot(blobs, captured), into })),
+    );
+    await using session = await Connection.open(place, { signal });
+    return await warmDatabases(databases, session, signal);
   }
 
   async release(): Promise<void> {

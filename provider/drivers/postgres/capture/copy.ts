@@ -56,6 +56,7 @@ export async function copyDatabases(
       outside: [...outside, ...(await serverLosses(rows, session.server, names, roles.length))],
     },
     system: { product: 'PostgreSQL', version: session.server.version },
+    ...(session.position && { position: session.position }),
   };
 }
 

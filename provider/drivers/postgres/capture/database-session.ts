@@ -10,6 +10,7 @@ import type { Place } from '../connect/place.ts';
 import { PsqlSession } from '../connect/psql-session.ts';
 import { literal, type Rows, text } from '../connect/sql.ts';
 import { schemaEntries } from '../fingerprint/schema.ts';
+import { LOG_END } from '../log-position.ts';
 import { holderLocker, lockAll, workerLocker } from './locks.ts';
 import { dumpSchema } from './schema-dump.ts';
 import { readSequences } from './sequences.ts';
@@ -63,6 +64,13 @@ const PAUSE_MS = 20;
  * locks, and whoever came to it later, as pg_dump would, would wait for ever. Whether the schema at the mark is the
  * one that was read is shown by its stamp, read again in the marked snapshot.
  */
+/** A snapshot that others can take over, and where the log stood as it was made. */
+interface Exported {
+  readonly snapshotId: string;
+  readonly snapshot: string;
+  readonly lsn: string | undefined;
+}
+
 export class DatabaseSession implements AsyncDisposable {
   readonly database: string;
   private readonly source: DatabaseSource;
@@ -169,12 +177,13 @@ export class DatabaseSession implements AsyncDisposable {
   }
 
   /** The mark: one round trip. Each snapshot stays importable until `disarm`. */
-  async export(signal: AbortSignal): Promise<{ readonly snapshotId: string; readonly snapshot: string }> {
+  async export(signal: AbortSignal): Promise<Exported> {
     const row = await this.holder.row(
-      'SELECT pg_catalog.pg_export_snapshot() AS id, pg_catalog.pg_current_snapshot()::text AS at',
+      `SELECT pg_catalog.pg_export_snapshot() AS id, pg_catalog.pg_current_snapshot()::text AS at, ${LOG_END}::text AS lsn`,
       signal,
     );
-    return { snapshotId: text(row, 'id'), snapshot: text(row, 'at') };
+    const lsn = row.lsn === null ? undefined : text(row, 'lsn');
+    return { snapshotId: text(row, 'id'), snapshot: text(row, 'at'), lsn };
   }
 
   /**

@@ -5,6 +5,7 @@ import type { EpochReading, Markable, MarkReading, Session, Watchable } from '..
 import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
+import type { LogPosition } from '../../../core/log-position.ts';
 import type { Capture } from '../../../core/manifest.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { Blobs } from '../../../core/store.ts';
@@ -54,6 +55,8 @@ export class CaptureSession implements Session {
   private readonly place: Place;
   private readonly epochs: Connection;
   private readonly stack: AsyncDisposableStack;
+  /** Where the log stood at the last mark. */
+  position: LogPosition | undefined;
   private snapshotIds: readonly string[] | undefined;
   private marked: readonly MarkedPart[] | undefined;
 
@@ -165,6 +168,8 @@ export class CaptureSession implements Session {
       const acts = new Set(taken.map(({ snapshot }) => snapshot));
       if (acts.size > 1 && attempt < EXPORTS) continue;
       this.snapshotIds = taken.map(({ snapshotId }) => snapshotId);
+      const { lsn, snapshot: transactions } = taken[0]!;
+      this.position = lsn === undefined ? undefined : { log: this.server.systemId, at: lsn, transactions };
       return [...acts].map((snapshot) => {
         const same = taken.filter((one) => one.snapshot === snapshot);
         return {

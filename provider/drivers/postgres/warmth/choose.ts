@@ -1,3 +1,4 @@
+import { fitting, WHOLE_INDEX } from '../../../core/warmth.ts';
 import type { HotRelation } from './hot.ts';
 import { keyOf, type NamedRelation, type RelationKind } from './relations.ts';
 
@@ -18,9 +19,6 @@ export interface Stretch {
   readonly used: number;
 }
 
-/** An index is built anew, in the order of its keys: from so much of it on, all of it is taken for hot. */
-const WHOLE_INDEX = 0.5;
-
 /**
  * Which blocks of the restored database to bring back, the most used first, up to a budget. Rows lie in the restored
  * table in the order in which they lay in the original, without the holes, so that a block is looked for as far into
@@ -37,17 +35,11 @@ export function chooseBlocks(
     return restored === undefined ? [] : stretchesOf(relation, restored);
   });
   wanted.sort((a, b) => b.used - a.used || Number(a.kind !== 'index') - Number(b.kind !== 'index'));
-  const chosen: Stretch[] = [];
-  let blocks = 0;
-  let left = 0;
-  for (const stretch of wanted) {
-    const length = lengthOf(stretch);
-    const fits = Math.min(length, budgetBlocks - blocks);
-    if (fits > 0) chosen.push({ ...stretch, last: stretch.first + fits - 1 });
-    blocks += fits;
-    left += length - fits;
-  }
-  return { chosen, blocks, left };
+  const { chosen, size, left } = fitting(wanted, lengthOf, budgetBlocks, (stretch, blocks) => ({
+    ...stretch,
+    last: stretch.first + blocks - 1,
+  }));
+  return { chosen, blocks: size, left };
 }
 
 export function lengthOf({ first, last }: Pick<Stretch, 'first' | 'last'>): number {

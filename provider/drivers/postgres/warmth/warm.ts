@@ -1,4 +1,4 @@
-import type { Warmth } from '../../../core/warmth.ts';
+import { NOT_IN_TIME, SHARE_OF_CACHE, WARM_MS, type Warmth } from '../../../core/warmth.ts';
 import { literal, qualified, type Rows, text } from '../connect/sql.ts';
 import { chooseBlocks, lengthOf, type RestoredRelation, type Stretch } from './choose.ts';
 import type { Hot } from './hot.ts';
@@ -11,14 +11,10 @@ export interface WarmSession {
   attempt(statement: string): Promise<boolean>;
 }
 
-/** Of the server's buffers; the rest is for what else it needs at once. */
-const SHARE_OF_BUFFERS = 0.9;
 /** So much is asked for at once, so that a deadline is kept. */
 const STRETCHES_A_QUERY = 100;
 const BLOCKS_A_QUERY = 32_768;
 const STATEMENT_MS = 120_000;
-/** A restore is not to wait for its caches for ever. */
-const WARM_MS = 600_000;
 
 /**
  * Reads what was hot into the server's buffers, the databases one after another. No query is begun after ten minutes.
@@ -72,7 +68,7 @@ async function warmDatabase(
   let blocks = 0;
   for (const batch of inBatches(chosen)) {
     if (Date.now() > limits.untilMs) {
-      reasons.push(`Not all was read within ${WARM_MS / 60_000} minutes.`);
+      reasons.push(NOT_IN_TIME);
       break;
     }
     await rows(prewarm === undefined ? readingOf(batch) : prewarmingOf(batch, prewarm));
@@ -119,7 +115,7 @@ async function warmBudgetBytes(rows: Rows): Promise<number> {
   const [row] = await rows(
     `SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('shared_buffers'))::text AS bytes`,
   );
-  return Math.floor(Number(text(row!, 'bytes')) * SHARE_OF_BUFFERS);
+  return Math.floor(Number(text(row!, 'bytes')) * SHARE_OF_CACHE);
 }
 
 async function restoredRelations(
