@@ -57,6 +57,9 @@ export interface TreeReader {
   ): AsyncIterable<Buffer>;
   /** Of these files, read anew. */
   digests(root: Buffer, entries: readonly Entry[], signal: AbortSignal): Promise<DigestOf>;
+  /** Whoever looks again and again says so, and closes it in the end. Not for several at once. */
+  keepOpen(): void;
+  close(): void;
   /** Those of the files that we must not read. */
   closed(root: Buffer, entries: readonly Entry[], signal: AbortSignal): Promise<readonly Buffer[]>;
 }

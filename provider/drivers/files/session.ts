@@ -74,6 +74,7 @@ export class FilesSession implements Session {
   constructor(input: SessionInput, context: Context) {
     this.input = input;
     this.context = context;
+    input.access.keepOpen();
     this.excluded = excluder(input.exclude);
     this.bodyReader = new BodyReader(input.root, input.access, input.tools);
     const costMs = (): number => this.costMs;
@@ -233,6 +234,7 @@ export class FilesSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.input.access.close();
     this.bodies.clear();
     this.last = undefined;
     this.smeared = undefined;

@@ -1,13 +1,13 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import type { Host } from '../../../provider/core/host.ts';
 import { filesDriver } from '../../../provider/drivers/files/driver.ts';
-import { cgroupPrefix } from '../../../scripts/lab/folder.ts';
 import { type HostName, type Lab, labOrReason } from '../../support/lab.ts';
+import { insideOf } from '../../support/lab-inside.ts';
 import { labHost, on } from '../../support/process/rig.ts';
 import type { DriverAdapter, System } from './adapter.ts';
 import { boundTo } from './bound.ts';
 import { FolderSystem, filesAdapter, programsMissing } from './files.ts';
-import { type Ground, HELPERS, textOf } from './files-ground.ts';
+import { type Ground, HELPERS } from './files-ground.ts';
 
 const FOLDER = '/srv/conformance';
 const FAR_HELPERS = [...HELPERS, 'find', 'stat', 'sha256sum', 'grep'];
@@ -35,18 +35,15 @@ class FarAdapter implements DriverAdapter {
 
 export const farFilesAdapter: DriverAdapter = new FarAdapter();
 
-/** A folder of a host of the lab. The host is made of this machine's namespaces, so that we can look into it. */
+/** A folder of a host of the lab. */
 function farGround(lab: Lab, name: HostName, host: Host, resources: AsyncDisposableStack): Ground {
-  const inside = firstProcessOf(`0::/${cgroupPrefix(lab.folder)}-${name}`);
-  const view = `/proc/${inside}/root${FOLDER}`;
+  const inside = insideOf(lab, name);
+  const view = `${inside.root}${FOLDER}`;
   mkdirSync(view);
   return {
     path: FOLDER,
     view,
-    command: (argv) => [
-      ...['nsenter', '--target', inside, '--mount', '--pid', '--'],
-      ...argv.map((word) => word.replaceAll(view, FOLDER)),
-    ],
+    command: inside.command,
     async helpers() {
       const found = await on(host, `pgrep -l -x '${FAR_HELPERS.join('|')}'; true`);
       return found === '' ? [] : found.split('\n').map((line) => `${line} runs`);
@@ -56,17 +53,4 @@ function farGround(lab: Lab, name: HostName, host: Host, resources: AsyncDisposa
       await resources.disposeAsync();
     },
   };
-}
-
-/** What is pid 1 on a host of the lab, by its control group. */
-function firstProcessOf(group: string): string {
-  const found = readdirSync('/proc').find(
-    (pid) =>
-      textOf(`/proc/${pid}/comm`) === 'catatonit\n' &&
-      textOf(`/proc/${pid}/cgroup`)
-        .split('\n')
-        .some((line) => line === group),
-  );
-  if (found === undefined) throw new Error(`no host of the lab has the control group ${group}`);
-  return found;
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { scratch } from '../../support/files-capture.ts';
+import { textOf } from '../../support/lab-inside.ts';
 
 /** Where the folders of the suite lie, and how the tests see them, by other eyes than the driver's. */
 export interface Ground extends AsyncDisposable {
@@ -39,12 +40,4 @@ export function childrenOf(parent: number): { readonly pid: string; readonly nam
       const [, name = '', rest = ''] = /\((.*)\) (.*)/s.exec(textOf(`/proc/${pid}/stat`)) ?? [];
       return Number(rest.split(' ')[1]) === parent ? [{ pid, name }] : [];
     });
-}
-
-export function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
 }

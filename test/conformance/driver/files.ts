@@ -16,9 +16,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { filesDriver } from '../../../provider/drivers/files/driver.ts';
+import { textOf } from '../../support/lab-inside.ts';
 import type { DriverAdapter, Load, System, Target } from './adapter.ts';
 import { filesDisturbances } from './files-disturbances.ts';
-import { childrenOf, type Ground, localGround, textOf } from './files-ground.ts';
+import { childrenOf, type Ground, localGround } from './files-ground.ts';
 import { faultsOfTree } from './files-state.ts';
 
 /** A folder with something of every kind in it, and an application that works on it. */

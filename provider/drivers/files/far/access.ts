@@ -4,11 +4,12 @@ import type { Entry } from '../entry.ts';
 import type { Processes } from '../mappings.ts';
 import { absolute, type Scan } from '../scan.ts';
 import type { Excluded } from '../selection.ts';
-import { gather, insistOnlyGone, LOOK_MS, nulTerminated, tokensIn } from './commands.ts';
+import { gather, gatherParts, insistOnlyGone, LOOK_MS, nulTerminated, tokensIn } from './commands.ts';
 import { digestsFar, piecesFar, wholesFar } from './contents.ts';
+import { KeptScript } from './kept-script.ts';
 import { processesFar } from './processes.ts';
 import { recordOf, STAT_FORMAT, type StatRecord } from './records.ts';
-import { scanFar } from './scan.ts';
+import { SCAN, scanArguments, scanIn } from './scan.ts';
 import { FarSteps } from './steps.ts';
 
 /** A look takes an exchange and some programs' starts, so fewer of them fit into a moment. */
@@ -24,9 +25,34 @@ export function farAccess(host: Host): TreeAccess {
 
 class FarAccess extends FarSteps implements TreeAccess {
   readonly settleMs = SETTLE_MS;
+  private keeps = false;
+  private scanner: { readonly key: string; readonly script: KeptScript } | undefined;
 
   async scan(root: Buffer, excluded: Excluded, signal: AbortSignal): Promise<Scan> {
-    return scanFar(this.host, await this.uid(), root, excluded, signal);
+    const args = scanArguments(root, await this.uid(), excluded);
+    const part = this.keeps
+      ? await (await this.keptScan(args)).ask(signal)
+      : await gatherParts(this.host, SCAN, args, { signal, timeoutMs: LOOK_MS });
+    return scanIn(part, this.host, root, excluded);
+  }
+
+  keepOpen(): void {
+    this.keeps = true;
+  }
+
+  close(): void {
+    this.keeps = false;
+    this.scanner?.script.end();
+    this.scanner = undefined;
+  }
+
+  /** Of the same tree the same, unless it was given up. */
+  private async keptScan(args: readonly string[]): Promise<KeptScript> {
+    const key = JSON.stringify(args);
+    if (this.scanner?.key === key && this.scanner.script.isUsable) return this.scanner.script;
+    this.scanner?.script.end();
+    this.scanner = { key, script: await KeptScript.start(this.host, SCAN, args) };
+    return this.scanner.script;
   }
 
   processes(signal: AbortSignal): Promise<Processes> {

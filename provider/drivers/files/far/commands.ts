@@ -40,6 +40,12 @@ export async function gather(
   }
 }
 
+/** The bytes of one part of what a script has printed. @throws StasisError `files.failed` where it has not */
+export type Part = (name: string) => Buffer;
+
+/** Names of files may hold anything; a mark that nobody knew before tells the parts. */
+export const PART = (mark: string): string => `part() { printf '\\n%s %s\\n' ${mark} "$1"; }`;
+
 /**
  * Runs a POSIX shell script of ours, which calls `part NAME` before each of the parts that it prints.
  * @throws StasisError `files.failed` where it ends with a status other than 0
@@ -49,21 +55,21 @@ export async function gatherParts(
   script: string,
   args: readonly string[],
   options: CommandOptions,
-): Promise<{ readonly part: (name: string) => Buffer; readonly stderr: string }> {
-  // Names of files may hold anything; a mark that nobody knew before tells the parts.
+): Promise<Part> {
   const mark = randomUUID();
-  const text = `part() { printf '\\n%s %s\\n' ${mark} "$1"; }\n${script}\n:`;
+  const text = `${PART(mark)}\n${script}\n:`;
   const { status, stdout, stderr } = await gather(host, ['sh', '-c', text, 'stasis', ...args], options);
   if (status !== 0) throw failed(host, stderr);
-  return {
-    stderr,
-    part(name) {
-      const head = Buffer.from(`\n${mark} ${name}\n`);
-      const at = stdout.indexOf(head);
-      if (at < 0) throw failed(host, stderr);
-      const end = stdout.indexOf(`\n${mark} `, at + head.length);
-      return stdout.subarray(at + head.length, end < 0 ? stdout.length : end);
-    },
+  return partsIn(host, stdout, mark, stderr);
+}
+
+export function partsIn(host: Host, printed: Buffer, mark: string, stderr: string): Part {
+  return (name) => {
+    const head = Buffer.from(`\n${mark} ${name}\n`);
+    const at = printed.indexOf(head);
+    if (at < 0) throw failed(host, stderr);
+    const end = printed.indexOf(`\n${mark} `, at + head.length);
+    return printed.subarray(at + head.length, end < 0 ? printed.length : end);
   };
 }
 

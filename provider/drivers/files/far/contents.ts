@@ -205,14 +205,16 @@ class Reader implements AsyncDisposable {
     ]);
     const argv = ['bash', '-c', READ, 'stasis', String(uid), mode];
     const spawned = await host.spawn(argv, { signal, stdin: nulTerminated(paths) });
+    const wire = new Wire(spawned.stdout, signal);
     const kill = async (): Promise<string> => {
       spawned.kill();
+      wire.close();
       return spawned.ended.then(
         ({ stderr }) => stderr,
         () => '',
       );
     };
-    return new Reader(host, root, new Wire(spawned.stdout, signal), kill);
+    return new Reader(host, root, wire, kill);
   }
 
   /** @throws StasisError `files.unreadable`, `files.failed` */

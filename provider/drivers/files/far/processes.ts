@@ -1,6 +1,6 @@
 import type { Host } from '../../../core/host.ts';
 import { addShared, type Processes, type Unseen, unseenOf } from '../mappings.ts';
-import { codeOf, gatherParts, LOOK_MS } from './commands.ts';
+import { codeOf, gatherParts, LOOK_MS, type Part } from './commands.ts';
 
 /**
  * Of all processes, the mappings both shared and writable; and of those that must not be looked at, who they are.
@@ -18,12 +18,12 @@ esac
 `;
 
 export async function processesFar(host: Host, signal: AbortSignal): Promise<Processes> {
-  const { part } = await gatherParts(host, PROCESSES, [], { signal, timeoutMs: LOOK_MS });
+  const part = await gatherParts(host, PROCESSES, [], { signal, timeoutMs: LOOK_MS });
   return processesIn(part);
 }
 
 /** Of the parts that PROCESSES prints. */
-export function processesIn(part: (name: string) => Buffer): Processes {
+export function processesIn(part: Part): Processes {
   const shared = new Map<bigint, Set<string>>();
   addShared(shared, part('maps').toString('latin1'));
   const statuses = statusesIn(part('status').toString('latin1'));

@@ -6,7 +6,7 @@ import { ANONYMOUS_MAJOR, majorOf, numbersOf } from '../mappings.ts';
 import { MOUNTS_FILE, type Mount, mountsAbove, mountsIn, upperFolder } from '../mounts.ts';
 import { absolute, type ClockReading, missing, type Scan, type Skipped } from '../scan.ts';
 import type { Excluded } from '../selection.ts';
-import { codeOf, gatherParts, insistOnlyGone, LOOK_MS, tokensIn } from './commands.ts';
+import { codeOf, insistOnlyGone, type Part, tokensIn } from './commands.ts';
 import { PROCESSES, processesIn } from './processes.ts';
 import { recordOf, STAT_FORMAT, type StatRecord } from './records.ts';
 
@@ -15,7 +15,7 @@ import { recordOf, STAT_FORMAT, type StatRecord } from './records.ts';
  * name that nobody else has, so that it is not left out itself. What the kernel makes up is not entered. Whoever must
  * not read everything is told which folders are closed to him.
  */
-const SCAN = `
+export const SCAN = `
 LC_ALL=C; export LC_ALL
 root=$1 ours=$2; shift 2
 read -r from rest < /proc/uptime
@@ -25,29 +25,30 @@ part clock; echo "$from $wall $to"
 at=$root
 if [ -d "$root" ]; then at=$root/.; else set --; fi
 left=$#
+exec 3>&1
+errors=$( {
 while [ "$left" -gt 0 ]; do set -- "$@" -name "$1" -prune -o; shift; left=$((left - 1)); done
 part entries
 find "$at" "$@" -type d '(' ${PSEUDO_NAMES.map((name) => `-fstype ${name}`).join(' -o ')} ')' -prune -print0 -o -print0 |
   xargs -0 -r stat --printf '${STAT_FORMAT}' --
 part links; find "$at" "$@" -type l -printf '%p\\0%l\\0'
 part closed; [ "$ours" = 0 ] || find "$at" "$@" -type d '(' ! -readable -o ! -executable ')' -printf '%p\\0'
+} 2>&1 >&3 3>&- )
+part errors; printf '%s\\n' "$errors"
 part mounts; cat ${MOUNTS_FILE}
 ${PROCESSES}
 part ended; date +%s%N
 `;
 
-/** Looks at every entry of the tree once. What vanishes meanwhile is left out: its folder's times have moved. */
-export async function scanFar(
-  host: Host,
-  uid: number,
-  root: Buffer,
-  excluded: Excluded,
-  signal: AbortSignal,
-): Promise<Scan> {
-  const args = [root.toString(), String(uid), ...excluded.names];
-  const { part, stderr } = await gatherParts(host, SCAN, args, { signal, timeoutMs: LOOK_MS });
+export function scanArguments(root: Buffer, uid: number, excluded: Excluded): string[] {
+  return [root.toString(), String(uid), ...excluded.names];
+}
+
+/** What the script has seen. What vanished meanwhile is left out: its folder's times have moved. */
+export function scanIn(part: Part, host: Host, root: Buffer, excluded: Excluded): Scan {
   const pathOf = pathsBelow(root);
   const closed = [...tokensIn(part('closed'))].map(pathOf);
+  const stderr = part('errors').toString();
   insistOnlyGone(host, closed.length === 0 ? stderr : withoutDenied(stderr));
   const links = new Map<string, Buffer>();
   const linkTokens = [...tokensIn(part('links'))];

@@ -164,7 +164,7 @@ export class FarSteps implements Steps {
 }
 
 async function factsOf(host: Host): Promise<Facts> {
-  const { part } = await gatherParts(host, FACTS, TOOLS, {});
+  const part = await gatherParts(host, FACTS, TOOLS, {});
   const linesOf = (name: string): string[] => part(name).toString().trim().split('\n');
   const [uid = '', groups = '', platform = '', boot = '', mounted = ''] = linesOf('self');
   return {

@@ -46,6 +46,31 @@ export class Wire {
     }
   }
 
+  /** What comes before the next mark, within a bound of the caller's. */
+  async until(mark: Buffer): Promise<Buffer> {
+    let seen = this.rest;
+    const parts: Buffer[] = [];
+    for (;;) {
+      const end = seen.indexOf(mark);
+      if (end >= 0) {
+        parts.push(seen.subarray(0, end));
+        this.rest = seen.subarray(end + mark.length);
+        return Buffer.concat(parts);
+      }
+      // A mark may have come in part.
+      const kept = Math.max(0, seen.length - mark.length + 1);
+      parts.push(seen.subarray(0, kept));
+      const step = await this.chunks.next();
+      if (step.done) throw new WireEnded();
+      seen = Buffer.concat([seen.subarray(kept), step.value]);
+    }
+  }
+
+  /** Takes nothing more: a command that is ended has not ended before somebody has let go of what it printed. */
+  close(): void {
+    void this.chunks.return?.().catch(() => {});
+  }
+
   /** Waits until the command has nothing more to say. */
   async ended(): Promise<void> {
     while (!(await this.next()).done);

@@ -25,6 +25,8 @@ export function localAccess(host: Host): TreeAccess {
 const localReader: TreeReader = {
   settleMs: SETTLE_MS,
   scan: scanTree,
+  keepOpen: () => {},
+  close: () => {},
   processes: async () => readProcesses(),
   look: lookAtAll,
   wholes,
