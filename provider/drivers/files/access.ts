@@ -91,6 +91,8 @@ export interface Self {
 export interface Steps {
   self(): Promise<Self>;
   owners(): Promise<OwnerNames>;
+  /** As the user means it. @throws StasisError `files.relative-path` where there is no folder to begin from */
+  absolute(path: string): string;
   realPath(path: string): Promise<string>;
   standing(path: string): Promise<Standing | undefined>;
   isEmpty(folder: string): Promise<boolean>;

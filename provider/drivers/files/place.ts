@@ -1,25 +1,13 @@
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { StasisError } from '../../core/errors.ts';
 import type { TreeAccess } from './access.ts';
 import { missing } from './scan.ts';
 import type { FilesSpec } from './spec.ts';
 import { isCode } from './system-calls.ts';
 
-/**
- * The path as the user means it.
- * @throws StasisError `files.relative-path`: on another machine there is no folder to begin from
- */
-function wantedPath(spec: FilesSpec, { host }: TreeAccess): string {
-  if (host.place === undefined || isAbsolute(spec.path)) return resolve(spec.path);
-  throw new StasisError('files.relative-path', `The path of files on ${host.name} is not absolute.`, {
-    hint: 'Give the whole path, from / on.',
-    at: ['path'],
-  });
-}
-
 /** The real path of what is captured. @throws StasisError `files.missing`, `files.rights`, `files.relative-path` */
 export async function locate(spec: FilesSpec, access: TreeAccess): Promise<string> {
-  const path = wantedPath(spec, access);
+  const path = access.absolute(spec.path);
   try {
     return await access.realPath(path);
   } catch (error) {
@@ -55,7 +43,7 @@ export interface Target {
  * @throws StasisError `files.no-parent`, `files.rights`, `files.root`, `files.relative-path`
  */
 export async function locateTarget(spec: FilesSpec, access: TreeAccess): Promise<Target> {
-  const wanted = wantedPath(spec, access);
+  const wanted = access.absolute(spec.path);
   const path = await access.realPath(wanted).catch(async (error: unknown) => {
     if (!isCode(error, 'ENOENT')) throw placeError(wanted, error);
     return join(await parentOf(wanted, access), basename(wanted));

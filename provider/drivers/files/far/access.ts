@@ -1,6 +1,7 @@
 import type { Host } from '../../../core/host.ts';
 import type { Care, DigestOf, TreeAccess, WholeFile } from '../access.ts';
 import type { Entry } from '../entry.ts';
+import type { FileSystem } from '../filesystem.ts';
 import type { Processes } from '../mappings.ts';
 import { absolute, type Scan } from '../scan.ts';
 import type { Excluded } from '../selection.ts';
@@ -25,6 +26,8 @@ export function farAccess(host: Host): TreeAccess {
 
 class FarAccess extends FarSteps implements TreeAccess {
   readonly settleMs = SETTLE_MS;
+  private readonly fileSystems = new Map<bigint, FileSystem>();
+  private readonly tellsHoles = ({ dev }: Entry): boolean => this.fileSystems.get(dev)?.tellsHoles ?? false;
   private keeps = false;
   private scanner: { readonly key: string; readonly script: KeptScript } | undefined;
 
@@ -33,7 +36,9 @@ class FarAccess extends FarSteps implements TreeAccess {
     const part = this.keeps
       ? await (await this.keptScan(args)).ask(signal)
       : await gatherParts(this.host, SCAN, args, { signal, timeoutMs: LOOK_MS });
-    return scanIn(part, this.host, root, excluded);
+    const scan = scanIn(part, this.host, root, excluded);
+    for (const [dev, fileSystem] of scan.fileSystems) this.fileSystems.set(dev, fileSystem);
+    return scan;
   }
 
   keepOpen(): void {
@@ -100,11 +105,11 @@ class FarAccess extends FarSteps implements TreeAccess {
     done: (entry: Entry) => void,
     signal: AbortSignal,
   ): AsyncGenerator<Buffer> {
-    yield* piecesFar(this.host, await this.uid(), root, entry, care, done, signal);
+    yield* piecesFar(this.host, await this.uid(), root, entry, care, done, this.tellsHoles, signal);
   }
 
   async digests(root: Buffer, entries: readonly Entry[], signal: AbortSignal): Promise<DigestOf> {
-    const digests = await digestsFar(this.host, await this.uid(), root, entries, signal);
+    const digests = await digestsFar(this.host, await this.uid(), root, entries, this.tellsHoles, signal);
     return async ({ path }) => digests.get(path.toString('latin1'));
   }
 

@@ -33,7 +33,10 @@ export async function* membersOf(wire: Wire, recordBytes: number): AsyncGenerato
   };
   for (;;) {
     const header = await block();
-    if (header.every((byte) => byte === 0)) break;
+    if (header.every((byte) => byte === 0)) {
+      await block();
+      break;
+    }
     const storedBytes = numberAt(header, SIZE_AT);
     const type = String.fromCharCode(header[TYPE_AT]!);
     if (type !== '0' && type !== 'S') throw new RangeError(`tar has made a member of type ${type}`);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { StasisError } from '../../../core/errors.ts';
+import { StasisError, throwIfAborted } from '../../../core/errors.ts';
 import type { Host } from '../../../core/host.ts';
 
 /** A look at a large tree, or a list of all its attributes. */
@@ -32,12 +32,12 @@ export async function gather(
     const chunks: Uint8Array[] = [];
     for await (const chunk of spawned.stdout) chunks.push(chunk);
     const { status, stderr } = await spawned.ended;
-    both.throwIfAborted();
-    return { status, stdout: Buffer.concat(chunks), stderr };
+    if (!both.aborted) return { status, stdout: Buffer.concat(chunks), stderr };
   } catch (error) {
-    if (!late.aborted || signal?.aborted) throw error;
-    throw new StasisError('host.timeout', `${argv[0]} on ${host.name} did not end within ${timeoutMs} ms.`);
+    if (!both.aborted) throw error;
   }
+  if (signal) throwIfAborted(signal);
+  throw new StasisError('host.timeout', `${argv[0]} on ${host.name} did not end within ${timeoutMs} ms.`);
 }
 
 /** The bytes of one part of what a script has printed. @throws StasisError `files.failed` where it has not */
@@ -110,15 +110,19 @@ export async function step(
 ): Promise<Buffer> {
   const { status, stdout, stderr } = await gather(host, argv, options);
   if (status === 0) return stdout;
-  throw new StepFailed(stderr.trim().split('\n')[0] || `${argv[0]} ended with ${status}`);
+  const lines = stderr.trim().split('\n');
+  const said = lines.find((line) => codeOf(line) !== undefined) ?? lines[0];
+  throw new StepFailed(said || `${argv[0]} ended with ${status}`);
 }
 
 /** Insists that a command which looked at many entries could look at all that are still there. */
 export function insistOnlyGone(host: Host, stderr: string): void {
-  const line = stderr.split('\n').find((each) => each !== '' && !GONE.includes(codeOf(each)));
+  const line = stderr.split('\n').find((each) => LOOKERS.test(each) && !GONE.includes(codeOf(each)));
   if (line !== undefined) throw failed(host, line);
 }
 
+/** A shell may have something to say besides, as of a locale that is missing. */
+const LOOKERS = /^(find|stat|xargs): /;
 const GONE: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR'];
 
 export function failed(host: Host, stderr: string): StasisError {

@@ -15,14 +15,17 @@ const RECORD_BYTES = RECORD_BLOCKS * 512;
 /**
  * OURS MODE: reads paths, an empty one after each batch. Of a batch all files are opened first, and looked at, read and
  * looked at again by their descriptors: so it is one inode that was looked at and read, whatever happens to its name.
- * tar alone among what every Linux has knows where holes are. A FIFO is not opened, which would wait for its other end.
+ * tar alone among what every Linux has knows where holes are; it is asked for them (`holes`) only where blocks tell. A FIFO is not opened, which would wait for its other end.
  */
 const READ = `
 export LC_ALL=C
 ours=$1 mode=$2
-atime=()
+how=()
 # Only the owner and root may leave the access time alone (open(2)).
-[ "$ours" = 0 ] && atime=(--atime-preserve=system)
+[ "$ours" = 0 ] && how=(--atime-preserve=system)
+[ "$mode" = holes ] && how+=(--sparse)
+# Of another file in its place it may take a second try.
+try() { exec {fd}<"$path"; }
 fds=() said=
 batch() {
   printf '%s\\0' "$said"
@@ -31,7 +34,7 @@ batch() {
     stat -L --printf '${STAT_FORMAT}' -- "\${open[@]}" < /dev/null
     if [ "$mode" = hash ]; then sha256sum -z -- "\${open[@]}" < /dev/null
     else
-      tar --create --file=- --format=gnu --sparse --dereference --hard-dereference "\${atime[@]}" \\
+      tar --create --file=- --format=gnu --dereference --hard-dereference "\${how[@]}" \\
         --blocking-factor=${RECORD_BLOCKS} --directory=/proc/self/fd -- "\${fds[@]}" < /dev/null
     fi
     printf '%s\\0' "$?"
@@ -43,8 +46,8 @@ batch() {
 while IFS= read -r -d '' path; do
   if [ -z "$path" ]; then batch
   elif [ ! -f "$path" ] || [ -L "$path" ]; then said+='gone '
-  elif [ ! -r "$path" ]; then said+='denied '
-  elif { exec {fd}<"$path"; } 2>/dev/null; then fds+=("$fd"); said+="$fd "
+  elif try || { [ -f "$path" ] && try; }; then fds+=("$fd"); said+="$fd "
+  elif [ -f "$path" ] && [ ! -r "$path" ]; then said+='denied '
   elif [ -f "$path" ]; then said+='failed '
   else said+='gone '
   fi
@@ -88,6 +91,12 @@ export async function* wholesFar(
   await reader.finish();
 }
 
+/**
+ * Whether a file that takes less than its length has holes, and nothing else. Elsewhere (ZFS, NFS) one that was just
+ * written may take nothing yet, and tar would have it empty.
+ */
+export type TellsHoles = (entry: Entry) => boolean;
+
 /** One file, piece by piece. @throws Changed */
 export async function* piecesFar(
   host: Host,
@@ -96,9 +105,11 @@ export async function* piecesFar(
   entry: Entry,
   care: Care,
   done: (entry: Entry) => void,
+  tellsHoles: TellsHoles,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  await using reader = await Reader.open(host, uid, 'read', root, [[entry]], signal);
+  const mode = isSparse(entry) && tellsHoles(entry) ? 'holes' : 'read';
+  await using reader = await Reader.open(host, uid, mode, root, [[entry]], signal);
   const opened = await reader.begin([entry]);
   const [{ fd, before } = {}] = opened;
   if (fd === undefined || before === undefined || !accepts(care, entry, before)) throw new Changed();
@@ -119,6 +130,7 @@ export async function digestsFar(
   uid: number,
   root: Buffer,
   entries: readonly Entry[],
+  tellsHoles: TellsHoles,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, ContentDigest>> {
   const digests = new Map<string, ContentDigest>();
@@ -133,16 +145,36 @@ export async function digestsFar(
     }
   }
   await reader.finish();
-  for (const entry of entries.filter(isSparse)) {
-    const hash = new ContentHash(true);
-    try {
-      for await (const piece of piecesFar(host, uid, root, entry, 'moving', () => {}, signal))
-        hash.update(piece);
-      digests.set(entry.path.toString('latin1'), hash.digest());
-    } catch (error) {
-      if (!(error instanceof Changed)) throw error;
+  const sparse = entries.filter(isSparse);
+  const told = sparse.filter(tellsHoles);
+  const untold = sparse.filter((entry) => !tellsHoles(entry));
+  const withHoles = await sparseDigests(host, uid, root, told, 'holes', signal);
+  const whole = await sparseDigests(host, uid, root, untold, 'read', signal);
+  return new Map([...digests, ...withHoles, ...whole]);
+}
+
+async function sparseDigests(
+  host: Host,
+  uid: number,
+  root: Buffer,
+  entries: readonly Entry[],
+  mode: Mode,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, ContentDigest>> {
+  const digests = new Map<string, ContentDigest>();
+  const batches = batchesOf(entries);
+  await using reader = await Reader.open(host, uid, mode, root, batches, signal);
+  for (const batch of batches) {
+    const opened = await reader.begin(batch);
+    for await (const member of reader.members(opened)) {
+      const hash = new ContentHash(true);
+      for await (const piece of member.data()) hash.update(piece);
+      const entry = batch[opened.findIndex(({ fd }) => fd === member.name)];
+      if (entry) digests.set(entry.path.toString('latin1'), hash.digest());
     }
+    await reader.end(opened);
   }
+  await reader.finish();
   return digests;
 }
 
@@ -169,6 +201,9 @@ async function collected(member: ArchiveMember): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+/** Whether contents are read, or read without what are holes, or hashed. */
+type Mode = 'read' | 'holes' | 'hash';
+
 /** One file of a batch: its descriptor there, and how it looked before it was read; nothing where it is gone. */
 interface Opened {
   readonly fd?: string;
@@ -194,7 +229,7 @@ class Reader implements AsyncDisposable {
   static async open(
     host: Host,
     uid: number,
-    mode: 'read' | 'hash',
+    mode: Mode,
     root: Buffer,
     batches: readonly (readonly Entry[])[],
     signal: AbortSignal,

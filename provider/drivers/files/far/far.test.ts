@@ -83,6 +83,19 @@ describe('commands see what system calls see', () => {
     for (const file of files) expect(await pieces(there, root, file)).toEqual(await pieces(here, root, file));
   });
 
+  test('of so many files that an archive of them ends just before the end of a record, or after it', async () => {
+    using folder = scratch();
+    const root = Buffer.from(folder.path);
+    // With their headers 2 blocks each, and 3 of the last; a record has 128, and two more end an archive.
+    for (let at = 0; at < 64; at += 1) writeFileSync(folder.at(`f${at}`), `${at}`);
+    writeFileSync(folder.at('g'), Buffer.alloc(1024, 'g'));
+    const files = (await there.scan(root, excluder(), signal)).entries.filter(({ kind }) => kind === 'file');
+    for (let from = 0; from < 5; from += 1)
+      expect(await wholes(there, root, files.slice(from))).toEqual(
+        await wholes(here, root, files.slice(from)),
+      );
+  });
+
   test('of ourselves and of paths', async () => {
     using folder = scratch();
     mkdirSync(folder.at('full', 'empty'), { recursive: true });

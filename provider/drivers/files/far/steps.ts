@@ -1,5 +1,6 @@
-import { dirname } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { once } from '../../../core/content.ts';
+import { StasisError } from '../../../core/errors.ts';
 import type { Host } from '../../../core/host.ts';
 import type { Self, Standing, Steps } from '../access.ts';
 import { roomOf } from '../filesystem.ts';
@@ -74,6 +75,14 @@ export class FarSteps implements Steps {
   async owners(): ReturnType<Steps['owners']> {
     const { users, groups } = await this.facts();
     return ownerNames(users, groups);
+  }
+
+  absolute(path: string): string {
+    if (isAbsolute(path)) return resolve(path);
+    throw new StasisError('files.relative-path', `The path of files on ${this.host.name} is not absolute.`, {
+      hint: 'Give the whole path, from / on.',
+      at: ['path'],
+    });
   }
 
   async realPath(path: string): Promise<string> {

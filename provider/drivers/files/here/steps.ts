@@ -12,7 +12,7 @@ import {
   rm,
   rmdir,
 } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Self, Standing, Steps } from '../access.ts';
 import { kindOf } from '../entry.ts';
 import { GROUPS_FILE, type OwnerNames, ownerNames, USERS_FILE } from '../owners.ts';
@@ -22,6 +22,7 @@ import { isMountPoint, roomAt } from './filesystem.ts';
 export const localSteps: Steps = {
   self: async () => selfHere(),
   owners: async () => ownersHere(),
+  absolute: (path) => resolve(path),
   realPath: (path) => realpath(path),
   standing,
   isEmpty: async (folder) => (await readdir(folder, { encoding: 'buffer' })).length === 0,
