@@ -206,8 +206,8 @@ export interface RedisMember {
 /** A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs. */
 export interface FilesMember {
   /**
-   * The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it
-   * names.
+   * The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is
+   * followed to what it names.
    */
   readonly path: string;
   /**
@@ -754,8 +754,8 @@ export class RedisMemberReference extends ComplexObject {
  */
 export class FilesMemberReference extends ComplexObject {
   /**
-   * The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it
-   * names.
+   * The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is
+   * followed to what it names.
    */
   get path(): string {
     return this.getStringAttribute('path');

@@ -89,10 +89,13 @@ function storeInside(
   plans: ReadonlyMap<string, CapturePlan>,
   store: Store,
 ): Problem[] {
-  const inside = members.filter((member) =>
-    (plans.get(member.name)?.folders ?? []).some(
-      (folder) => !relative(folder, store.location).startsWith('..'),
-    ),
+  // A store is on the machine that we are on.
+  const inside = members.filter(
+    (member) =>
+      member.host.place === undefined &&
+      (plans.get(member.name)?.folders ?? []).some(
+        (folder) => !relative(folder, store.location).startsWith('..'),
+      ),
   );
   return inside.map(
     (member) =>

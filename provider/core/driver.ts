@@ -146,7 +146,7 @@ export interface CapturePlan {
   readonly problems: readonly StasisError[];
   /** Physical identity of each thing captured: two members sharing one are refused. Empty if out of reach. */
   readonly identities: readonly string[];
-  /** Folders on this machine that are captured: a store must not lie inside one. */
+  /** Folders of the member's host that are captured: a store must not lie inside one. */
   readonly folders: readonly string[];
   readonly sizeBytes: number;
   /** How long it expects to pause the member; 0 where it does not. */

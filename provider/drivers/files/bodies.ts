@@ -1,11 +1,10 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { throwIfAborted } from '../../core/errors.ts';
-import type { Host } from '../../core/host.ts';
 import type { BlobDescriptor, Blobs } from '../../core/store.ts';
+import type { Care, TreeAccess } from './access.ts';
 import { type Attribute, type AttributeTools, isCaptured, readAttributes } from './attributes.ts';
 import { type Entry, inodeOf, isSparse, signatureOf } from './entry.ts';
-import { type Care, Changed, readPieces, readWhole } from './reader.ts';
-import { absolute, look } from './scan.ts';
+import { Changed } from './reading.ts';
+import { absolute } from './scan.ts';
 
 /** Where a file's content lies in the store. */
 export interface Place {
@@ -40,28 +39,28 @@ const SMALL_BYTES = 256 * 1024;
 const GROUP_BYTES = 16 * 1024 * 1024;
 /** Blobs written at the same time: the store compresses one while the next is read. */
 const PUTS_AT_ONCE = 3;
-const SLICE_MS = 8;
 
 /** Reads bodies of a tree's entries, into the store or into memory. */
 export class BodyReader {
   private readonly root: Buffer;
-  private readonly host: Host;
+  private readonly access: TreeAccess;
   private readonly tools: AttributeTools | undefined;
   /** Attributes that are not captured, by name, for the coverage. */
   readonly skippedAttributes = new Set<string>();
 
-  constructor(root: Buffer, host: Host, tools: AttributeTools | undefined) {
+  constructor(root: Buffer, access: TreeAccess, tools: AttributeTools | undefined) {
     this.root = root;
-    this.host = host;
+    this.access = access;
     this.tools = tools;
   }
 
   /**
-   * What is in a file, read at once, while it is as an earlier look has shown it; undefined when it no longer is. The
-   * caller bounds how much it asks for.
+   * What is in files, read at once and in their order, while each is as an earlier look has shown it; undefined where
+   * it no longer is. The caller bounds how much it asks for.
    */
-  readNow(entry: Entry): Buffer | undefined {
-    return readWhole(this.root, entry, 'exact')?.data;
+  async *readNow(entries: readonly Entry[], signal: AbortSignal): AsyncGenerator<Buffer | undefined> {
+    if (entries.length === 0) return;
+    for await (const whole of this.access.wholes(this.root, entries, 'exact', signal)) yield whole?.data;
   }
 
   /** Attributes of entries by inode, as they are now; those that are gone are not in it. */
@@ -71,9 +70,10 @@ export class BodyReader {
   ): Promise<ReadonlyMap<string, AttributesNow>> {
     const attributesOf = await this.readAttributes(entries, signal);
     const now = new Map<string, AttributesNow>();
-    for (const entry of entries) {
-      const seen = look(this.root, entry.path);
-      if (typeof seen !== 'object' || inodeOf(seen) !== inodeOf(entry)) continue;
+    const looks = await this.access.look(this.root, entries, signal);
+    for (const [index, entry] of entries.entries()) {
+      const seen = looks[index];
+      if (seen === undefined || inodeOf(seen) !== inodeOf(entry)) continue;
       const isUnchanged = signatureOf(seen) === signatureOf(entry);
       now.set(inodeOf(entry), { attributes: attributesOf(entry), isUnchanged });
     }
@@ -105,16 +105,14 @@ export class BodyReader {
   /** Attributes of all, then what has no content: a look at it after its attributes were read shows that they fit. */
   private async start(entries: readonly Entry[], care: Care, signal: AbortSignal): Promise<Work> {
     const work = new Work(signal, await this.readAttributes(entries, signal));
-    for (const entry of entries) {
-      if (entry.sizeBytes > 0) {
-        work.files.push(entry);
-        continue;
-      }
-      const now = look(this.root, entry.path);
-      if (typeof now !== 'object' || (care === 'exact' && signatureOf(now) !== signatureOf(entry)))
+    work.files.push(...entries.filter(({ sizeBytes }) => sizeBytes > 0));
+    const empty = entries.filter(({ sizeBytes }) => sizeBytes === 0);
+    const looks = await this.access.look(this.root, empty, signal);
+    for (const [index, entry] of empty.entries()) {
+      const now = looks[index];
+      if (now === undefined || (care === 'exact' && signatureOf(now) !== signatureOf(entry)))
         work.lost.push(entry);
       else work.keep({ ...now, sizeBytes: 0 });
-      await work.giveWay();
     }
     return work;
   }
@@ -125,7 +123,7 @@ export class BodyReader {
   ): Promise<(entry: Entry) => readonly Attribute[]> {
     if (this.tools === undefined) return () => [];
     const paths = entries.map((entry) => absolute(this.root, entry.path));
-    const found = await readAttributes(paths, this.host, this.tools, signal);
+    const found = await readAttributes(paths, this.access.host, this.tools, signal);
     return (entry) => {
       const all = found.get(absolute(this.root, entry.path).toString('latin1')) ?? [];
       for (const { name } of all) if (!isCaptured(name)) this.skippedAttributes.add(name);
@@ -141,20 +139,24 @@ export class BodyReader {
     inMemory: ReadonlyMap<string, Body>,
   ): Promise<void> {
     const kept: { entry: Entry; attributes?: readonly Attribute[]; offset: number }[] = [];
-    const { root } = this;
+    const unread = group.filter((entry) => !inMemory.has(inodeOf(entry)));
+    const { root, access } = this;
     async function* content(): AsyncGenerator<Buffer> {
       let offset = 0;
+      const keep = (entry: Entry, data: Buffer, attributes?: readonly Attribute[]): Buffer[] => {
+        kept.push({ entry, attributes, offset });
+        offset += data.length;
+        return data.length > 0 ? [data] : [];
+      };
       for (const entry of group) {
         const before = inMemory.get(inodeOf(entry));
-        const whole = before ? { entry, data: before.content as Buffer } : readWhole(root, entry, care);
-        if (whole === undefined) {
-          work.lost.push(entry);
-          continue;
-        }
-        kept.push({ entry: whole.entry, attributes: before?.attributes, offset });
-        offset += whole.data.length;
-        if (whole.data.length > 0) yield whole.data;
-        await work.giveWay();
+        if (before) yield* keep(entry, before.content as Buffer, before.attributes);
+      }
+      let index = 0;
+      for await (const whole of access.wholes(root, unread, care, work.signal)) {
+        if (whole === undefined) work.lost.push(unread[index]!);
+        else yield* keep(whole.entry, whole.data);
+        index += 1;
       }
     }
     const blob = await blobs.put(content(), { chunking: 'content' });
@@ -163,9 +165,10 @@ export class BodyReader {
 
   private async putLarge(entry: Entry, blobs: Blobs, care: Care, work: Work): Promise<void> {
     let after: Entry | undefined;
-    const pieces = readPieces(this.root, entry, care, (seen) => {
-      after = seen;
-    });
+    const seen = (now: Entry): void => {
+      after = now;
+    };
+    const pieces = this.access.pieces(this.root, entry, care, seen, work.signal);
     // Files with holes are disks and data files, written in place by pages.
     const chunking = isSparse(entry) ? 'pages-4k' : 'content';
     const failures: unknown[] = [];
@@ -202,9 +205,8 @@ class Work implements Reading {
   readonly lost: Entry[] = [];
   /** Entries with content, still to be read. */
   readonly files: Entry[] = [];
-  private readonly signal: AbortSignal;
+  readonly signal: AbortSignal;
   private readonly attributesOf: (entry: Entry) => readonly Attribute[];
-  private sliceFrom = performance.now();
 
   constructor(signal: AbortSignal, attributesOf: (entry: Entry) => readonly Attribute[]) {
     this.signal = signal;
@@ -217,13 +219,6 @@ class Work implements Reading {
 
   throwIfAborted(): void {
     throwIfAborted(this.signal);
-  }
-
-  async giveWay(): Promise<void> {
-    this.throwIfAborted();
-    if (performance.now() - this.sliceFrom < SLICE_MS) return;
-    await turn();
-    this.sliceFrom = performance.now();
   }
 }
 

@@ -6,7 +6,7 @@ import type { Blobs } from '../../core/store.ts';
 import type { Body, Place } from './bodies.ts';
 import { type Entry, inodeOf, isSparse } from './entry.ts';
 import { encodeListing, type ListedEntry } from './listing.ts';
-import { ownerNames } from './owners.ts';
+import type { OwnerNames } from './owners.ts';
 
 export const CONTENT_VERSION = 1;
 
@@ -83,6 +83,7 @@ export interface CaptureFacts {
   readonly system: Readonly<Record<string, string>>;
   readonly epoch: string | undefined;
   readonly hot: FilesContent['hot'];
+  readonly names: OwnerNames;
 }
 
 /** Writes the list of entries, and describes the capture. */
@@ -91,7 +92,7 @@ export async function describeCapture(
   facts: CaptureFacts,
   blobs: Blobs,
 ): Promise<Capture> {
-  const names = ownerNames();
+  const { names } = facts;
   const users = [...new Set(listed.map(({ uid }) => uid))].sort((a, b) => a - b);
   const groups = [...new Set(listed.map(({ gid }) => gid))].sort((a, b) => a - b);
   const namespaces = new Set(

@@ -1,16 +1,17 @@
 import type { Context } from '../../core/context.ts';
 import type { Driver, Examination, Session } from '../../core/driver.ts';
 import type { Host } from '../../core/host.ts';
+import { accessTo } from './access.ts';
 import { findAttributeTools } from './attributes.ts';
-import { folderOf, insistOnLocal, locate } from './place.ts';
-import { planFiles, systemOf, unreadAttributes } from './plan.ts';
+import { folderOf, locate } from './place.ts';
+import { insistOnTools, missingTools, planFiles, systemOf, unreadAttributes } from './plan.ts';
 import { planFilesRestore } from './plan-restore.ts';
 import { questions } from './probe.ts';
 import { observeFiles, restoreFiles, undoFiles } from './restore.ts';
 import { FilesSession } from './session.ts';
 import { endpointOf, type FilesSpec, filesSpec } from './spec.ts';
 
-/** A folder or a file of this machine, byte by byte with all its attributes. See README.md. */
+/** A folder or a file, byte by byte with all its attributes. See README.md. */
 export const filesDriver: Driver = {
   name: 'files',
   summary: 'A folder or a file, with owners, modes, times, links, holes, extended attributes and ACLs.',
@@ -29,14 +30,14 @@ export const filesDriver: Driver = {
 };
 
 async function prepare(spec: FilesSpec, at: Host, context: Context): Promise<Session> {
-  const [remote] = insistOnLocal(at);
-  if (remote) throw remote;
-  const path = await locate(spec);
+  const access = accessTo(at);
+  await insistOnTools(access);
+  const path = await locate(spec, access);
   const tools = await findAttributeTools(at);
   return new FilesSession(
     {
-      ...{ root: Buffer.from(path), folder: folderOf(path), host: at },
-      ...{ exclude: spec.exclude ?? [], tools, system: systemOf() },
+      ...{ root: Buffer.from(path), folder: await folderOf(path, access), access },
+      ...{ exclude: spec.exclude ?? [], tools, system: await systemOf(access) },
     },
     context,
   );
@@ -51,8 +52,7 @@ async function examine(at: Host): Promise<Examination> {
     const where = paths[index];
     return where === undefined ? [] : [{ what, where }];
   });
-  const [elsewhere] = insistOnLocal(at);
-  if (elsewhere) return { found, problems: [elsewhere] };
   const hasAttributes = (await findAttributeTools(at)) !== undefined;
-  return { found, problems: hasAttributes ? [] : [unreadAttributes()] };
+  const problems = [...(await missingTools(accessTo(at))), ...(hasAttributes ? [] : [unreadAttributes()])];
+  return { found, problems };
 }

@@ -1,9 +1,3 @@
-import { readFileSync, type StatsFs, statfsSync } from 'node:fs';
-import { sep } from 'node:path';
-import { ifThere } from './system-calls.ts';
-
-const OVERLAY = 0x794c7630;
-
 /**
  * File systems by the magic number of statfs(2) (linux/magic.h) on which a scan proves stillness: local ones whose
  * change time moves with every write, also with the first write through a new shared mapping (page_mkwrite). Not
@@ -16,7 +10,7 @@ const PROVABLE: ReadonlyMap<number, string> = new Map([
   [0x9123683e, 'btrfs'],
   [0xf2f52010, 'f2fs'],
   [0xca451a4e, 'bcachefs'],
-  [OVERLAY, 'overlay'], // as good as the file system of its upper folder
+  [0x794c7630, 'overlay'], // as good as the file system of its upper folder
 ]);
 
 const UNPROVABLE: ReadonlyMap<number, string> = new Map([
@@ -37,19 +31,29 @@ const UNPROVABLE: ReadonlyMap<number, string> = new Map([
 const ALLOCATES: ReadonlySet<string> = new Set(['ext4', 'xfs', 'tmpfs', 'overlay']);
 
 /** What the kernel makes up: nothing in it is an application's state. */
-const PSEUDO: ReadonlySet<number> = new Set([
-  0x9fa0, // proc
-  0x62656572, // sysfs
-  0x64626720, // debugfs
-  0x74726163, // tracefs
-  0x63677270, // cgroup2
-  0x27e0eb, // cgroup
-  0x1cd1, // devpts
-  0xcafe4a11, // bpf
-  0x73636673, // securityfs
-  0x62656570, // configfs
-  0x19800202, // mqueue
+const PSEUDO: ReadonlyMap<number, string> = new Map([
+  [0x9fa0, 'proc'],
+  [0x62656572, 'sysfs'],
+  [0x64626720, 'debugfs'],
+  [0x74726163, 'tracefs'],
+  [0x63677270, 'cgroup2'],
+  [0x27e0eb, 'cgroup'],
+  [0x1cd1, 'devpts'],
+  [0xcafe4a11, 'bpf'],
+  [0x73636673, 'securityfs'],
+  [0x62656570, 'configfs'],
+  [0x19800202, 'mqueue'],
 ]);
+export const PSEUDO_NAMES: readonly string[] = [...PSEUDO.values()];
+
+/** What is mounted is called otherwise than its magic number says where several share one. */
+const MOUNTED_AS: Readonly<Record<string, string>> = {
+  ext2: 'ext4',
+  ext3: 'ext4',
+  nfs4: 'nfs',
+  smb3: 'smb2',
+  fuseblk: 'fuse',
+};
 
 export interface FileSystem {
   /** `ext4`, or the magic number in hexadecimal. */
@@ -59,74 +63,41 @@ export interface FileSystem {
   readonly unprovable?: string;
   /** A file takes less than its length exactly where it has holes: it is not packed, nor kept elsewhere. */
   readonly tellsHoles: boolean;
+}
+
+/** What may still be written on a file system. */
+export interface Room {
   readonly freeBytes: number;
   readonly freeInodes: number;
 }
 
-export function fileSystemAt(path: string | Buffer): FileSystem {
-  const stats = statfsSync(path);
-  const name = nameOf(stats.type);
-  const upper = stats.type === OVERLAY ? upperFileSystems(path) : [];
-  const weak = PROVABLE.has(stats.type) ? upper.find((type) => !PROVABLE.has(type)) : stats.type;
+const PROVABLE_NAMES: ReadonlySet<string> = new Set(PROVABLE.values());
+
+/** @param upper what the upper folder of an overlay lies on; nothing where it cannot be seen, as inside a container */
+export function fileSystemOf(name: string, upper: readonly string[] = []): FileSystem {
+  const weak = [name, ...upper].find((each) => !PROVABLE_NAMES.has(each));
   const unprovable =
     weak === undefined
       ? undefined
-      : `it lies on ${nameOf(weak)}, where files can change while their times stay as they are`;
-  const tellsHoles = [stats.type, ...upper].every((type) => ALLOCATES.has(nameOf(type)));
-  return { name, pseudo: PSEUDO.has(stats.type), unprovable, tellsHoles, ...free(stats) };
+      : `it lies on ${weak}, where files can change while their times stay as they are`;
+  const tellsHoles = [name, ...upper].every((each) => ALLOCATES.has(each));
+  return { name, pseudo: PSEUDO_NAMES.includes(name), unprovable, tellsHoles };
 }
 
-function nameOf(type: number): string {
-  return PROVABLE.get(type) ?? UNPROVABLE.get(type) ?? `a file system of type 0x${type.toString(16)}`;
+/** By the magic number of statfs(2). */
+export function nameOfMagic(type: number): string {
+  const known = PROVABLE.get(type) ?? UNPROVABLE.get(type) ?? PSEUDO.get(type);
+  return known ?? `a file system of type 0x${type.toString(16)}`;
 }
 
-/** What the upper folder of the overlay here lies on; nothing where it cannot be seen, as inside a container. */
-function upperFileSystems(path: string | Buffer): number[] {
-  const mount = mounts()
-    .filter(({ type, point }) => type === 'overlay' && isWithin(path.toString(), point))
-    .sort((a, b) => b.point.length - a.point.length)[0];
-  const upper = mount?.options.match(/(?:^|,)upperdir=([^,]+)/)?.[1];
-  if (upper === undefined) return [];
-  const stats = ifThere(() => statfsSync(upper));
-  return stats === undefined ? [] : [stats.type];
+/** By what mountinfo says. */
+export function nameOfMounted(type: string): string {
+  const name = type.startsWith('fuse.') ? 'fuse' : (MOUNTED_AS[type] ?? type);
+  const known = [PROVABLE, UNPROVABLE, PSEUDO].some((names) => [...names.values()].includes(name));
+  return known ? name : `a file system of type ${type}`;
 }
 
-function free(stats: StatsFs): { freeBytes: number; freeInodes: number } {
+export function roomOf(freeBytes: number, freeInodes: number, allInodes: number): Room {
   // Some file systems (btrfs) have no fixed number of inodes and say 0 of 0.
-  const freeInodes = stats.files === 0 ? Number.POSITIVE_INFINITY : stats.ffree;
-  return { freeBytes: stats.bavail * stats.bsize, freeInodes };
-}
-
-/** Whether a file system is mounted exactly here. */
-export function isMountPoint(realPath: string): boolean {
-  return mounts().some(({ point }) => point === realPath);
-}
-
-interface Mount {
-  readonly point: string;
-  readonly type: string;
-  readonly options: string;
-}
-
-/** proc_pid_mountinfo(5): the mount point is the fifth field, and after ` - ` come type, source and options. */
-function mounts(): Mount[] {
-  return readFileSync('/proc/self/mountinfo', 'latin1')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const [before = '', after = ''] = line.split(' - ');
-      const [type = '', , options = ''] = after.split(' ');
-      return { point: unescapeOctal(before.split(' ')[4] ?? ''), type, options: unescapeOctal(options) };
-    });
-}
-
-function unescapeOctal(field: string): string {
-  const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
-  return Buffer.from(bytes, 'latin1').toString('utf8');
-}
-
-function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+  return { freeBytes, freeInodes: allInodes === 0 ? Number.POSITIVE_INFINITY : freeInodes };
 }

@@ -2,7 +2,7 @@ import type { FingerprintEntry } from '../../core/fingerprint.ts';
 import { digestOf } from '../../core/fingerprint-digest.ts';
 import { type ContentDigest, ContentHash } from './content-hash.ts';
 import type { ListedEntry } from './listing.ts';
-import { type OwnerNames, ownerNames } from './owners.ts';
+import type { OwnerNames } from './owners.ts';
 import { textOfPath } from './path-text.ts';
 
 /** `file/a/b.txt`; the root is `file/.`, a name that no entry can have. */
@@ -17,15 +17,16 @@ export function objectOf(path: Uint8Array): string {
  * that a file has holes.
  *
  * @param contentDigest of a file's content; undefined leaves the entry out (it is gone).
+ * @param names of the machine that has them; for people only.
  * @param tellsHoles whether less on disk than there is content means holes here, and nothing else.
  */
 export async function* fingerprintOf(
   entries: readonly ListedEntry[],
   contentDigest: (entry: ListedEntry) => ContentDigest | undefined | Promise<ContentDigest | undefined>,
   tellsHoles: boolean,
+  names: OwnerNames,
 ): AsyncGenerator<FingerprintEntry> {
   const holes: FingerprintEntry[] = [];
-  const names = ownerNames();
   const byPath = new Map(entries.map((entry) => [entry.path.toString('latin1'), entry]));
   const named = entries.map((entry) => ({ object: objectOf(entry.path), entry }));
   named.sort((a, b) => (a.object < b.object ? -1 : 1));

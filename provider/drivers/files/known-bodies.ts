@@ -66,16 +66,22 @@ export class KnownBodies {
    * Reads what is in files of which nothing is known, as long as it is little, at once: a look has just shown them at
    * rest. Their attributes take a program to be read, which must not keep a cut waiting.
    */
-  readHot(entries: readonly Entry[], reader: BodyReader): void {
+  async readHot(entries: readonly Entry[], reader: BodyReader, signal: AbortSignal): Promise<void> {
     const seen = new Set(entries.map(inodeOf));
     for (const inode of this.known.keys()) if (!seen.has(inode)) this.known.delete(inode);
     let roomBytes = HOT_BYTES - this.bytesInMemory();
+    const wanted: Entry[] = [];
     for (const entry of this.unknownOf(entries).slice(0, HOT_ENTRIES)) {
       if (entry.sizeBytes > roomBytes) continue;
-      const content = entry.sizeBytes > 0 ? reader.readNow(entry) : undefined;
-      if (entry.sizeBytes > 0 && content === undefined) continue;
       roomBytes -= entry.sizeBytes;
-      this.known.set(inodeOf(entry), { entry, content });
+      if (entry.sizeBytes > 0) wanted.push(entry);
+      else this.known.set(inodeOf(entry), { entry, content: undefined });
+    }
+    let index = 0;
+    for await (const content of reader.readNow(wanted, signal)) {
+      const entry = wanted[index]!;
+      index += 1;
+      if (content !== undefined) this.known.set(inodeOf(entry), { entry, content });
     }
   }
 

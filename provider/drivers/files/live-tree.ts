@@ -1,30 +1,33 @@
 import type { Fingerprint } from '../../core/fingerprint.ts';
-import type { Host } from '../../core/host.ts';
+import type { TreeAccess } from './access.ts';
 import { type AttributeTools, isCaptured, readAttributes } from './attributes.ts';
 import type { ContentDigest } from './content-hash.ts';
-import { inodeOf, isSparse } from './entry.ts';
-import { fileSystemAt } from './filesystem.ts';
-import { digestOfStream, fingerprintOf } from './fingerprint.ts';
+import { type Entry, inodeOf, isSparse } from './entry.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import type { ListedEntry } from './listing.ts';
-import { Changed, readPieces } from './reader.ts';
-import { absolute, scanTree } from './scan.ts';
+import { absolute, rootFileSystem } from './scan.ts';
 import type { Excluded } from './selection.ts';
 
 /** The fingerprint of a tree as it is on disk now: every entry looked at and every file read again. */
 export async function* fingerprintOfTree(
   root: Buffer,
   excluded: Excluded,
-  host: Host,
+  access: TreeAccess,
   tools: AttributeTools | undefined,
   signal: AbortSignal,
 ): Fingerprint {
-  const { entries } = await scanTree(root, excluded, signal);
+  const scan = await access.scan(root, excluded, signal);
+  const { entries } = scan;
   const paths = entries.map((entry) => absolute(root, entry.path));
-  const attributes = tools ? await readAttributes(paths, host, tools, signal) : new Map();
+  const attributes = tools ? await readAttributes(paths, access.host, tools, signal) : new Map();
   const firsts = new Map<string, Buffer>();
+  const files: Entry[] = [];
   const listed = entries.map((entry): ListedEntry => {
     const first = firsts.get(inodeOf(entry));
-    if (first === undefined) firsts.set(inodeOf(entry), entry.path);
+    if (first === undefined) {
+      firsts.set(inodeOf(entry), entry.path);
+      if (entry.kind === 'file') files.push(entry);
+    }
     const found: ListedEntry['attributes'] =
       attributes.get(absolute(root, entry.path).toString('latin1')) ?? [];
     return {
@@ -41,24 +44,14 @@ export async function* fingerprintOfTree(
       attributes: first ? [] : found.filter(({ name }) => isCaptured(name)),
     };
   });
-  const looked = new Map(entries.map((entry) => [entry.path.toString('latin1'), entry]));
+  const looked = new Map(files.map((entry) => [entry.path.toString('latin1'), entry]));
+  const digestOf = await access.digests(root, files, signal);
   const digests = new Map<string, ContentDigest | undefined>();
-  const digestOfEntry = async ({ path, linkTo }: ListedEntry): Promise<ContentDigest | undefined> => {
-    const key = (linkTo ?? path).toString('latin1');
-    if (!digests.has(key)) digests.set(key, await digestOfFile(root, looked.get(key)!));
+  const digestOfEntry = async ({ path }: ListedEntry): Promise<ContentDigest | undefined> => {
+    const key = path.toString('latin1');
+    if (!digests.has(key)) digests.set(key, await digestOf(looked.get(key)!));
     return digests.get(key);
   };
-  yield* fingerprintOf(listed, digestOfEntry, fileSystemAt(root).tellsHoles);
-}
-
-async function digestOfFile(
-  root: Buffer,
-  entry: Parameters<typeof readPieces>[1],
-): Promise<ContentDigest | undefined> {
-  try {
-    return await digestOfStream(readPieces(root, entry, 'moving'), isSparse(entry));
-  } catch (error) {
-    if (error instanceof Changed) return undefined;
-    throw error;
-  }
+  const tellsHoles = rootFileSystem(scan)?.tellsHoles ?? false;
+  yield* fingerprintOf(listed, digestOfEntry, tellsHoles, await access.owners());
 }

@@ -1,8 +1,8 @@
-import { chmod, lstat } from 'node:fs/promises';
 import type { Context } from '../../core/context.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { BlobReader } from '../../core/store.ts';
+import type { TreeAccess } from './access.ts';
 import { archiveOf, nameIn } from './archive.ts';
 import { type AttributeTools, writeAttributes } from './attributes.ts';
 import type { ListedEntry } from './listing.ts';
@@ -13,18 +13,19 @@ export async function loadTree(
   folder: string,
   name: string,
   blobs: BlobReader,
-  host: Host,
+  access: TreeAccess,
   tools: AttributeTools | undefined,
   context: Context,
 ): Promise<void> {
+  const { host } = access;
   await unpack(entries, folder, name, blobs, host, context);
   const marked = entries.filter(({ attributes }) => attributes.length > 0);
   if (marked.length === 0) return;
   if (tools === undefined) throw noAttributeTools();
-  const closed = await openClosed(marked, folder, name);
+  const closed = await openClosed(marked, folder, name, access);
   const named = marked.map(({ path, attributes }) => ({ path: nameIn(name, path), attributes }));
   await writeAttributes(folder, streamOf(named), host, tools, context.signal);
-  for (const { path, mode } of closed) await chmod(path, mode);
+  for (const { path, mode } of closed) await access.chmod(path, mode);
 }
 
 /**
@@ -110,15 +111,15 @@ async function openClosed(
   marked: readonly ListedEntry[],
   folder: string,
   name: string,
+  access: TreeAccess,
 ): Promise<{ readonly path: Buffer; readonly mode: number }[]> {
-  if (process.getuid?.() === 0) return [];
+  if ((await access.self()).uid === 0) return [];
   const closed: { path: Buffer; mode: number }[] = [];
   for (const entry of marked) {
     if (entry.kind === 'symlink' || (entry.mode & 0o200) !== 0) continue;
     const path = Buffer.concat([Buffer.from(`${folder}/`), nameIn(name, entry.path)]);
-    const { mode } = await lstat(path);
-    closed.push({ path, mode: mode & 0o7777 });
-    await chmod(path, (mode & 0o7777) | 0o200);
+    closed.push({ path, mode: entry.mode });
+    await access.chmod(path, entry.mode | 0o200);
   }
   return closed;
 }

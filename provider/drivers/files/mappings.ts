@@ -1,6 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { type Entry, inodeOf } from './entry.ts';
-import { ifThere, isCode } from './system-calls.ts';
 
 /** Files that some process can change without moving their times, because their pages are mapped and already dirty. */
 export interface Mappings {
@@ -12,28 +10,52 @@ export interface Mappings {
   readonly unseenRoot: number;
 }
 
+/** What the processes of a machine have mapped shared and writable. */
+export interface Processes {
+  readonly shared: SharedInodes;
+  /** Those that must not be looked at, but for kernel threads and zombies, which map nothing. */
+  readonly unseen: readonly Unseen[];
+}
+
+/** By inode number, the devices (`major:minor`) that have it. */
+export type SharedInodes = ReadonlyMap<bigint, ReadonlySet<string>>;
+
+export interface Unseen {
+  readonly pid: number;
+  readonly uid: number;
+  readonly groups: readonly number[];
+}
+
 /** `address perms offset major:minor inode path` (proc_pid_maps(5)), of mappings both writable and shared. */
 const SHARED_WRITABLE = /^\S+ .w.s \S+ ([0-9a-f]+):([0-9a-f]+) (\d+)/gm;
 
+/** Adds what a process's `maps` file says. */
+export function addShared(found: Map<bigint, Set<string>>, maps: string): void {
+  for (const [, major = '', minor = '', inode = ''] of maps.matchAll(SHARED_WRITABLE)) {
+    const devices = found.get(BigInt(inode)) ?? new Set();
+    found.set(BigInt(inode), devices.add(`${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`));
+  }
+}
+
+/** Who a process is by its `status` file (proc_pid_status(5)); undefined for what maps nothing. */
+export function unseenOf(pid: number, status: string): Unseen | undefined {
+  if (!/^VmSize:/m.test(status)) return undefined;
+  const numbers = (field: string): number[] =>
+    (status.match(new RegExp(`^${field}:[ \\t]*(.*)$`, 'm'))?.[1] ?? '')
+      .split(/\s+/)
+      .filter((text) => text !== '')
+      .map(Number);
+  // The last of the four is the file system's id.
+  return { pid, uid: numbers('Uid')[3] ?? 0, groups: [numbers('Gid')[3] ?? 0, ...numbers('Groups')] };
+}
+
 /**
- * Looks through the mappings of every process that may be seen. It must run after the scan whose times it backs: a
+ * Judges what processes have mapped of a tree. They must have been looked at after the scan whose times it backs: a
  * mapping made later moves the change time with its first write.
  */
-export function sharedMappings(entries: readonly Entry[]): Mappings {
+export function mappingsOf(entries: readonly Entry[], { shared, unseen }: Processes): Mappings {
   const files = entries.filter((entry) => entry.kind === 'file');
-  const found = new Map<bigint, Set<string>>();
-  const unseen: number[] = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^[0-9]+$/.test(name)) continue;
-    const maps = readMaps(name);
-    if (maps === 'hidden') unseen.push(Number(name));
-    else
-      for (const [, major = '', minor = '', inode = ''] of maps?.matchAll(SHARED_WRITABLE) ?? []) {
-        const devices = found.get(BigInt(inode)) ?? new Set();
-        found.set(BigInt(inode), devices.add(`${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`));
-      }
-  }
-  const mapped = files.filter((file) => found.size > 0 && isMapped(file, found)).map(inodeOf);
+  const mapped = files.filter((file) => shared.size > 0 && isMapped(file, shared)).map(inodeOf);
   return { mapped: new Set(mapped), ...judgeUnseen(unseen, files) };
 }
 
@@ -41,32 +63,23 @@ export function sharedMappings(entries: readonly Entry[]): Mappings {
  * The device of a mapping is that of the super block. On btrfs and overlay files have another one, so there the inode
  * alone has to do: sooner a mapping too many than one too few.
  */
-function isMapped(file: Entry, found: ReadonlyMap<bigint, ReadonlySet<string>>): boolean {
+function isMapped(file: Entry, found: SharedInodes): boolean {
   const devices = found.get(file.ino);
   if (devices === undefined) return false;
-  const major = majorOf(file.dev);
-  return devices.has(`${major}:${minorOf(file.dev)}`) || major === ANONYMOUS_MAJOR;
+  return devices.has(numbersOf(file.dev)) || majorOf(file.dev) === ANONYMOUS_MAJOR;
 }
 
 /** File systems without a block device of their own have device numbers with major 0. */
-const ANONYMOUS_MAJOR = 0;
+export const ANONYMOUS_MAJOR = 0;
 
 /** makedev(3), as glibc and the kernel pack it. */
-function majorOf(dev: bigint): number {
+export function majorOf(dev: bigint): number {
   return Number(((dev & 0xfff00n) >> 8n) | ((dev & 0xfffff00000000000n) >> 32n));
 }
 
-function minorOf(dev: bigint): number {
-  return Number((dev & 0xffn) | ((dev & 0xffffff00000n) >> 12n));
-}
-
-function readMaps(pid: string): string | 'hidden' | undefined {
-  try {
-    return ifThere(() => readFileSync(`/proc/${pid}/maps`, 'latin1'));
-  } catch (error) {
-    if (isCode(error, 'EACCES', 'EPERM')) return 'hidden';
-    throw error;
-  }
+/** `major:minor`, as the kernel's files have it. */
+export function numbersOf(dev: bigint): string {
+  return `${majorOf(dev)}:${Number((dev & 0xffn) | ((dev & 0xffffff00000n) >> 12n))}`;
 }
 
 /**
@@ -75,35 +88,20 @@ function readMaps(pid: string): string | 'hidden' | undefined {
  * that nobody else may look into, so that nothing would ever be proven.
  */
 function judgeUnseen(
-  pids: readonly number[],
+  unseen: readonly Unseen[],
   files: readonly Entry[],
 ): Pick<Mappings, 'hidden' | 'unseenRoot'> {
-  if (pids.length === 0) return { hidden: [], unseenRoot: 0 };
+  if (unseen.length === 0) return { hidden: [], unseenRoot: 0 };
   const owners = new Set(files.map((file) => file.uid));
   const groups = new Set(files.filter((file) => file.mode & 0o020).map((file) => file.gid));
   const openToAll = files.some((file) => file.mode & 0o002);
   const hidden: number[] = [];
   let unseenRoot = 0;
-  for (const pid of pids) {
-    const identity = identityOf(pid);
-    if (identity === undefined) continue;
+  for (const process of unseen) {
     const mayWrite =
-      openToAll || owners.has(identity.uid) || identity.groups.some((group) => groups.has(group));
-    if (identity.uid === 0) unseenRoot += 1;
-    else if (mayWrite) hidden.push(pid);
+      openToAll || owners.has(process.uid) || process.groups.some((group) => groups.has(group));
+    if (process.uid === 0) unseenRoot += 1;
+    else if (mayWrite) hidden.push(process.pid);
   }
   return { hidden, unseenRoot };
-}
-
-/** Who a process is (proc_pid_status(5)); undefined for kernel threads and zombies, which map nothing. */
-function identityOf(pid: number): { readonly uid: number; readonly groups: readonly number[] } | undefined {
-  const status = ifThere(() => readFileSync(`/proc/${pid}/status`, 'latin1'));
-  if (status === undefined || !/^VmSize:/m.test(status)) return undefined;
-  const numbers = (field: string): number[] =>
-    (status.match(new RegExp(`^${field}:[ \\t]*(.*)$`, 'm'))?.[1] ?? '')
-      .split(/\s+/)
-      .filter((text) => text !== '')
-      .map(Number);
-  // The last of the four is the file system's id.
-  return { uid: numbers('Uid')[3] ?? 0, groups: [numbers('Gid')[3] ?? 0, ...numbers('Groups')] };
 }

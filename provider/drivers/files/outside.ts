@@ -1,7 +1,7 @@
 import type { OutsideItem } from '../../core/manifest.ts';
 import { type Entry, inodeOf } from './entry.ts';
 import type { Mappings } from './mappings.ts';
-import { nameSome } from './reader.ts';
+import { nameSome } from './reading.ts';
 import type { Scan, SkippedKind } from './scan.ts';
 
 const SKIPPED: Readonly<Record<SkippedKind, string>> = {

@@ -1,32 +1,15 @@
-import { constants, lstatSync } from 'node:fs';
-import { access, lstat, readdir, realpath } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { StasisError } from '../../core/errors.ts';
-import type { Host } from '../../core/host.ts';
+import type { TreeAccess } from './access.ts';
 import { missing } from './scan.ts';
 import type { FilesSpec } from './spec.ts';
-import { ifThere, isCode } from './system-calls.ts';
+import { isCode } from './system-calls.ts';
 
-/** Drivers run on the member's host by its commands; this one reads by system calls, so it has to be on it. */
-export function insistOnLocal(host: Host): StasisError[] {
-  if (host.name === 'local') return [];
-  return [
-    new StasisError(
-      'files.not-local',
-      `Files on ${host.name} cannot be reached: only those of this machine can.`,
-      {
-        hint: 'Run Stasis on the machine that has the files.',
-        at: ['path'],
-      },
-    ),
-  ];
-}
-
-/** The real path of what is captured. @throws StasisError `files.missing`, `files.rights` */
-export async function locate(spec: FilesSpec): Promise<string> {
-  const path = resolve(spec.path);
+/** The real path of what is captured. @throws StasisError `files.missing`, `files.rights`, `files.relative-path` */
+export async function locate(spec: FilesSpec, access: TreeAccess): Promise<string> {
+  const path = access.absolute(spec.path);
   try {
-    return await realpath(path);
+    return await access.realPath(path);
   } catch (error) {
     if (isCode(error, 'ENOENT', 'ENOTDIR')) throw missing(Buffer.from(path));
     throw placeError(path, error);
@@ -34,15 +17,15 @@ export async function locate(spec: FilesSpec): Promise<string> {
 }
 
 /** The folder itself, or what a file lies in. */
-export function folderOf(path: string): string {
-  return ifThere(() => lstatSync(path))?.isDirectory() ? path : dirname(path);
+export async function folderOf(path: string, access: TreeAccess): Promise<string> {
+  return (await access.standing(path))?.kind === 'directory' ? path : dirname(path);
 }
 
-/** Physical identities: the place, and where something is there, what it is. */
-export function identitiesOf(realPath: string): string[] {
-  const stats = ifThere(() => lstatSync(realPath, { bigint: true }));
-  const place = `files:${realPath}`;
-  return stats === undefined ? [place] : [`files:${stats.dev}:${stats.ino}`, place];
+/** Physical identities: the place, and where something is there, what it is. Equal however the machine is logged in to. */
+export async function identitiesOf(realPath: string, access: TreeAccess): Promise<string[]> {
+  const [stats, { paths, inodes }] = await Promise.all([access.standing(realPath), access.self()]);
+  const place = `files:${paths}:${realPath}`;
+  return stats === undefined ? [place] : [`files:${inodes}:${stats.dev}:${stats.ino}`, place];
 }
 
 /** Where a tree is to be restored, and what is there now. */
@@ -57,39 +40,37 @@ export interface Target {
 
 /**
  * A link is followed to what it names; what is not there yet is placed in its parent's real path.
- * @throws StasisError `files.no-parent`, `files.rights`, `files.root`
+ * @throws StasisError `files.no-parent`, `files.rights`, `files.root`, `files.relative-path`
  */
-export async function locateTarget(spec: FilesSpec): Promise<Target> {
-  const wanted = resolve(spec.path);
-  const path = await realpath(wanted).catch(async (error: unknown) => {
+export async function locateTarget(spec: FilesSpec, access: TreeAccess): Promise<Target> {
+  const wanted = access.absolute(spec.path);
+  const path = await access.realPath(wanted).catch(async (error: unknown) => {
     if (!isCode(error, 'ENOENT')) throw placeError(wanted, error);
-    return join(await parentOf(wanted), basename(wanted));
+    return join(await parentOf(wanted, access), basename(wanted));
   });
   const parent = dirname(path);
   if (path === parent)
     throw new StasisError('files.root', 'The root of the file system cannot be replaced.', { at: ['path'] });
-  const stats = await lstat(path).catch((error: unknown) => {
-    if (isCode(error, 'ENOENT')) return undefined;
-    throw placeError(path, error);
-  });
-  if (stats?.isSymbolicLink())
+  const step = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      throw placeError(path, error);
+    });
+  const standing = await step(access.standing(path));
+  if (standing?.kind === 'symlink')
     throw new StasisError('files.dangling', `${path} is a link to nothing.`, {
       hint: 'Remove the link, or give the path that it should lead to.',
       at: ['path'],
     });
-  const at = { path, parent, base: basename(path), isFolder: stats?.isDirectory() ?? false };
-  if (stats === undefined) return { ...at, state: 'absent' };
-  if (!stats.isDirectory()) return { ...at, state: 'filled' };
-  const names = await readdir(path, { encoding: 'buffer' }).catch((error: unknown) => {
-    throw placeError(path, error);
-  });
-  return { ...at, state: names.length === 0 ? 'empty' : 'filled' };
+  const isFolder = standing?.kind === 'directory';
+  const at = { path, parent, base: basename(path), isFolder };
+  if (standing === undefined) return { ...at, state: 'absent' };
+  return { ...at, state: isFolder && (await step(access.isEmpty(path))) ? 'empty' : 'filled' };
 }
 
-async function parentOf(path: string): Promise<string> {
+async function parentOf(path: string, access: TreeAccess): Promise<string> {
   const parent = dirname(path);
   try {
-    return await realpath(parent);
+    return await access.realPath(parent);
   } catch (error) {
     if (!isCode(error, 'ENOENT', 'ENOTDIR')) throw placeError(parent, error);
     throw new StasisError('files.no-parent', `The folder ${parent} does not exist.`, {
@@ -100,16 +81,9 @@ async function parentOf(path: string): Promise<string> {
   }
 }
 
-/** Whether this process may make and rename entries in a folder. */
-export async function isWritable(folder: string): Promise<boolean> {
-  return access(folder, constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** What the system said of a path, as an error at the user's attribute. */
 export function placeError(path: string, cause: unknown): StasisError {
+  if (cause instanceof StasisError) return cause;
   if (isCode(cause, 'EACCES', 'EPERM'))
     return new StasisError('files.rights', `${path} must not be used by this user.`, {
       hint: 'Run as a user that may.',

@@ -4,11 +4,12 @@ import { StasisError, throwIfAborted, toStasisError } from '../../core/errors.ts
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';
 import { formatBytes } from '../../core/units.ts';
+import { accessTo, type Self, type TreeAccess } from './access.ts';
 import { findAttributeTools } from './attributes.ts';
 import { contentOf, type FilesContent } from './content.ts';
-import { fileSystemAt, isMountPoint } from './filesystem.ts';
 import { noAttributeTools } from './load.ts';
-import { identitiesOf, insistOnLocal, isWritable, locateTarget, type Target } from './place.ts';
+import { identitiesOf, locateTarget, type Target } from './place.ts';
+import { insistOnTools } from './plan.ts';
 import { mountPoint } from './restore.ts';
 import type { FilesSpec } from './spec.ts';
 import { restorerOf } from './staging.ts';
@@ -23,21 +24,21 @@ export async function planFilesRestore(
   context: Context,
 ): Promise<RestorePlan> {
   const nothing = { identities: [], empty: true, sizeBytes: from.sizeBytes };
-  const remote = insistOnLocal(host);
-  if (remote.length > 0) return { ...nothing, problems: remote };
+  const access = accessTo(host);
   try {
     const content = contentOf(from);
-    const target = await locateTarget(spec);
+    await insistOnTools(access);
+    const target = await locateTarget(spec, access);
     const problems = [
-      ...(await placeProblems(target, content, from.sizeBytes)),
-      ...ownerProblems(content),
+      ...(await placeProblems(target, content, from.sizeBytes, access)),
+      ...ownerProblems(content, await access.self()),
       ...(await toolProblems(content, host, context)),
     ];
     return {
       problems,
-      identities: identitiesOf(target.path),
+      identities: await identitiesOf(target.path, access),
       empty: target.state !== 'filled',
-      restoredBy: await restorerOf(target),
+      restoredBy: await restorerOf(target, access),
       sizeBytes: from.sizeBytes,
     };
   } catch (error) {
@@ -50,17 +51,18 @@ async function placeProblems(
   target: Target,
   content: FilesContent,
   sizeBytes: number,
+  access: TreeAccess,
 ): Promise<StasisError[]> {
   const problems: StasisError[] = [];
-  if (isMountPoint(target.path)) problems.push(mountPoint(target.path));
-  if (!(await isWritable(target.parent)))
+  if (await access.isMountPoint(target.path)) problems.push(mountPoint(target.path));
+  if (!(await access.isWritable(target.parent)))
     problems.push(
       new StasisError('files.rights', `Nothing can be written in ${target.parent}.`, {
         hint: 'The files are loaded beside the target: run as a user that may write there.',
         at: ['path'],
       }),
     );
-  const { freeBytes, freeInodes } = fileSystemAt(target.parent);
+  const { freeBytes, freeInodes } = await access.room(target.parent);
   if (freeBytes < sizeBytes)
     problems.push(
       new StasisError(
@@ -84,16 +86,11 @@ async function placeProblems(
 }
 
 /** Only root gives files to others; a user may give them to groups of its own. */
-function ownerProblems(content: FilesContent): StasisError[] {
-  if (process.getuid?.() === 0) return [];
-  const ownGroups = [...(process.getgroups?.() ?? []), process.getegid?.()];
+function ownerProblems(content: FilesContent, { uid, groups }: Self): StasisError[] {
+  if (uid === 0) return [];
   const strangers = [
-    ...content.users
-      .filter(({ id }) => id !== process.geteuid?.())
-      .map(({ id, name }) => `user ${name} (${id})`),
-    ...content.groups
-      .filter(({ id }) => !ownGroups.includes(id))
-      .map(({ id, name }) => `group ${name} (${id})`),
+    ...content.users.filter(({ id }) => id !== uid).map(({ id, name }) => `user ${name} (${id})`),
+    ...content.groups.filter(({ id }) => !groups.includes(id)).map(({ id, name }) => `group ${name} (${id})`),
   ];
   const problems: StasisError[] = [];
   if (strangers.length > 0)

@@ -32,7 +32,9 @@ describe('the plan of a capture', () => {
     const planned = await plan(folder.at('self'));
     expect(planned).toMatchObject({ problems: [], sizeBytes: 4, pauseMs: 0, folders: [folder.path] });
     expect(planned.identities).toEqual((await plan(folder.path)).identities);
-    expect(planned.identities).toContain(`files:${folder.path}`);
+    expect(planned.identities).toContainEqual(
+      expect.stringMatching(new RegExp(`^files:[0-9a-f-]{36}/mnt:\\[\\d+\\]:${folder.path}$`)),
+    );
   });
 
   test('is not in the way of a folder in which files come and go', async () => {

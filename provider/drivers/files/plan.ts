@@ -1,18 +1,17 @@
-import { accessSync, constants } from 'node:fs';
 import type { Context } from '../../core/context.ts';
 import type { CapturePlan } from '../../core/driver.ts';
 import { StasisError, throwIfAborted, toStasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
+import { accessTo, type TreeAccess } from './access.ts';
 import { findAttributeTools } from './attributes.ts';
 import { inodeOf } from './entry.ts';
-import { sharedMappings } from './mappings.ts';
+import { mappingsOf } from './mappings.ts';
 import { outsideOf } from './outside.ts';
-import { identitiesOf, insistOnLocal, locate } from './place.ts';
-import { nameSome, unreadable } from './reader.ts';
-import { absolute, type Scan, scanTree } from './scan.ts';
+import { identitiesOf, locate } from './place.ts';
+import { nameSome, unreadable } from './reading.ts';
+import type { Scan } from './scan.ts';
 import { excluder } from './selection.ts';
 import type { FilesSpec } from './spec.ts';
-import { isCode } from './system-calls.ts';
 
 const NOTHING: Omit<CapturePlan, 'problems'> = {
   identities: [],
@@ -25,27 +24,28 @@ const NOTHING: Omit<CapturePlan, 'problems'> = {
 
 /** Looks at all entries once, without reading any content. */
 export async function planFiles(spec: FilesSpec, host: Host, context: Context): Promise<CapturePlan> {
-  const remote = insistOnLocal(host);
-  if (remote.length > 0) return { ...NOTHING, problems: remote };
+  const access = accessTo(host);
+  const { signal } = context;
   try {
-    const realPath = await locate(spec);
+    await insistOnTools(access);
+    const realPath = await locate(spec, access);
     const root = Buffer.from(realPath);
-    const scan = await scanTree(root, excluder(spec.exclude), context.signal);
+    const scan = await access.scan(root, excluder(spec.exclude), signal);
     const tools = await findAttributeTools(host);
-    const mappings = sharedMappings(scan.entries);
+    const mappings = mappingsOf(scan.entries, scan.processes ?? (await access.processes(signal)));
     const files = new Map(scan.entries.map((entry) => [inodeOf(entry), entry.sizeBytes]));
     return {
       problems: [
-        ...rights(root, scan),
+        ...(await rights(root, scan, access, signal)),
         ...doubts(scan, mappings.mapped),
         ...(tools === undefined ? [unreadAttributes()] : []),
       ],
-      identities: identitiesOf(realPath),
+      identities: await identitiesOf(realPath, access),
       folders: [realPath],
       sizeBytes: [...files.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0),
       pauseMs: 0,
       outside: outsideOf(scan, mappings, { readable: tools !== undefined, skipped: new Set() }),
-      system: systemOf(),
+      system: await systemOf(access),
     };
   } catch (error) {
     throwIfAborted(context.signal);
@@ -53,12 +53,35 @@ export async function planFiles(spec: FilesSpec, host: Host, context: Context): 
   }
 }
 
-export function systemOf(): Record<string, string> {
-  return { product: 'files', platform: process.platform };
+export async function systemOf(access: TreeAccess): Promise<Record<string, string>> {
+  return { product: 'files', platform: (await access.self()).platform };
+}
+
+/** @throws StasisError `files.tools-missing` */
+export async function insistOnTools(access: TreeAccess): Promise<void> {
+  const [problem] = await missingTools(access);
+  if (problem) throw problem;
+}
+
+/** What a host lacks to be worked with at all. */
+export async function missingTools(access: TreeAccess): Promise<StasisError[]> {
+  const missing = await access.missingTools();
+  if (missing.length === 0) return [];
+  return [
+    new StasisError('files.tools-missing', `${access.host.name} lacks ${missing.join(', ')}.`, {
+      hint: 'Every Debian has them: apt-get install bash coreutils findutils grep tar.',
+      at: ['path'],
+    }),
+  ];
 }
 
 /** What this user must not read. */
-function rights(root: Buffer, scan: Scan): StasisError[] {
+async function rights(
+  root: Buffer,
+  scan: Scan,
+  access: TreeAccess,
+  signal: AbortSignal,
+): Promise<StasisError[]> {
   const [first] = scan.entries;
   if (first === undefined || first.kind === 'symlink' || first.kind === 'fifo')
     return [
@@ -67,21 +90,10 @@ function rights(root: Buffer, scan: Scan): StasisError[] {
         at: ['path'],
       }),
     ];
-  const closed = scan.entries
-    .filter((entry) => entry.kind === 'file' && !mayRead(absolute(root, entry.path)))
-    .map(({ path }) => path);
+  const files = scan.entries.filter(({ kind }) => kind === 'file');
+  const closed = await access.closed(root, files, signal);
   const all = [...scan.unlistable, ...closed];
   return all.length === 0 ? [] : [unreadable(all)];
-}
-
-/** What has gone since it was seen hinders nobody. */
-function mayRead(path: Buffer): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch (error) {
-    return !isCode(error, 'EACCES', 'EPERM');
-  }
 }
 
 /** What will keep the folder from being shown to have stood still. */

@@ -66,16 +66,16 @@ describe('what would keep a restore from succeeding is told in its plan', () => 
     expect(codes(await plan(folder.at('target'), malformed))).toEqual(['files.malformed-content']);
   });
 
-  test('another machine', async () => {
+  test('a path on another machine that does not say where it begins', async () => {
     using folder = scratch();
     const captured = await source(folder);
-    const far: Host = { ...host, name: '10.0.0.4' };
-    expect(codes(await plan(folder.at('target'), captured, far))).toEqual(['files.not-local']);
-    expect(codes(await filesDriver.plan({ path: folder.path }, far, testContext()))).toEqual([
-      'files.not-local',
+    const far: Host = { ...host, name: '10.0.0.4', place: 'ssh://10.0.0.4:22' };
+    expect(codes(await plan('target', captured, far))).toEqual(['files.relative-path']);
+    expect(codes(await filesDriver.plan({ path: 'source' }, far, testContext()))).toEqual([
+      'files.relative-path',
     ]);
-    await expect(filesDriver.prepare({ path: folder.path }, far, testContext())).rejects.toMatchObject({
-      code: 'files.not-local',
+    await expect(filesDriver.prepare({ path: 'source' }, far, testContext())).rejects.toMatchObject({
+      code: 'files.relative-path',
     });
   });
 });

@@ -7,13 +7,14 @@ import type { MemberCapture } from '../../core/manifest.ts';
 import type { Answers } from '../../core/probe.ts';
 import type { BlobReader } from '../../core/store.ts';
 import type { Warmth } from '../../core/warmth.ts';
+import { accessTo, type TreeAccess } from './access.ts';
 import { findAttributeTools } from './attributes.ts';
 import { contentOf } from './content.ts';
-import { isMountPoint } from './filesystem.ts';
 import { decodeListing } from './listing.ts';
 import { fingerprintOfTree } from './live-tree.ts';
 import { loadTree } from './load.ts';
-import { folderOf, insistOnLocal, locate, locateTarget } from './place.ts';
+import { folderOf, locate, locateTarget } from './place.ts';
+import { insistOnTools } from './plan.ts';
 import { askTree } from './probe.ts';
 import { excluder } from './selection.ts';
 import type { FilesSpec } from './spec.ts';
@@ -30,25 +31,25 @@ export async function restoreFiles(
   options: RestoreOptions,
   context: Context,
 ): Promise<Held> {
-  const [remote] = insistOnLocal(host);
-  if (remote) throw remote;
+  const access = accessTo(host);
+  await insistOnTools(access);
   const content = contentOf(from);
-  const target = await locateTarget(spec);
-  const staging = new Staging(target, options.restoreId, host);
+  const target = await locateTarget(spec, access);
+  const staging = new Staging(target, options.restoreId, access);
   const mayReplace = options.overwrite || (await staging.isRestored());
   if (target.state === 'filled' && !mayReplace) throw notEmpty(target.path);
-  if (isMountPoint(target.path)) throw mountPoint(target.path);
+  if (await access.isMountPoint(target.path)) throw mountPoint(target.path);
   const entries = await decodeListing(content.listing, blobs);
   await options.journal(staging.journalEntry());
   // What an earlier try with the same id left must not mix with this one.
   await staging.settle();
   const warm = async (): Promise<Warmth> =>
     warmFiles(Buffer.from(staging.tree), await readHotFiles(blobs, content), host, context.signal);
-  const held = new LoadedTree(staging, mayReplace, host, context, warm);
+  const held = new LoadedTree(staging, mayReplace, access, context, warm);
   try {
     const tools = await findAttributeTools(host);
     await staging.make(tools);
-    await loadTree(entries, staging.folder, TREE, blobs, host, tools, context);
+    await loadTree(entries, staging.folder, TREE, blobs, access, tools, context);
   } catch (error) {
     await held[Symbol.asyncDispose]();
     throw error;
@@ -59,7 +60,7 @@ export async function restoreFiles(
 class LoadedTree implements Held {
   private readonly staging: Staging;
   private readonly overwrite: boolean;
-  private readonly host: Host;
+  private readonly access: TreeAccess;
   private readonly context: Context;
   readonly warm: () => Promise<Warmth>;
   private swapped = false;
@@ -67,29 +68,30 @@ class LoadedTree implements Held {
   constructor(
     staging: Staging,
     overwrite: boolean,
-    host: Host,
+    access: TreeAccess,
     context: Context,
     warm: () => Promise<Warmth>,
   ) {
     this.warm = warm;
     this.staging = staging;
     this.overwrite = overwrite;
-    this.host = host;
+    this.access = access;
     this.context = context;
   }
 
   fingerprint(): Fingerprint {
-    const { staging, host, context } = this;
+    const { staging, access, context } = this;
     const root = Buffer.from(this.swapped ? staging.target.path : staging.tree);
     return (async function* () {
-      yield* fingerprintOfTree(root, () => false, host, await findAttributeTools(host), context.signal);
+      const tools = await findAttributeTools(access.host);
+      yield* fingerprintOfTree(root, excluder(), access, tools, context.signal);
     })();
   }
 
   readonly answers: Answers = {
-    answer: (question, options) => {
+    answer: async (question, options) => {
       const path = this.swapped ? this.staging.target.path : this.staging.tree;
-      return askTree(path, folderOf(path), this.host, question, options);
+      return askTree(path, await folderOf(path, this.access), this.access.host, question, options);
     },
   };
 
@@ -121,7 +123,8 @@ export async function undoFiles(spec: FilesSpec, host: Host, entry: unknown): Pr
   const parsed = journalSchema.safeParse(entry);
   if (!parsed.success)
     throw new StasisError('files.malformed-journal', 'The journal of an earlier restore cannot be read.');
-  const target = await locateTarget(spec).catch((error: unknown) => {
+  const access = accessTo(host);
+  const target = await locateTarget(spec, access).catch((error: unknown) => {
     // With the parent everything of ours has gone.
     if (error instanceof StasisError && error.code === 'files.no-parent') return undefined;
     throw error;
@@ -132,19 +135,22 @@ export async function undoFiles(spec: FilesSpec, host: Host, entry: unknown): Pr
       'files.journal-mismatch',
       `The journal is about ${parsed.data.target}, and not about ${target.path}.`,
     );
-  await new Staging(target, parsed.data.restoreId, host).settle();
+  await new Staging(target, parsed.data.restoreId, access).settle();
 }
 
 /** The tree as it is now. */
 export async function observeFiles(spec: FilesSpec, host: Host, context: Context): Promise<Held> {
-  const [remote] = insistOnLocal(host);
-  if (remote) throw remote;
-  const path = await locate(spec);
+  const access = accessTo(host);
+  await insistOnTools(access);
+  const path = await locate(spec, access);
   const tools = await findAttributeTools(host);
   return {
     fingerprint: () =>
-      fingerprintOfTree(Buffer.from(path), excluder(spec.exclude), host, tools, context.signal),
-    answers: { answer: (question, options) => askTree(path, folderOf(path), host, question, options) },
+      fingerprintOfTree(Buffer.from(path), excluder(spec.exclude), access, tools, context.signal),
+    answers: {
+      answer: async (question, options) =>
+        askTree(path, await folderOf(path, access), host, question, options),
+    },
     release: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };

@@ -1,17 +1,24 @@
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { setImmediate as turn } from 'node:timers/promises';
-import { StasisError, throwIfAborted } from '../../core/errors.ts';
-import { type Entry, entryOf, kindOf } from './entry.ts';
-import { type FileSystem, fileSystemAt } from './filesystem.ts';
+import { StasisError } from '../../core/errors.ts';
+import type { Entry } from './entry.ts';
+import type { FileSystem } from './filesystem.ts';
+import type { Processes } from './mappings.ts';
 import { textOfPath } from './path-text.ts';
-import type { Excluded } from './selection.ts';
-import { ifThere, isCode } from './system-calls.ts';
 
 export type SkippedKind = 'socket' | 'device' | 'mount';
 
 export interface Skipped {
   readonly path: Buffer;
   readonly kind: SkippedKind;
+}
+
+/**
+ * A machine's wall clock, nanoseconds since the Unix epoch, read at one instant between two readings of its monotonic
+ * clock.
+ */
+export interface ClockReading {
+  readonly wallNs: bigint;
+  readonly monotonicFromNs: bigint;
+  readonly monotonicToNs: bigint;
 }
 
 /** One look at everything in a tree. */
@@ -24,57 +31,14 @@ export interface Scan {
   readonly fileSystems: ReadonlyMap<bigint, FileSystem>;
   /** Folders that could not be listed: what is in them is unknown. */
   readonly unlistable: readonly Buffer[];
-  /** Wall clock just before the first look, nanoseconds since the Unix epoch, not later than it was. */
+  /** The machine's wall clock just before the first look, nanoseconds since the Unix epoch, not later than it was. */
   readonly startedAtNs: bigint;
-}
-
-/** A scan gives way to other work at least this often; leases of other members are kept alive meanwhile. */
-const SLICE_MS = 8;
-const NS_PER_MS = 1_000_000n;
-
-/**
- * Looks at every entry of the tree once. Calls are synchronous, as they are many and short: 10,000 entries take
- * about 50 ms. What vanishes while it runs is left out: its folder's times have moved, so an equal scan cannot follow.
- */
-export async function scanTree(root: Buffer, excluded: Excluded, signal: AbortSignal): Promise<Scan> {
-  const entries: Entry[] = [];
-  const skipped: Skipped[] = [];
-  const unlistable: Buffer[] = [];
-  const fileSystems = new Map<bigint, FileSystem>();
-  const startedAtNs = BigInt(Date.now()) * NS_PER_MS;
-  // A stack of paths yet to see; children are pushed in reverse, so that they come off in order.
-  const stack: Buffer[] = [Buffer.alloc(0)];
-  let sliceFrom = performance.now();
-  for (let path = stack.pop(); path !== undefined; path = stack.pop()) {
-    if (performance.now() - sliceFrom > SLICE_MS) {
-      await turn();
-      throwIfAborted(signal);
-      sliceFrom = performance.now();
-    }
-    const seen = look(root, path);
-    if (seen === undefined) continue;
-    if (seen === 'socket' || seen === 'device') {
-      skipped.push({ path, kind: seen });
-      continue;
-    }
-    const fileSystem = fileSystems.get(seen.dev) ?? ifThere(() => fileSystemAt(absolute(root, path)));
-    if (fileSystem === undefined) continue;
-    fileSystems.set(seen.dev, fileSystem);
-    if (fileSystem.pseudo) {
-      skipped.push({ path, kind: 'mount' });
-      continue;
-    }
-    entries.push(seen);
-    if (seen.kind !== 'directory') continue;
-    const names = list(root, path);
-    if (names === undefined) unlistable.push(path);
-    for (const name of names ?? []) {
-      const child = path.length === 0 ? name : Buffer.concat([path, SLASH, name]);
-      if (!excluded(child)) stack.push(child);
-    }
-  }
-  if (entries.length === 0 && skipped.length === 0) throw missing(root);
-  return { entries, skipped, fileSystems, unlistable, startedAtNs };
+  /** The same after the last look. */
+  readonly endedAtNs: bigint;
+  /** The machine's clocks, where they are not ours. */
+  readonly clock?: ClockReading;
+  /** The machine's processes after the last look, where the scan has brought them along. */
+  readonly processes?: Processes;
 }
 
 const SLASH = Buffer.from('/');
@@ -84,27 +48,15 @@ export function absolute(root: Buffer, path: Buffer): Buffer {
   return path.length === 0 ? root : Buffer.concat([root, SLASH, path]);
 }
 
-/** The entry as it is now; undefined when it is gone. */
-export function look(root: Buffer, path: Buffer): Entry | 'socket' | 'device' | undefined {
-  const where = absolute(root, path);
-  const stats = ifThere(() => lstatSync(where, { bigint: true }));
-  if (stats === undefined) return undefined;
-  const kind = kindOf(stats);
-  if (kind === undefined) return stats.isSocket() ? 'socket' : 'device';
-  if (kind !== 'symlink') return entryOf(path, kind, stats);
-  const target = ifThere(() => readlinkSync(where, { encoding: 'buffer' }));
-  return target && entryOf(path, kind, stats, target);
+/** Where an entry of a folder is, relative to the root. */
+export function childOf(path: Buffer, name: Buffer): Buffer {
+  return path.length === 0 ? name : Buffer.concat([path, SLASH, name]);
 }
 
-/** The names in a folder, last first; none when it is gone, undefined when it must not be read. */
-function list(root: Buffer, path: Buffer): Buffer[] | undefined {
-  try {
-    const names = ifThere(() => readdirSync(absolute(root, path), { encoding: 'buffer' })) ?? [];
-    return names.sort((a, b) => Buffer.compare(b, a));
-  } catch (error) {
-    if (isCode(error, 'EACCES', 'EPERM')) return undefined;
-    throw error;
-  }
+/** What the root of a scan lies on. */
+export function rootFileSystem(scan: Scan): FileSystem | undefined {
+  const [root] = scan.entries;
+  return root && scan.fileSystems.get(root.dev);
 }
 
 export function missing(root: Buffer): StasisError {

@@ -2,11 +2,20 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, jest, test } from '@jest/globals';
 import { memoryBlobs } from '../../../test/support/context.ts';
-import { collect, load, memberOf, scratch, session, stream } from '../../../test/support/files-capture.ts';
+import {
+  collect,
+  host,
+  load,
+  memberOf,
+  scratch,
+  session,
+  stream,
+} from '../../../test/support/files-capture.ts';
 import { converge, stillCut, tree } from '../../../test/support/files-session.ts';
 import type { StasisError } from '../../core/errors.ts';
 import { compareFingerprints } from '../../core/fingerprint.ts';
 import type { Capture } from '../../core/manifest.ts';
+import { accessTo } from './access.ts';
 import { excluder } from './selection.ts';
 import { lookUntilSettled } from './stillness.ts';
 
@@ -29,7 +38,7 @@ describe('a capture under load', () => {
    */
   async function busy(change: string, root: string, pause = 'Math.random() * pace'): Promise<Load> {
     const sentMs = performance.now();
-    await lookUntilSettled(Buffer.from(root), excluder(), signal);
+    await lookUntilSettled(accessTo(host), Buffer.from(root), excluder(), signal);
     const paceMs = Math.max(300, 6 * (performance.now() - sentMs));
     const script = `const fs = require('fs'); const r = process.argv[1]; const pace = ${paceMs}; let n = 0;
       const go = () => { ${change}; process.stdout.write('.'); setTimeout(go, ${pause}); }; go();`;

@@ -2,25 +2,24 @@ import type { Context } from '../../core/context.ts';
 import type { EpochReading, Session, Watchable } from '../../core/driver.ts';
 import { StasisError, throwIfAborted } from '../../core/errors.ts';
 import type { Fingerprint } from '../../core/fingerprint.ts';
-import type { Host } from '../../core/host.ts';
 import type { Capture } from '../../core/manifest.ts';
 import type { Answers } from '../../core/probe.ts';
 import type { BlobReader, Blobs } from '../../core/store.ts';
 import { sleep } from '../../core/wait.ts';
+import type { TreeAccess } from './access.ts';
 import type { AttributeTools } from './attributes.ts';
 import { BodyReader } from './bodies.ts';
 import { type CapturedEntry, describeCapture, listEntries } from './content.ts';
 import { ContentHash } from './content-hash.ts';
 import { type Entry, inodeOf } from './entry.ts';
-import { fileSystemAt } from './filesystem.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { KnownBodies } from './known-bodies.ts';
 import type { ListedEntry } from './listing.ts';
-import { sharedMappings } from './mappings.ts';
+import { mappingsOf, type Processes } from './mappings.ts';
 import { outsideOf } from './outside.ts';
 import { askTree } from './probe.ts';
-import { nameSome, unreadable } from './reader.ts';
-import { scanTree } from './scan.ts';
+import { nameSome, unreadable } from './reading.ts';
+import { type ClockReading, rootFileSystem } from './scan.ts';
 import { type Excluded, excluder } from './selection.ts';
 import { isSettled, type Look, lookUntilSettled, StepDetector } from './stillness.ts';
 import { hashStored } from './stored-contents.ts';
@@ -36,7 +35,7 @@ export interface SessionInput {
   /** The same, or what a single file lies in. */
   readonly folder: string;
   readonly exclude: readonly string[];
-  readonly host: Host;
+  readonly access: TreeAccess;
   readonly tools: AttributeTools | undefined;
   readonly system: Readonly<Record<string, string>>;
 }
@@ -72,14 +71,15 @@ export class FilesSession implements Session {
   private costMs = 10;
   private last: { readonly look: Look; readonly value: string } | undefined;
   private smeared: Smeared | undefined;
-  private listed: readonly ListedEntry[] | undefined;
+  private copied: { readonly listed: readonly ListedEntry[]; readonly look: Look } | undefined;
 
   constructor(input: SessionInput, context: Context) {
     this.input = input;
     this.context = context;
+    input.access.keepOpen();
     this.excluded = excluder(input.exclude);
-    this.warmth = new CaptureWarmth(input.root, input.host);
-    this.bodyReader = new BodyReader(input.root, input.host, input.tools);
+    this.warmth = new CaptureWarmth(input.root, input.access.host);
+    this.bodyReader = new BodyReader(input.root, input.access, input.tools);
     const costMs = (): number => this.costMs;
     this.watch = {
       get costMs() {
@@ -89,7 +89,7 @@ export class FilesSession implements Session {
     };
     this.liveAnswers = {
       answer: (question, options) =>
-        askTree(input.root.toString(), input.folder, input.host, question, options),
+        askTree(input.root.toString(), input.folder, input.access.host, question, options),
     };
   }
 
@@ -97,19 +97,27 @@ export class FilesSession implements Session {
     throwIfAborted(signal);
     const { clock } = this.context;
     const sentNs = clock.nowNs();
-    const look = await lookUntilSettled(this.input.root, this.excluded, signal, this.last?.look);
-    const steps = this.clockSteps.read(clock.wallMs(), clock.nowNs() / 1e6);
+    const { access, root } = this.input;
+    const look = await lookUntilSettled(access, root, this.excluded, signal, this.last?.look);
+    const steps = this.clockSteps.read(look.scan.clock ?? this.ownClock());
     const value = steps === 0 ? look.value : `${look.value}/${steps}`;
     this.smeared = undefined;
     this.last = { look, value };
     if (this.hasBulk && look.unprovable === undefined) {
-      this.bodies.readHot(look.scan.entries, this.bodyReader);
+      await this.bodies.readHot(look.scan.entries, this.bodyReader, signal);
       if (this.readsAttributesAtOnce)
         await this.bodies.readMissingAttributes(look.scan.entries, this.bodyReader, signal);
     }
     const acknowledgedNs = clock.nowNs();
     this.costMs = (acknowledgedNs - sentNs) / 1e6;
     return { sentNs, acknowledgedNs, value, unprovable: look.unprovable };
+  }
+
+  private ownClock(): ClockReading {
+    const { clock } = this.context;
+    const monotonicNs = BigInt(clock.nowNs());
+    const wallNs = BigInt(Math.round(clock.wallMs() * 1e6));
+    return { wallNs, monotonicFromNs: monotonicNs, monotonicToNs: monotonicNs };
   }
 
   /**
@@ -120,7 +128,7 @@ export class FilesSession implements Session {
     const { signal } = this.context;
     const inodes = new Map<string, string>();
     for (let pass = 1; pass <= PRELOAD_PASSES; pass += 1) {
-      const scan = await scanTree(this.input.root, this.excluded, signal);
+      const scan = await this.input.access.scan(this.input.root, this.excluded, signal);
       for (const entry of scan.entries) {
         const path = entry.path.toString('latin1');
         if ((inodes.get(path) ?? inodeOf(entry)) !== inodeOf(entry)) this.readsAttributesAtOnce = true;
@@ -131,7 +139,7 @@ export class FilesSession implements Session {
       const unknown = this.bodies.unknownOf(scan.entries);
       this.hasBulk = true;
       if (unknown.length === 0) return;
-      const { mapped } = sharedMappings(scan.entries);
+      const { mapped } = mappingsOf(scan.entries, scan.processes ?? (await this.processes()));
       const atRest = unknown.filter((entry) => isSettled(entry, scan) && !mapped.has(inodeOf(entry)));
       const reading = await this.bodyReader.intoBlobs(atRest, blobs, 'exact', signal);
       this.bodies.remember(reading.bodies);
@@ -147,20 +155,26 @@ export class FilesSession implements Session {
     if (this.last === undefined && this.smeared === undefined) await this.epoch(signal);
     const captured = this.smeared?.captured ?? (await this.copyStill(this.last!.look, blobs, signal));
     const look = this.smeared?.look ?? this.last!.look;
-    this.listed = listEntries(captured);
+    const listed = listEntries(captured);
+    this.copied = { listed, look };
     const { skippedAttributes } = this.bodyReader;
     const attributes = { readable: this.input.tools !== undefined, skipped: skippedAttributes };
     return describeCapture(
-      this.listed,
+      listed,
       {
         outside: [...outsideOf(look.scan, look.mappings, attributes), ...this.warmth.outside()],
         excluded: this.input.exclude,
         system: { ...this.input.system, fileSystem: fileSystemsOf(look) },
         epoch: this.smeared ? undefined : this.last!.value,
         hot: await this.warmth.store(blobs),
+        names: await this.input.access.owners(),
       },
       blobs,
     );
+  }
+
+  private processes(): Promise<Processes> {
+    return this.input.access.processes(this.context.signal);
   }
 
   /** Everything just as the last look saw it, or `cut.lost`. What was read stays known for the next cut. */
@@ -179,7 +193,7 @@ export class FilesSession implements Session {
     this.bodies.remember(reading.bodies);
     if (reading.lost.length > 0) throw lost(reading.lost, 'changed after the cut');
     // A mapping made since the look moves the times with its first write only; so a mapped file is not trusted.
-    const { mapped } = sharedMappings(entries);
+    const { mapped } = mappingsOf(entries, await this.processes());
     const unsure = entries.filter((entry) => mapped.has(inodeOf(entry)));
     if (unsure.length > 0) {
       this.bodies.forget(unsure);
@@ -191,9 +205,9 @@ export class FilesSession implements Session {
   async smear(blobs: Blobs): Promise<{ fromNs: number; toNs: number; reason: string }> {
     const { clock, signal } = this.context;
     const fromNs = clock.nowNs();
-    const scan = await scanTree(this.input.root, this.excluded, signal);
+    const scan = await this.input.access.scan(this.input.root, this.excluded, signal);
     if (scan.unlistable.length > 0) throw unreadable(scan.unlistable);
-    const mappings = sharedMappings(scan.entries);
+    const mappings = mappingsOf(scan.entries, scan.processes ?? (await this.processes()));
     await this.warmth.look(scan.entries, signal);
     const firsts = [...new Map(scan.entries.map((entry) => [inodeOf(entry), entry])).values()];
     const reading = await this.bodyReader.intoBlobs(firsts, blobs, 'moving', signal);
@@ -210,26 +224,29 @@ export class FilesSession implements Session {
   }
 
   fingerprint(blobs: BlobReader): Fingerprint {
-    const { listed } = this;
-    const { root } = this.input;
-    if (listed === undefined)
+    const { copied } = this;
+    const { access } = this.input;
+    if (copied === undefined)
       throw new StasisError('files.not-copied', 'The fingerprint of a capture is asked for before its copy.');
     return (async function* () {
+      const { listed, look } = copied;
       const digests = await hashStored(listed, blobs);
       yield* fingerprintOf(
         listed,
         (entry) => digests.get(entry.path.toString('latin1')) ?? EMPTY,
-        fileSystemAt(root).tellsHoles,
+        rootFileSystem(look.scan)?.tellsHoles ?? false,
+        await access.owners(),
       );
     })();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.input.access.close();
     await this.warmth.drop(this.context.signal);
     this.bodies.clear();
     this.last = undefined;
     this.smeared = undefined;
-    this.listed = undefined;
+    this.copied = undefined;
   }
 }
 

@@ -1,8 +1,6 @@
-import { lstatSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
-import { ifThere, isCode } from './system-calls.ts';
+import type { Steps } from './access.ts';
 
 /**
  * What a target remembers of the restore that filled it. It stands beside the target, never in it, and is written
@@ -22,31 +20,37 @@ export function sidecarPath(parent: string, base: string): string {
 }
 
 /** The id of the restore that made what now stands at `path`. */
-export async function restoredBy(sidecar: string, path: string): Promise<string | undefined> {
-  const here = identify(path);
-  return (await readSidecar(sidecar)).find((known) => here !== undefined && isSame(known, here))?.restoreId;
+export async function restoredBy(sidecar: string, path: string, steps: Steps): Promise<string | undefined> {
+  const here = await identify(path, steps);
+  return (await readSidecar(sidecar, steps)).find((known) => here !== undefined && isSame(known, here))
+    ?.restoreId;
 }
 
 /** Adds that `tree`, wherever it is now, was made by a restore; durable on return. */
-export async function remember(sidecar: string, restoreId: string, tree: string): Promise<void> {
-  const here = identify(tree);
+export async function remember(
+  sidecar: string,
+  restoreId: string,
+  tree: string,
+  steps: Steps,
+): Promise<void> {
+  const here = await identify(tree, steps);
   if (here === undefined) return;
-  const others = (await readSidecar(sidecar)).filter((known) => known.restoreId !== restoreId);
-  await writeSidecar(sidecar, [...others, { restoreId, ...here }]);
+  const others = (await readSidecar(sidecar, steps)).filter((known) => known.restoreId !== restoreId);
+  await writeSidecar(sidecar, [...others, { restoreId, ...here }], steps);
 }
 
 /** Keeps only what is true of what now stands at `path`; no file at all where nothing is. */
-export async function forgetOthers(sidecar: string, path: string): Promise<void> {
-  const known = await readSidecar(sidecar);
-  const here = identify(path);
+export async function forgetOthers(sidecar: string, path: string, steps: Steps): Promise<void> {
+  const known = await readSidecar(sidecar, steps);
+  const here = await identify(path, steps);
   const kept = known.filter((entry) => here !== undefined && isSame(entry, here));
-  if (kept.length === 0) await rm(sidecar, { force: true });
-  else if (kept.length < known.length) await writeSidecar(sidecar, kept);
+  if (kept.length === 0) await steps.removeFile(sidecar);
+  else if (kept.length < known.length) await writeSidecar(sidecar, kept, steps);
 }
 
-function identify(path: string): Omit<Remembered, 'restoreId'> | undefined {
-  const stats = ifThere(() => lstatSync(path, { bigint: true }));
-  return stats && { dev: String(stats.dev), ino: String(stats.ino), birthNs: String(stats.birthtimeNs) };
+async function identify(path: string, steps: Steps): Promise<Omit<Remembered, 'restoreId'> | undefined> {
+  const found = await steps.standing(path);
+  return found && { dev: String(found.dev), ino: String(found.ino), birthNs: String(found.birthNs) };
 }
 
 function isSame(known: Omit<Remembered, 'restoreId'>, here: Omit<Remembered, 'restoreId'>): boolean {
@@ -54,11 +58,8 @@ function isSame(known: Omit<Remembered, 'restoreId'>, here: Omit<Remembered, 're
 }
 
 /** What cannot be read as ours remembers nothing. */
-async function readSidecar(sidecar: string): Promise<Remembered[]> {
-  const text = await readFile(sidecar, 'utf8').catch((error: unknown) => {
-    if (isCode(error, 'ENOENT', 'EACCES')) return undefined;
-    throw error;
-  });
+async function readSidecar(sidecar: string, steps: Steps): Promise<Remembered[]> {
+  const text = await steps.readText(sidecar);
   try {
     return text === undefined ? [] : sidecarSchema.parse(JSON.parse(text)).restores;
   } catch {
@@ -66,25 +67,6 @@ async function readSidecar(sidecar: string): Promise<Remembered[]> {
   }
 }
 
-async function writeSidecar(sidecar: string, restores: readonly Remembered[]): Promise<void> {
-  const temporary = `${sidecar}.new`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(JSON.stringify({ formatVersion: 1, restores }));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, sidecar);
-  await syncFolder(dirname(sidecar));
-}
-
-/** Makes renames in a folder survive a power cut. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+function writeSidecar(sidecar: string, restores: readonly Remembered[], steps: Steps): Promise<void> {
+  return steps.writeText(sidecar, JSON.stringify({ formatVersion: 1, restores }));
 }

@@ -7,7 +7,7 @@ const path = z
   .min(1)
   .refine((value) => !value.includes('\0'), 'A path has no NUL character.')
   .describe(
-    'The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.',
+    'The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.',
   )
   .meta({ role: 'endpoint' });
 

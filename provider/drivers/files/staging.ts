@@ -1,12 +1,11 @@
 import { hash } from 'node:crypto';
-import { chmod, lstat, mkdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { StasisError } from '../../core/errors.ts';
-import type { Host } from '../../core/host.ts';
+import type { Standing, TreeAccess } from './access.ts';
 import { type AttributeTools, readAttributes } from './attributes.ts';
 import { placeError, type Target } from './place.ts';
-import { forgetOthers, remember, restoredBy, sidecarPath, syncFolder } from './sidecar.ts';
+import { forgetOthers, remember, restoredBy, sidecarPath } from './sidecar.ts';
 import { isCode } from './system-calls.ts';
 
 /** What `undo` needs to know of a restore that died. */
@@ -33,9 +32,9 @@ export class Staging {
   private readonly old: string;
   private readonly sidecar: string;
   private readonly restoreId: string;
-  private readonly host: Host;
+  private readonly access: TreeAccess;
 
-  constructor(target: Target, restoreId: string, host: Host) {
+  constructor(target: Target, restoreId: string, access: TreeAccess) {
     const base = shortened(target.base);
     this.target = target;
     this.folder = join(target.parent, `.${base}.stasis-${hash('sha256', restoreId, 'hex').slice(0, 16)}`);
@@ -43,7 +42,7 @@ export class Staging {
     this.old = join(this.folder, 'old');
     this.sidecar = sidecarPath(target.parent, base);
     this.restoreId = restoreId;
-    this.host = host;
+    this.access = access;
   }
 
   journalEntry(): JournalEntry {
@@ -51,12 +50,12 @@ export class Staging {
   }
 
   async isRestored(): Promise<boolean> {
-    return (await restoredBy(this.sidecar, this.target.path)) === this.restoreId;
+    return (await restoredBy(this.sidecar, this.target.path, this.access)) === this.restoreId;
   }
 
   async make(tools: AttributeTools | undefined): Promise<void> {
     try {
-      await mkdir(this.folder, { mode: 0o700 });
+      await this.access.makeFolder(this.folder);
     } catch (error) {
       throw placeError(this.folder, error);
     }
@@ -66,7 +65,12 @@ export class Staging {
   /** A default ACL of the parent would be handed down to all that is loaded. */
   private async dropDefaultAcl(tools: AttributeTools): Promise<void> {
     const signal = AbortSignal.timeout(REMOVE_MS);
-    const [[, attributes] = []] = await readAttributes([Buffer.from(this.folder)], this.host, tools, signal);
+    const [[, attributes] = []] = await readAttributes(
+      [Buffer.from(this.folder)],
+      this.access.host,
+      tools,
+      signal,
+    );
     if (!attributes?.some(({ name }) => name === DEFAULT_ACL)) return;
     await this.command([tools.setfattr, '-x', DEFAULT_ACL, this.folder]);
   }
@@ -77,41 +81,57 @@ export class Staging {
    */
   async swap(overwrite: boolean): Promise<void> {
     await this.command(['sync', '-f', this.folder], SYNC_MS);
-    await remember(this.sidecar, this.restoreId, this.tree);
-    const before = await lstat(this.target.path).catch(() => undefined);
-    const treeIsFolder = (await lstat(this.tree)).isDirectory();
-    if (before?.isDirectory() && (!treeIsFolder || overwrite)) await this.clear(overwrite);
-    else if (before && !before.isDirectory()) {
+    await remember(this.sidecar, this.restoreId, this.tree, this.access);
+    const before = await this.access.standing(this.target.path);
+    const loaded = await this.loaded();
+    const treeIsFolder = loaded.kind === 'directory';
+    if (before?.kind === 'directory' && (!treeIsFolder || overwrite)) await this.clear(overwrite);
+    else if (before && before.kind !== 'directory') {
       if (!overwrite) throw notEmpty(this.target.path);
-      if (treeIsFolder) await rename(this.target.path, this.old);
+      if (treeIsFolder) await this.access.rename(this.target.path, this.old);
     }
-    await this.moveIn(treeIsFolder);
-    await syncFolder(this.target.parent);
+    await this.moveIn(loaded);
+    await this.access.syncFolder(this.target.parent);
+  }
+
+  private async loaded(): Promise<Standing> {
+    const loaded = await this.access.standing(this.tree);
+    if (loaded) return loaded;
+    throw new StasisError('files.load-failed', `The files loaded into ${this.folder} are gone.`, {
+      at: ['path'],
+    });
+  }
+
+  private async exists(path: string): Promise<boolean> {
+    try {
+      return (await this.access.standing(path)) !== undefined;
+    } catch (error) {
+      throw placeError(path, error);
+    }
   }
 
   /** Makes room: an empty folder goes away, a filled one aside. */
   private async clear(overwrite: boolean): Promise<void> {
     try {
-      await rmdir(this.target.path);
+      await this.access.removeEmptyFolder(this.target.path);
     } catch (error) {
       if (!isCode(error, 'ENOTEMPTY', 'EEXIST')) throw placeError(this.target.path, error);
       if (!overwrite) throw notEmpty(this.target.path);
-      await rename(this.target.path, this.old);
+      await this.access.rename(this.target.path, this.old);
     }
   }
 
-  private async moveIn(isFolder: boolean): Promise<void> {
+  private async moveIn({ kind, mode }: Standing): Promise<void> {
     // A folder that is moved to another parent has to be writable itself, except by root (rename(2), EACCES).
-    const { mode } = await lstat(this.tree);
-    const closed = isFolder && (mode & 0o200) === 0;
-    if (closed) await chmod(this.tree, 0o700);
+    const closed = kind === 'directory' && (mode & 0o200) === 0;
+    if (closed) await this.access.chmod(Buffer.from(this.tree), 0o700);
     try {
-      await rename(this.tree, this.target.path);
+      await this.access.rename(this.tree, this.target.path);
     } catch (error) {
       if (isCode(error, 'ENOTEMPTY', 'EEXIST')) throw notEmpty(this.target.path);
       throw placeError(this.target.path, error);
     }
-    if (closed) await chmod(this.target.path, mode & 0o7777);
+    if (closed) await this.access.chmod(Buffer.from(this.target.path), mode);
   }
 
   /**
@@ -119,17 +139,17 @@ export class Staging {
    * loaded tree has taken it. Idempotent.
    */
   async settle(): Promise<void> {
-    const oldIsThere = await exists(this.old);
-    const targetIsThere = await exists(this.target.path);
-    if (oldIsThere && !targetIsThere) await rename(this.old, this.target.path);
+    const oldIsThere = await this.exists(this.old);
+    const targetIsThere = await this.exists(this.target.path);
+    if (oldIsThere && !targetIsThere) await this.access.rename(this.old, this.target.path);
     else if (oldIsThere && !(await this.isRestored()))
       throw new StasisError(
         'files.undo-conflict',
         `${this.target.path} was made anew while what had been there lay in ${this.old}.`,
         { hint: 'Keep the one you need, and remove the other.', at: ['path'] },
       );
-    if (await exists(this.folder)) await this.remove();
-    await forgetOthers(this.sidecar, this.target.path);
+    if (await this.exists(this.folder)) await this.remove();
+    await forgetOthers(this.sidecar, this.target.path, this.access);
   }
 
   private async remove(): Promise<void> {
@@ -142,7 +162,10 @@ export class Staging {
   }
 
   private async command(argv: readonly string[], timeoutMs = REMOVE_MS): Promise<void> {
-    const { status, stderr } = await this.host.run(argv, { timeoutMs, signal: new AbortController().signal });
+    const { status, stderr } = await this.access.host.run(argv, {
+      timeoutMs,
+      signal: new AbortController().signal,
+    });
     if (status === 0) return;
     throw new StasisError('files.failed', `${argv[0]} failed: ${stderr.split('\n')[0]}.`, { at: ['path'] });
   }
@@ -153,24 +176,14 @@ export const TREE = 'tree';
 const DEFAULT_ACL = 'system.posix_acl_default';
 
 /** The id of the restore that filled a target. */
-export async function restorerOf(target: Target): Promise<string | undefined> {
-  return restoredBy(sidecarPath(target.parent, shortened(target.base)), target.path);
+export async function restorerOf(target: Target, access: TreeAccess): Promise<string | undefined> {
+  return restoredBy(sidecarPath(target.parent, shortened(target.base)), target.path, access);
 }
 
 /** A name has at most 255 bytes (NAME_MAX), and ours are longer than the target's. */
 function shortened(base: string): string {
   if (Buffer.byteLength(base) <= 200) return base;
   return `${base.slice(0, 40)}-${hash('sha256', base, 'hex').slice(0, 16)}`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    (error: unknown) => {
-      if (isCode(error, 'ENOENT')) return false;
-      throw placeError(path, error);
-    },
-  );
 }
 
 export function notEmpty(path: string): StasisError {

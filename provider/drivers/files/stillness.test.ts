@@ -17,12 +17,13 @@ import {
 } from 'node:fs';
 import { describe, expect, jest, test } from '@jest/globals';
 import { testContext } from '../../../test/support/context.ts';
-import { scratch, session } from '../../../test/support/files-capture.ts';
+import { host, scratch, session } from '../../../test/support/files-capture.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
 import type { EpochReading } from '../../core/driver.ts';
 import { sleep } from '../../core/wait.ts';
-import { fileSystemAt } from './filesystem.ts';
-import { scanTree } from './scan.ts';
+import { accessTo } from './access.ts';
+import { fileSystemAt } from './here/filesystem.ts';
+import type { ClockReading } from './scan.ts';
 import { excluder } from './selection.ts';
 import { isSettled, lookUntilSettled, StepDetector } from './stillness.ts';
 
@@ -212,7 +213,7 @@ for line in sys.stdin:
   test('of what had changed within a tick', async () => {
     using folder = scratch();
     tree(folder.path);
-    const scan = await scanTree(Buffer.from(folder.path), excluder(), signal);
+    const scan = await accessTo(host).scan(Buffer.from(folder.path), excluder(), signal);
     const entry = scan.entries.find(({ path }) => path.toString() === 'a')!;
     const at = (ms: number, ctimeNs = entry.ctimeNs): boolean =>
       isSettled({ ...entry, ctimeNs }, { ...scan, startedAtNs: ctimeNs + BigInt(ms) * 1_000_000n });
@@ -227,7 +228,7 @@ for line in sys.stdin:
   test('and is repeated until it is one', async () => {
     using folder = scratch();
     tree(folder.path);
-    const look = await lookUntilSettled(Buffer.from(folder.path), excluder(), signal);
+    const look = await lookUntilSettled(accessTo(host), Buffer.from(folder.path), excluder(), signal);
     expect(look.unprovable).toBeUndefined();
     expect(look.scan.entries.every((entry) => isSettled(entry, look.scan))).toBe(true);
   });
@@ -235,12 +236,25 @@ for line in sys.stdin:
 
 test('a wall clock that is set moves the epoch; one that is slewed does not', () => {
   const detector = new StepDetector();
-  expect(detector.read(1_000_000, 0)).toBe(0);
-  expect(detector.read(1_001_000, 1_000)).toBe(0);
-  expect(detector.read(1_061_030, 61_000)).toBe(0);
-  expect(detector.read(1_060_000, 62_000)).toBe(1);
-  expect(detector.read(1_061_000, 63_000)).toBe(1);
+  expect(detector.read(reading(1_000_000, 0))).toBe(0);
+  expect(detector.read(reading(1_001_000, 1_000))).toBe(0);
+  expect(detector.read(reading(1_061_030, 61_000))).toBe(0);
+  expect(detector.read(reading(1_060_000, 62_000))).toBe(1);
+  expect(detector.read(reading(1_061_000, 63_000))).toBe(1);
 });
+
+test('of clocks that are read less exactly, what lies within the readings is no step', () => {
+  const detector = new StepDetector();
+  expect(detector.read(reading(1_000_000, 0, 20))).toBe(0);
+  expect(detector.read(reading(1_001_022, 1_000, 1_020))).toBe(0);
+  expect(detector.read(reading(1_002_090, 2_000, 2_020))).toBe(1);
+  expect(detector.read(reading(1_003_000, 3_000, 3_020))).toBe(2);
+});
+
+function reading(wallMs: number, fromMs: number, toMs = fromMs): ClockReading {
+  const ns = (ms: number): bigint => BigInt(ms) * 1_000_000n;
+  return { wallNs: ns(wallMs), monotonicFromNs: ns(fromMs), monotonicToNs: ns(toMs) };
+}
 
 test('while ten thousand entries are looked at others get their turn, and what a look costs is what the last one took', async () => {
   using folder = scratch();

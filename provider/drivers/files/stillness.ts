@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { sleep } from '../../core/wait.ts';
+import type { TreeReader } from './access.ts';
 import { type Entry, inodeOf, signatureOf } from './entry.ts';
-import { type Mappings, sharedMappings } from './mappings.ts';
-import { nameSome, unreadable } from './reader.ts';
-import { type Scan, scanTree } from './scan.ts';
+import { type Mappings, mappingsOf } from './mappings.ts';
+import { nameSome, unreadable } from './reading.ts';
+import type { ClockReading, Scan } from './scan.ts';
 import type { Excluded } from './selection.ts';
 
 /** A look at the whole tree that tells whether an equal one proves that nothing changed in between. */
@@ -26,37 +27,42 @@ const TICK_NS = 10_000_000n;
 /** File systems that store whole seconds (ext4 with 128-byte inodes), or two: no nanoseconds are ever seen there. */
 const COARSE_NS = 2_000_000_000n;
 const NS_PER_S = 1_000_000_000n;
-const NS_PER_MS = 1_000_000n;
-/** How often a scan is repeated because something had just changed, and how long is waited for that in all. */
+/** How often a scan is repeated because something had just changed. */
 const RESCANS = 4;
-const SETTLE_MS = 60;
 
 /**
  * Looks until nothing had changed within a tick of the look, or the bounds are reached. Equal to an earlier look that
  * proves something, one scan is enough: from the moment of that look every change would have shown in a time.
  */
 export async function lookUntilSettled(
+  access: TreeReader,
   root: Buffer,
   excluded: Excluded,
   signal: AbortSignal,
   earlier?: Look,
 ): Promise<Look> {
-  const untilMs = Date.now() + SETTLE_MS;
-  let scan = await scanListable(root, excluded, signal);
+  const untilMs = Date.now() + access.settleMs;
+  let scan = await scanListable(access, root, excluded, signal);
   if (earlier !== undefined && earlier.unprovable === undefined && digestOfScan(scan) === earlier.value)
     return { ...earlier, scan };
   for (let rescans = 0; ; rescans += 1) {
     const restless = latestToSettle(scan);
-    const waitMs = Number(restless.settledAtNs - BigInt(Date.now()) * NS_PER_MS) / 1e6 + 1;
+    // By the clock of the machine that has stamped the times, which ours need not agree with.
+    const waitMs = Number(restless.settledAtNs - scan.endedAtNs) / 1e6 + 1;
     if (restless.settledAtNs < scan.startedAtNs || rescans === RESCANS || Date.now() + waitMs > untilMs)
-      return judged(scan, restless);
+      return judged(access, scan, restless, signal);
     if (waitMs > 0) await sleep(waitMs, signal);
-    scan = await scanListable(root, excluded, signal);
+    scan = await scanListable(access, root, excluded, signal);
   }
 }
 
-async function scanListable(root: Buffer, excluded: Excluded, signal: AbortSignal): Promise<Scan> {
-  const scan = await scanTree(root, excluded, signal);
+async function scanListable(
+  access: TreeReader,
+  root: Buffer,
+  excluded: Excluded,
+  signal: AbortSignal,
+): Promise<Scan> {
+  const scan = await access.scan(root, excluded, signal);
   if (scan.unlistable.length > 0) throw unreadable(scan.unlistable);
   return scan;
 }
@@ -70,23 +76,30 @@ interface Restless {
 function latestToSettle(scan: Scan): Restless {
   let latest: Restless = { entry: undefined, settledAtNs: 0n };
   for (const entry of scan.entries) {
-    const at = settledAtNs(entry);
+    const at = settledAtNs(entry, scan);
     if (at > latest.settledAtNs) latest = { entry, settledAtNs: at };
   }
   return latest;
 }
 
-function settledAtNs(entry: Entry): bigint {
-  return entry.ctimeNs + (entry.ctimeNs % NS_PER_S === 0n ? COARSE_NS : TICK_NS);
+/** A clock that is not ours may have been set back, unseen, by as much as its reading took. */
+function settledAtNs(entry: Entry, { clock }: Scan): bigint {
+  const doubtNs = clock === undefined ? 0n : clock.monotonicToNs - clock.monotonicFromNs;
+  return entry.ctimeNs + (entry.ctimeNs % NS_PER_S === 0n ? COARSE_NS : TICK_NS) + doubtNs;
 }
 
 /** Whether a later change of this entry would be told from what this scan saw. */
 export function isSettled(entry: Entry, scan: Scan): boolean {
-  return settledAtNs(entry) < scan.startedAtNs;
+  return settledAtNs(entry, scan) < scan.startedAtNs;
 }
 
-function judged(scan: Scan, restless: Restless): Look {
-  const mappings = sharedMappings(scan.entries);
+async function judged(
+  access: TreeReader,
+  scan: Scan,
+  restless: Restless,
+  signal: AbortSignal,
+): Promise<Look> {
+  const mappings = mappingsOf(scan.entries, scan.processes ?? (await access.processes(signal)));
   return { scan, value: digestOfScan(scan), mappings, unprovable: faultOf(scan, mappings, restless) };
 }
 
@@ -120,21 +133,27 @@ const EMPTY = Buffer.alloc(0);
  * with the monotonic clock; slewing by at most 500 ppm (adjtimex(2)) is no step.
  */
 export class StepDetector {
-  private last: { readonly offsetMs: number; readonly atMs: number } | undefined;
+  private last: ClockReading | undefined;
   /** How many steps were seen so far; it is part of an epoch, so that no epochs on two sides of a step are equal. */
   private steps = 0;
 
-  read(wallMs: number, monotonicMs: number): number {
-    const offsetMs = wallMs - monotonicMs;
+  read(now: ClockReading): number {
     const { last } = this;
     if (last !== undefined) {
-      const allowedMs = STEP_MS + SLEW * (monotonicMs - last.atMs);
-      if (Math.abs(offsetMs - last.offsetMs) > allowedMs) this.steps += 1;
+      const sinceNs = Number(now.monotonicToNs - last.monotonicFromNs);
+      if (apartNs(last, now) > STEP_NS + SLEW * sinceNs) this.steps += 1;
     }
-    this.last = { offsetMs, atMs: monotonicMs };
+    this.last = now;
     return this.steps;
   }
 }
 
-const STEP_MS = 5;
+/** By how much the two clocks have moved against each other at least, as each reading only bounds where they were. */
+function apartNs(a: ClockReading, b: ClockReading): number {
+  const least = (one: ClockReading): bigint => one.wallNs - one.monotonicToNs;
+  const most = (one: ClockReading): bigint => one.wallNs - one.monotonicFromNs;
+  return Math.max(Number(least(b) - most(a)), Number(least(a) - most(b)));
+}
+
+const STEP_NS = 5_000_000;
 const SLEW = 0.001;

@@ -1,7 +1,7 @@
 import { StasisError } from '../../core/errors.ts';
 import type { FileOptions, Host, Lease, LeaseState } from '../../core/host.ts';
+import { Pushed } from '../../core/pushed.ts';
 import { within } from '../../core/wait.ts';
-import { Pushed } from './pushed.ts';
 
 type Commands = Pick<Host, 'name' | 'spawn'>;
 

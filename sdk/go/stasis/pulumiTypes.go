@@ -567,7 +567,7 @@ type FilesMember struct {
 	Exclude []string `pulumi:"exclude"`
 	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
 	Host *string `pulumi:"host"`
-	// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+	// The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
 	Path string `pulumi:"path"`
 }
 
@@ -587,7 +587,7 @@ type FilesMemberArgs struct {
 	Exclude pulumi.StringArrayInput `pulumi:"exclude"`
 	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
 	Host pulumi.StringPtrInput `pulumi:"host"`
-	// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+	// The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
 	Path pulumi.StringInput `pulumi:"path"`
 }
 
@@ -678,7 +678,7 @@ func (o FilesMemberOutput) Host() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v FilesMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
-// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+// The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
 func (o FilesMemberOutput) Path() pulumi.StringOutput {
 	return o.ApplyT(func(v FilesMember) string { return v.Path }).(pulumi.StringOutput)
 }
@@ -727,7 +727,7 @@ func (o FilesMemberPtrOutput) Host() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
-// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+// The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
 func (o FilesMemberPtrOutput) Path() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *FilesMember) *string {
 		if v == nil {
@@ -3878,7 +3878,7 @@ type StoredFilesMember struct {
 	Exclude []string `pulumi:"exclude"`
 	// Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
 	Host *string `pulumi:"host"`
-	// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+	// The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
 	Path string `pulumi:"path"`
 }
 
@@ -3911,7 +3911,7 @@ func (o StoredFilesMemberOutput) Host() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v StoredFilesMember) *string { return v.Host }).(pulumi.StringPtrOutput)
 }
 
-// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+// The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
 func (o StoredFilesMemberOutput) Path() pulumi.StringOutput {
 	return o.ApplyT(func(v StoredFilesMember) string { return v.Path }).(pulumi.StringOutput)
 }
@@ -3970,7 +3970,7 @@ func (o StoredFilesMemberPtrOutput) Host() pulumi.StringPtrOutput {
 	}).(pulumi.StringPtrOutput)
 }
 
-// The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+// The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
 func (o StoredFilesMemberPtrOutput) Path() pulumi.StringPtrOutput {
 	return o.ApplyT(func(v *StoredFilesMember) *string {
 		if v == nil {

@@ -35,7 +35,7 @@ export interface FilesMemberArgs {
      */
     host?: pulumi.Input<string>;
     /**
-     * The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+     * The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
      */
     path: pulumi.Input<string>;
 }

@@ -433,7 +433,7 @@ export interface StoredFilesMember {
      */
     host?: string;
     /**
-     * The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+     * The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
      */
     path: string;
 }

@@ -151,7 +151,7 @@ if not MYPY:
     class FilesMemberArgsDict(TypedDict):
         path: pulumi.Input[builtins.str]
         """
-        The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+        The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
         """
         exclude: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
         """
@@ -171,7 +171,7 @@ class FilesMemberArgs:
                  exclude: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None,
                  host: Optional[pulumi.Input[builtins.str]] = None):
         """
-        :param pulumi.Input[builtins.str] path: The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+        :param pulumi.Input[builtins.str] path: The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
         :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] exclude: Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
         :param pulumi.Input[builtins.str] host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         """
@@ -185,7 +185,7 @@ class FilesMemberArgs:
     @pulumi.getter
     def path(self) -> pulumi.Input[builtins.str]:
         """
-        The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+        The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
         """
         return pulumi.get(self, "path")
 

@@ -1331,7 +1331,7 @@ class StoredFilesMember(dict):
                  host: Optional[builtins.str] = None):
         """
         :param builtins.str endpoint: Where the member is, without user, password and options. Computed.
-        :param builtins.str path: The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+        :param builtins.str path: The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
         :param Sequence[builtins.str] exclude: Glob patterns of what is left out, relative to the folder. A pattern without a slash fits a name at any depth; what lies below an excluded folder is left out with it.
         :param builtins.str host: Name of the host that the member is on, of those in the provider's configuration: there its URL is resolved and its commands run. Default: the machine that Stasis runs on.
         """
@@ -1354,7 +1354,7 @@ class StoredFilesMember(dict):
     @pulumi.getter
     def path(self) -> builtins.str:
         """
-        The folder or file, absolute or relative to the working directory. A symbolic link is followed to what it names.
+        The folder or file, absolute, or on this machine relative to the working directory. A symbolic link is followed to what it names.
         """
         return pulumi.get(self, "path")
 

@@ -14,6 +14,7 @@ import {
 import { promisify } from 'node:util';
 import { sleep } from '../../../provider/core/wait.ts';
 import type { Disturbance } from './adapter.ts';
+import type { Ground } from './files-ground.ts';
 
 const run = promisify(execFile);
 
@@ -32,7 +33,7 @@ for turn in range(40):
 `;
 
 /** What happens to folders that are in use, and goes unseen by those who copy them file by file. */
-export function filesDisturbances(root: string): Disturbance[] {
+export function filesDisturbances(root: string, ground: Ground): Disturbance[] {
   return [
     {
       name: 'a folder renamed',
@@ -99,7 +100,8 @@ export function filesDisturbances(root: string): Disturbance[] {
       changes: true,
       disturb: async (signal) => {
         const files = ['one', 'two'].map((name) => `${root}/mapped/${name}`);
-        const child = spawn('python3', ['-c', MAPPER, ...files], {
+        const [program = '', ...args] = ground.command(['python3', '-c', MAPPER, ...files]);
+        const child = spawn(program, args, {
           stdio: ['ignore', 'pipe', 'inherit'],
           signal,
         });

@@ -8,7 +8,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   symlinkSync,
   truncateSync,
@@ -17,46 +16,52 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { filesDriver } from '../../../provider/drivers/files/driver.ts';
-import { type Scratch, scratch } from '../../support/files-capture.ts';
+import { textOf } from '../../support/lab-inside.ts';
 import type { DriverAdapter, Load, System, Target } from './adapter.ts';
 import { filesDisturbances } from './files-disturbances.ts';
+import { childrenOf, type Ground, localGround } from './files-ground.ts';
 import { faultsOfTree } from './files-state.ts';
 
 /** A folder with something of every kind in it, and an application that works on it. */
 export const filesAdapter: DriverAdapter = {
   driver: filesDriver,
   sessions: { watch: true, hold: false, mark: 'never' },
-  unavailable: async () => {
-    const missing = ['python3', 'setfattr', 'setfacl', 'mkfifo'].filter((program) => !isInstalled(program));
-    return missing.length === 0 ? undefined : `${missing.join(', ')} missing on this machine`;
-  },
-  start: async () => new FolderSystem(),
+  unavailable: async () => programsMissing(),
+  start: async () => new FolderSystem(localGround()),
 };
+
+/** What the tests themselves need on this machine. */
+export function programsMissing(): string | undefined {
+  const missing = ['python3', 'setfattr', 'setfacl', 'mkfifo'].filter((program) => !isInstalled(program));
+  return missing.length === 0 ? undefined : `${missing.join(', ')} missing on this machine`;
+}
 
 function isInstalled(program: string): boolean {
   return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)));
 }
 
-class FolderSystem implements System {
-  private readonly scratch: Scratch = scratch('stasis-conformance-');
-  private readonly root = this.scratch.at('source');
-  readonly spec = { path: this.root, exclude: ['*.lock', 'cache/'] };
-  readonly disturbances = filesDisturbances(this.root);
+export class FolderSystem implements System {
+  private readonly ground: Ground;
+  /** As this process sees it. */
+  private readonly root: string;
+  readonly spec: { readonly path: string; readonly exclude: readonly string[] };
+  readonly disturbances;
   readonly refused;
   private targets = 0;
 
-  constructor() {
+  constructor(ground: Ground) {
+    const { path, view } = ground;
+    this.ground = ground;
+    this.root = join(view, 'source');
+    this.spec = { path: join(path, 'source'), exclude: ['*.lock', 'cache/'] };
+    this.disturbances = filesDisturbances(this.root, ground);
     populate(this.root);
-    symlinkSync('nothing', this.scratch.at('dangling'));
-    execFileSync('mkfifo', [this.scratch.at('pipe')]);
+    symlinkSync('nothing', join(view, 'dangling'));
+    execFileSync('mkfifo', [join(view, 'pipe')]);
     this.refused = [
-      { name: 'nothing there', spec: { path: this.scratch.at('none') }, codes: ['files.missing'] },
-      { name: 'a link to nothing', spec: { path: this.scratch.at('dangling') }, codes: ['files.missing'] },
-      {
-        name: 'a path through a file',
-        spec: { path: join(this.root, 'log', 'x') },
-        codes: ['files.missing'],
-      },
+      { name: 'nothing there', spec: { path: join(path, 'none') }, codes: ['files.missing'] },
+      { name: 'a link to nothing', spec: { path: join(path, 'dangling') }, codes: ['files.missing'] },
+      { name: 'a path through a file', spec: { path: join(path, 'source/log/x') }, codes: ['files.missing'] },
     ];
   }
 
@@ -66,12 +71,12 @@ class FolderSystem implements System {
 
   async emptyTarget(): Promise<Target> {
     this.targets += 1;
-    return new FolderTarget(this.scratch, `target-${this.targets}`);
+    return new FolderTarget(this.ground, `target-${this.targets}`);
   }
 
   async filledTarget(): Promise<Target> {
     const target = await this.emptyTarget();
-    const { path } = target.spec as { path: string };
+    const path = join(this.ground.view, `target-${this.targets}`);
     mkdirSync(join(path, 'theirs'), { recursive: true });
     writeFileSync(join(path, 'theirs', 'file'), 'theirs');
     chmodSync(path, 0o750);
@@ -79,11 +84,13 @@ class FolderSystem implements System {
   }
 
   async residue(): Promise<readonly string[]> {
-    return [...openWithin(this.root), ...helpers(), ...mappers(this.root), ...stagings(this.scratch.path)];
+    const { view } = this.ground;
+    const helpers = await this.ground.helpers();
+    return [...openWithin(this.root), ...helpers, ...mappers(), ...stagings(view)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.scratch[Symbol.dispose]();
+    await this.ground[Symbol.asyncDispose]();
   }
 }
 
@@ -158,28 +165,30 @@ class FolderLoad implements Load {
 
 class FolderTarget implements Target {
   readonly spec: { readonly path: string };
-  private readonly folder: Scratch;
+  private readonly ground: Ground;
   private readonly name: string;
+  private readonly view: string;
 
-  constructor(folder: Scratch, name: string) {
-    this.folder = folder;
+  constructor(ground: Ground, name: string) {
+    this.ground = ground;
     this.name = name;
-    this.spec = { path: folder.at(name) };
+    this.spec = { path: join(ground.path, name) };
+    this.view = join(ground.view, name);
   }
 
   async faults(): Promise<readonly string[]> {
-    return faultsOfTree(this.spec.path);
+    return faultsOfTree(this.view);
   }
 
   async mutate(): Promise<string> {
-    const file = openSync(join(this.spec.path, 'modes', '3'), 'r+');
+    const file = openSync(join(this.view, 'modes', '3'), 'r+');
     closeSync(file);
-    chmodSync(join(this.spec.path, 'modes', '3'), 0o640);
+    chmodSync(join(this.view, 'modes', '3'), 0o640);
     return 'file/modes/3';
   }
 
   async state(): Promise<string> {
-    if (!existsSync(this.spec.path)) return 'absent';
+    if (!existsSync(this.view)) return 'absent';
     const archive = execFileSync(
       'tar',
       [
@@ -192,17 +201,19 @@ class FolderTarget implements Target {
         '--pax-option=delete=atime,delete=ctime',
         this.name,
       ],
-      { cwd: this.folder.path, maxBuffer: 1 << 30 },
+      { cwd: this.ground.view, maxBuffer: 1 << 30 },
     );
     return createHash('sha256').update(archive).digest('hex');
   }
 
   async residue(): Promise<readonly string[]> {
-    return [...openWithin(this.folder.path), ...helpers(), ...stagings(this.folder.path)];
+    const { view } = this.ground;
+    return [...openWithin(view), ...(await this.ground.helpers()), ...stagings(view)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    execFileSync('rm', ['-rf', '--', this.spec.path, this.folder.at(`.${this.name}.stasis-restore.json`)]);
+    const sidecar = join(this.ground.view, `.${this.name}.stasis-restore.json`);
+    execFileSync('rm', ['-rf', '--', this.view, sidecar]);
   }
 }
 
@@ -222,35 +233,11 @@ function linkOf(path: string): string {
   }
 }
 
-/** Programs that the driver has started and not ended. */
-function helpers(): string[] {
-  return childrenOf(process.pid)
-    .filter(({ name }) => ['tar', 'xargs', 'getfattr', 'setfattr', 'rm', 'sync', 'chmod'].includes(name))
-    .map(({ name, pid }) => `${name} (${pid}) runs`);
-}
-
-function childrenOf(parent: number): { readonly pid: string; readonly name: string }[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      const [, name = '', rest = ''] = /\((.*)\) (.*)/s.exec(textOf(`/proc/${pid}/stat`)) ?? [];
-      return Number(rest.split(' ')[1]) === parent ? [{ pid, name }] : [];
-    });
-}
-
 /** The disturbance that goes on for a while has to be over before the next begins. */
-function mappers(folder: string): string[] {
+function mappers(): string[] {
   return childrenOf(process.pid)
-    .filter(({ pid, name }) => name.startsWith('python') && textOf(`/proc/${pid}/cmdline`).includes(folder))
+    .filter(({ pid }) => textOf(`/proc/${pid}/cmdline`).includes('mmap.mmap'))
     .map(({ pid }) => `a mapping is written by ${pid}`);
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
 }
 
 /** What is loaded beside a target, and not taken away. */

@@ -1,33 +1,13 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { StasisError } from '../../core/errors.ts';
-import { type Entry, entryOf, signatureOf } from './entry.ts';
-import { textOfPath } from './path-text.ts';
-import { absolute } from './scan.ts';
-import { ifThere, isCode } from './system-calls.ts';
-
-/**
- * How a file is to be read: `exact` as an earlier look showed it, or not at all; `moving` as it comes, however it
- * changes meanwhile.
- */
-export type Care = 'exact' | 'moving';
-
-export interface WholeFile {
-  /** As seen after the last byte was read. */
-  readonly entry: Entry;
-  readonly data: Buffer;
-}
+import type { Care, WholeFile } from '../access.ts';
+import { type Entry, entryOf } from '../entry.ts';
+import { accepts, Changed, unreadable } from '../reading.ts';
+import { absolute } from '../scan.ts';
+import { ifThere, isCode } from '../system-calls.ts';
 
 /** A file is read in pieces of this size. */
 const PIECE_BYTES = 1024 * 1024;
-
-/** The file was no longer what an earlier look had shown. */
-export class Changed extends Error {
-  constructor() {
-    super('changed while it was read');
-    this.name = 'Changed';
-  }
-}
 
 /** All of a small file; undefined when it is gone or, read exactly, no longer as it was. */
 export function readWhole(root: Buffer, entry: Entry, care: Care): WholeFile | undefined {
@@ -106,23 +86,4 @@ function openFile(root: Buffer, entry: Entry): number | undefined {
 function seen(fd: number, entry: Entry): Entry | undefined {
   const stats: BigIntStats = fstatSync(fd, { bigint: true });
   return stats.isFile() ? entryOf(entry.path, 'file', stats) : undefined;
-}
-
-function accepts(care: Care, expected: Entry, actual: Entry): boolean {
-  return care === 'moving' || signatureOf(expected) === signatureOf(actual);
-}
-
-/** How many places a message names; the rest are counted. */
-const NAMED = 5;
-
-export function nameSome(paths: readonly Buffer[]): string {
-  const named = paths.slice(0, NAMED).map((path) => (path.length === 0 ? '.' : textOfPath(path)));
-  return paths.length > NAMED ? `${named.join(', ')} and ${paths.length - NAMED} more` : named.join(', ');
-}
-
-export function unreadable(paths: readonly Buffer[]): StasisError {
-  return new StasisError('files.unreadable', `These must not be read: ${nameSome(paths)}.`, {
-    hint: 'Run as a user that may read all of it, or leave it out with exclude.',
-    at: ['path'],
-  });
 }
