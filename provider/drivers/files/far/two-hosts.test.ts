@@ -69,14 +69,15 @@ describe('files of other hosts', () => {
       writeFileSync(`${viewOf('cloud', folder)}/still`, 'still');
       await on(
         used.cloud,
-        `(while :; do date +%N > ${folder}/moving; done) > /dev/null 2>&1 & echo $! > /run/busy.pid`,
+        `(n=0; while :; do n=$((n + 1)); echo $n > ${folder}/moving; done) > /dev/null 2>&1 & echo $! > /run/busy.pid`,
       );
       try {
         await using session = await filesDriver.prepare({ path: folder }, used.cloud, testContext());
         const readings = [await session.watch!.epoch(signal), await session.watch!.epoch(signal)];
         expect(readings[0]!.value).not.toBe(readings[1]!.value);
-        expect(readings.map(({ unprovable }) => unprovable)).toEqual(
-          [1, 2].map(() => expect.stringMatching(/had changed within one tick/)),
+        // A busy machine may have kept the writer waiting for a while at one of them.
+        expect(readings.flatMap(({ unprovable = [] }) => unprovable)).toContainEqual(
+          expect.stringMatching(/had changed within one tick/),
         );
         const blobs = memoryBlobs();
         expect(await code(session.copy(blobs))).toBe('cut.lost');
