@@ -4,9 +4,10 @@ import type { Entry } from '../entry.ts';
 import { type FileSystem, fileSystemOf, nameOfMounted, PSEUDO_NAMES } from '../filesystem.ts';
 import { ANONYMOUS_MAJOR, majorOf, numbersOf } from '../mappings.ts';
 import { MOUNTS_FILE, type Mount, mountsAbove, mountsIn, upperFolder } from '../mounts.ts';
+import { tokensIn } from '../nul-terminated.ts';
 import { absolute, type ClockReading, missing, type Scan, type Skipped } from '../scan.ts';
 import type { Excluded } from '../selection.ts';
-import { codeOf, insistOnlyGone, type Part, tokensIn } from './commands.ts';
+import { codeOf, insistOnlyGone, type Part } from './commands.ts';
 import { PROCESSES, processesIn } from './processes.ts';
 import { recordOf, STAT_FORMAT, type StatRecord } from './records.ts';
 

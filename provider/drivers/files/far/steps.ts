@@ -5,9 +5,10 @@ import type { Host } from '../../../core/host.ts';
 import type { Self, Standing, Steps } from '../access.ts';
 import { nameOfMagic, roomOf } from '../filesystem.ts';
 import { MOUNTS_FILE, mountsIn } from '../mounts.ts';
+import { nulTerminated, tokensIn } from '../nul-terminated.ts';
 import { GROUPS_FILE, ownerNames, USERS_FILE } from '../owners.ts';
 import { isCode } from '../system-calls.ts';
-import { codeOf, failed, gather, gatherParts, nulTerminated, step, tokensIn } from './commands.ts';
+import { codeOf, failed, gather, gatherParts, step } from './commands.ts';
 import { recordOf, STAT_FORMAT } from './records.ts';
 
 /** What cannot be done without. */
