@@ -1,5 +1,6 @@
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
+import { nulTerminated } from './nul-terminated.ts';
 
 /** An extended attribute; POSIX ACLs are two of them. The name is Latin-1 text of its bytes. */
 export interface Attribute {
@@ -49,7 +50,6 @@ export async function readAttributes(
   signal: AbortSignal,
 ): Promise<Map<string, Attribute[]>> {
   if (paths.length === 0) return new Map();
-  // Names reach the program by its standard input, ended by NUL: argv of Node cannot hold all bytes.
   const argv = [tools.xargs, '-0', '-r', tools.getfattr, '-h', '-d', '-m', '-', '-e', 'hex'];
   const spawned = await host.spawn([...argv, '--absolute-names', '--'], {
     signal,
@@ -60,12 +60,6 @@ export async function readAttributes(
   const { status, stderr } = await spawned.ended;
   if (status !== 0) insistOnlyVanished(stderr);
   return dump.end();
-}
-
-async function* nulTerminated(paths: readonly Buffer[]): AsyncGenerator<Uint8Array> {
-  const NUL = Buffer.alloc(1);
-  for (let from = 0; from < paths.length; from += 1024)
-    yield Buffer.concat(paths.slice(from, from + 1024).flatMap((path) => [path, NUL]));
 }
 
 function insistOnlyVanished(stderr: string): void {

@@ -37,16 +37,43 @@ export function addShared(found: Map<bigint, Set<string>>, maps: string): void {
   }
 }
 
-/** Who a process is by its `status` file (proc_pid_status(5)); undefined for what maps nothing. */
-export function unseenOf(pid: number, status: string): Unseen | undefined {
-  if (!/^VmSize:/m.test(status)) return undefined;
-  const numbers = (field: string): number[] =>
-    (status.match(new RegExp(`^${field}:[ \\t]*(.*)$`, 'm'))?.[1] ?? '')
-      .split(/\s+/)
-      .filter((text) => text !== '')
-      .map(Number);
-  // The last of the four is the file system's id.
-  return { pid, uid: numbers('Uid')[3] ?? 0, groups: [numbers('Gid')[3] ?? 0, ...numbers('Groups')] };
+/**
+ * Who a process is by its `status` file (proc_pid_status(5)); undefined for what maps nothing of anybody's, and for what
+ * has ended, which has no such file any more.
+ */
+export function unseenOf(pid: number, statusOf: (pid: number) => string | undefined): Unseen | undefined {
+  const status = statusOf(pid) ?? '';
+  if (fieldOf(status, 'VmSize') === '' || servesLogin(status, statusOf)) return undefined;
+  const groups = [numbersIn(status, 'Gid')[FILE_SYSTEM_ID] ?? 0, ...numbersIn(status, 'Groups')];
+  return { pid, uid: numbersIn(status, 'Uid')[FILE_SYSTEM_ID] ?? 0, groups };
+}
+
+/**
+ * sshd serves each login by a process of that user, a child of root's own, into which nobody else may look: it is
+ * ourselves, where we are logged in as another than root.
+ */
+function servesLogin(status: string, statusOf: (pid: number) => string | undefined): boolean {
+  if (!SSHD.test(fieldOf(status, 'Name'))) return false;
+  const parent = statusOf(Number(fieldOf(status, 'PPid'))) ?? '';
+  return SSHD.test(fieldOf(parent, 'Name')) && numbersIn(parent, 'Uid')[FILE_SYSTEM_ID] === 0;
+}
+
+const SSHD = /^sshd(-session)?$/;
+/** The last of four. */
+const FILE_SYSTEM_ID = 3;
+
+/** Of a process's `status`, all that is read of it. */
+export const STATUS_FIELDS: readonly string[] = ['Name', 'PPid', 'Uid', 'Gid', 'Groups', 'VmSize'];
+
+function fieldOf(status: string, field: string): string {
+  return status.match(new RegExp(`^${field}:[ \\t]*(.*)$`, 'm'))?.[1] ?? '';
+}
+
+function numbersIn(status: string, field: string): number[] {
+  return fieldOf(status, field)
+    .split(/\s+/)
+    .filter((text) => text !== '')
+    .map(Number);
 }
 
 /**

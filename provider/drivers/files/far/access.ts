@@ -3,14 +3,15 @@ import type { Care, DigestOf, TreeAccess, WholeFile } from '../access.ts';
 import type { Entry } from '../entry.ts';
 import type { FileSystem } from '../filesystem.ts';
 import type { Processes } from '../mappings.ts';
+import { nulTerminated, tokensIn } from '../nul-terminated.ts';
 import { absolute, type Scan } from '../scan.ts';
 import type { Excluded } from '../selection.ts';
-import { gather, gatherParts, insistOnlyGone, LOOK_MS, nulTerminated, tokensIn } from './commands.ts';
+import { gather, gatherParts, insistOnlyGone, LOOK_MS } from './commands.ts';
 import { digestsFar, piecesFar, wholesFar } from './contents.ts';
 import { KeptScript } from './kept-script.ts';
 import { processesFar } from './processes.ts';
 import { recordOf, STAT_FORMAT, type StatRecord } from './records.ts';
-import { SCAN, scanArguments, scanIn } from './scan.ts';
+import { SCAN, scanArguments, scanIn, type Uppers } from './scan.ts';
 import { FarSteps } from './steps.ts';
 
 /** A look takes an exchange and some programs' starts, so fewer of them fit into a moment. */
@@ -28,6 +29,7 @@ class FarAccess extends FarSteps implements TreeAccess {
   readonly settleMs = SETTLE_MS;
   private readonly fileSystems = new Map<bigint, FileSystem>();
   private readonly tellsHoles = ({ dev }: Entry): boolean => this.fileSystems.get(dev)?.tellsHoles ?? false;
+  private readonly uppers = new Map<string, readonly string[]>();
   private keeps = false;
   private scanner: { readonly key: string; readonly script: KeptScript } | undefined;
 
@@ -36,7 +38,7 @@ class FarAccess extends FarSteps implements TreeAccess {
     const part = this.keeps
       ? await (await this.keptScan(args)).ask(signal)
       : await gatherParts(this.host, SCAN, args, { signal, timeoutMs: LOOK_MS });
-    const scan = scanIn(part, this.host, root, excluded);
+    const scan = await this.withUppers((uppers) => scanIn(part, this.host, root, excluded, uppers));
     for (const [dev, fileSystem] of scan.fileSystems) this.fileSystems.set(dev, fileSystem);
     return scan;
   }
@@ -49,6 +51,18 @@ class FarAccess extends FarSteps implements TreeAccess {
     this.keeps = false;
     this.scanner?.script.end();
     this.scanner = undefined;
+  }
+
+  /** Where an overlay is among what was seen, what it writes to is asked for, once. */
+  private async withUppers(scanned: (uppers: Uppers) => Scan): Promise<Scan> {
+    const unknown = new Set<string>();
+    const scan = scanned((folder) => {
+      if (!this.uppers.has(folder)) unknown.add(folder);
+      return this.uppers.get(folder) ?? [];
+    });
+    if (unknown.size === 0) return scan;
+    for (const folder of unknown) this.uppers.set(folder, await this.fileSystemNames(folder));
+    return scanned((folder) => this.uppers.get(folder) ?? []);
   }
 
   /** Of the same tree the same, unless it was given up. */

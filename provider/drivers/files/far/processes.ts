@@ -1,5 +1,5 @@
 import type { Host } from '../../../core/host.ts';
-import { addShared, type Processes, type Unseen, unseenOf } from '../mappings.ts';
+import { addShared, type Processes, STATUS_FIELDS, type Unseen, unseenOf } from '../mappings.ts';
 import { codeOf, gatherParts, LOOK_MS, type Part } from './commands.ts';
 
 /**
@@ -13,7 +13,7 @@ denied=$(LC_ALL=C grep -a -h '^[^ ]* .w.s ' /proc/[0-9]*/maps 2>&1 >&3 3>&-)
 part denied; printf '%s\\n' "$denied"
 part status
 case $denied in
-  *denied*|*permitted*) LC_ALL=C grep -a -s -H -E '^(Uid|Gid|Groups|VmSize):' /proc/[0-9]*/status ;;
+  *denied*|*permitted*) LC_ALL=C grep -a -s -H -E '^(${STATUS_FIELDS.join('|')}):' /proc/[0-9]*/status ;;
 esac
 `;
 
@@ -32,7 +32,7 @@ export function processesIn(part: Part): Processes {
     const pid = /\/proc\/(\d+)\/maps: /.exec(line)?.[1];
     // Any other error is that of a process which has ended meanwhile.
     if (pid === undefined || !DENIED.includes(codeOf(line))) continue;
-    const identity = unseenOf(Number(pid), statuses.get(pid) ?? '');
+    const identity = unseenOf(Number(pid), (of) => statuses.get(of));
     if (identity) unseen.push(identity);
   }
   return { shared, unseen };
@@ -40,11 +40,12 @@ export function processesIn(part: Part): Processes {
 
 const DENIED: readonly (string | undefined)[] = ['EACCES', 'EPERM'];
 
-function statusesIn(text: string): Map<string, string> {
-  const statuses = new Map<string, string>();
+function statusesIn(text: string): Map<number, string> {
+  const statuses = new Map<number, string>();
   for (const line of text.split('\n')) {
     const [, pid, field] = /^\/proc\/(\d+)\/status:(.*)$/.exec(line) ?? [];
-    if (pid !== undefined) statuses.set(pid, `${statuses.get(pid) ?? ''}${field}\n`);
+    const key = Number(pid);
+    if (pid !== undefined) statuses.set(key, `${statuses.get(key) ?? ''}${field}\n`);
   }
   return statuses;
 }

@@ -4,9 +4,10 @@ import type { Entry } from '../entry.ts';
 import { type FileSystem, fileSystemOf, nameOfMounted, PSEUDO_NAMES } from '../filesystem.ts';
 import { ANONYMOUS_MAJOR, majorOf, numbersOf } from '../mappings.ts';
 import { MOUNTS_FILE, type Mount, mountsAbove, mountsIn, upperFolder } from '../mounts.ts';
+import { tokensIn } from '../nul-terminated.ts';
 import { absolute, type ClockReading, missing, type Scan, type Skipped } from '../scan.ts';
 import type { Excluded } from '../selection.ts';
-import { codeOf, insistOnlyGone, type Part, tokensIn } from './commands.ts';
+import { codeOf, insistOnlyGone, type Part } from './commands.ts';
 import { PROCESSES, processesIn } from './processes.ts';
 import { recordOf, STAT_FORMAT, type StatRecord } from './records.ts';
 
@@ -44,8 +45,11 @@ export function scanArguments(root: Buffer, uid: number, excluded: Excluded): st
   return [root.toString(), String(uid), ...excluded.names];
 }
 
+/** What the upper folder of an overlay lies on; nothing where the host does not see it, as inside a container. */
+export type Uppers = (folder: string) => readonly string[];
+
 /** What the script has seen. What vanished meanwhile is left out: its folder's times have moved. */
-export function scanIn(part: Part, host: Host, root: Buffer, excluded: Excluded): Scan {
+export function scanIn(part: Part, host: Host, root: Buffer, excluded: Excluded, uppers: Uppers): Scan {
   const pathOf = pathsBelow(root);
   const closed = [...tokensIn(part('closed'))].map(pathOf);
   const stderr = part('errors').toString();
@@ -57,7 +61,7 @@ export function scanIn(part: Part, host: Host, root: Buffer, excluded: Excluded)
   const records = [...tokensIn(part('entries'))].map(recordOf);
   const sorted = inOrder(records.map((record) => ({ record, path: pathOf(record.name) })));
   const clock = clockOf(part('clock').toString('latin1'), host);
-  const tree = new Tree(root, excluded, links, mountsIn(part('mounts').toString('latin1')));
+  const tree = new Tree(root, excluded, links, mountsIn(part('mounts').toString('latin1')), uppers);
   for (const { path, record } of sorted) tree.add(path, record);
   const { entries, skipped, fileSystems } = tree;
   const unlistable = closed.filter((path) => tree.hasFolder(path));
@@ -107,17 +111,20 @@ class Tree {
   private readonly excluded: Excluded;
   private readonly links: ReadonlyMap<string, Buffer>;
   private readonly mounts: readonly Mount[];
+  private readonly uppers: Uppers;
 
   constructor(
     root: Buffer,
     excluded: Excluded,
     links: ReadonlyMap<string, Buffer>,
     mounts: readonly Mount[],
+    uppers: Uppers,
   ) {
     this.root = root;
     this.excluded = excluded;
     this.links = links;
     this.mounts = mounts;
+    this.uppers = uppers;
   }
 
   add(path: Buffer, record: StatRecord): void {
@@ -152,8 +159,7 @@ class Tree {
     const mount = exact ?? (nearest && OWN_DEVICES.has(nearest.type) ? nearest : undefined);
     if (mount === undefined) return fileSystemOf('a file system that is not to be told');
     const upper = upperFolder(mount);
-    const [under] = upper === undefined ? [] : mountsAbove(this.mounts, upper);
-    return fileSystemOf(nameOfMounted(mount.type), under ? [nameOfMounted(under.type)] : []);
+    return fileSystemOf(nameOfMounted(mount.type), upper === undefined ? [] : this.uppers(upper));
   }
 }
 

@@ -3,11 +3,12 @@ import { once } from '../../../core/content.ts';
 import { StasisError } from '../../../core/errors.ts';
 import type { Host } from '../../../core/host.ts';
 import type { Self, Standing, Steps } from '../access.ts';
-import { roomOf } from '../filesystem.ts';
+import { nameOfMagic, roomOf } from '../filesystem.ts';
 import { MOUNTS_FILE, mountsIn } from '../mounts.ts';
+import { nulTerminated, tokensIn } from '../nul-terminated.ts';
 import { GROUPS_FILE, ownerNames, USERS_FILE } from '../owners.ts';
 import { isCode } from '../system-calls.ts';
-import { codeOf, gather, gatherParts, nulTerminated, step, tokensIn } from './commands.ts';
+import { codeOf, failed, gather, gatherParts, step } from './commands.ts';
 import { recordOf, STAT_FORMAT } from './records.ts';
 
 /** What cannot be done without. */
@@ -129,6 +130,16 @@ export class FarSteps implements Steps {
       .split(' ')
       .map(Number);
     return roomOf(blocks * blockBytes, freeInodes, allInodes);
+  }
+
+  /** What a path lies on, by its bytes as Latin-1 text; nothing where it is not there. */
+  async fileSystemNames(path: string): Promise<string[]> {
+    const argv = ['xargs', '-0', 'stat', '-f', '--printf', '%t', '--'];
+    const stdin = nulTerminated([Buffer.from(path, 'latin1')]);
+    const { status, stdout, stderr } = await gather(this.host, argv, { stdin });
+    if (status === 0) return [nameOfMagic(Number.parseInt(stdout.toString(), 16))];
+    if (codeOf(stderr) === 'ENOENT') return [];
+    throw failed(this.host, stderr);
   }
 
   async makeFolder(path: string): Promise<void> {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { describe, expect } from '@jest/globals';
 import { memoryBlobs, testContext } from '../../../../test/support/context.ts';
 import { collect, replay, restoreOptions } from '../../../../test/support/driver-rig.ts';
-import { memberOf } from '../../../../test/support/files-capture.ts';
+import { memberOf, scratch } from '../../../../test/support/files-capture.ts';
 import { everything } from '../../../../test/support/files-everything.ts';
 import { code, stillCut } from '../../../../test/support/files-session.ts';
 import { type HostName, labOrReason } from '../../../../test/support/lab.ts';
@@ -11,12 +11,15 @@ import { insideOf } from '../../../../test/support/lab-inside.ts';
 import { on } from '../../../../test/support/process/rig.ts';
 import { testUnless } from '../../../../test/support/skipped.ts';
 import { usedLab } from '../../../../test/support/used-lab.ts';
+import { capture as captureAll } from '../../../coordinator/capture.ts';
+import type { Member } from '../../../coordinator/member.ts';
 import type { EpochReading } from '../../../core/driver.ts';
 import { type Comparison, compareFingerprints, type FingerprintEntry } from '../../../core/fingerprint.ts';
 import type { Host } from '../../../core/host.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import { sshHost } from '../../../hosts/ssh/host.ts';
+import { ociLayout } from '../../../stores/oci-layout/type.ts';
 import { filesDriver } from '../driver.ts';
 import type { FilesSpec } from '../spec.ts';
 
@@ -69,14 +72,15 @@ describe('files of other hosts', () => {
       writeFileSync(`${viewOf('cloud', folder)}/still`, 'still');
       await on(
         used.cloud,
-        `(while :; do date +%N > ${folder}/moving; done) > /dev/null 2>&1 & echo $! > /run/busy.pid`,
+        `(n=0; while :; do n=$((n + 1)); echo $n > ${folder}/moving; done) > /dev/null 2>&1 & echo $! > /run/busy.pid`,
       );
       try {
         await using session = await filesDriver.prepare({ path: folder }, used.cloud, testContext());
         const readings = [await session.watch!.epoch(signal), await session.watch!.epoch(signal)];
         expect(readings[0]!.value).not.toBe(readings[1]!.value);
-        expect(readings.map(({ unprovable }) => unprovable)).toEqual(
-          [1, 2].map(() => expect.stringMatching(/had changed within one tick/)),
+        // A busy machine may have kept the writer waiting for a while at one of them.
+        expect(readings.flatMap(({ unprovable = [] }) => unprovable)).toContainEqual(
+          expect.stringMatching(/had changed within one tick/),
         );
         const blobs = memoryBlobs();
         expect(await code(session.copy(blobs))).toBe('cut.lost');
@@ -116,6 +120,27 @@ describe('files of other hosts', () => {
       expect((await epochOf(used.cloud, '/srv/mapped')).unprovable).toBeUndefined();
       // In memory nothing tells, whether it is mapped or not.
       expect((await epochOf(used.cloud, '/tmp')).unprovable).toMatch(/tmpfs/);
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
+    'of two hosts are captured at one instant, into a store of a path that one of them has as well',
+    async () => {
+      using folder = scratch('stasis-far-', '/var/tmp');
+      const members = [used.cloud, used.sovereign].map(
+        (host): Member => ({
+          ...{ name: host.name, driver: filesDriver, host },
+          spec: filesDriver.spec.parse({ path: folder.path }),
+        }),
+      );
+      for (const { host } of members) await on(host, 'mkdir "$1"; date > "$1/when"', folder.path);
+      const store = await ociLayout.open({ path: folder.at('store') }, testContext());
+      const limits = { maxPauseMs: 10_000, maxBlurMs: 0 };
+      const request = { name: 'both', owner: 'test', limits, createdBy: 'test', members, store };
+      const { manifest } = await captureAll(request, testContext());
+      expect(manifest).toMatchObject({ sharp: true, blurMs: 0 });
+      expect(Object.keys(manifest.certificate.members)).toEqual(['cloud', 'sovereign']);
     },
     PATIENCE_MS,
   );

@@ -10,7 +10,7 @@ export function readProcesses(): Processes {
     if (!/^[0-9]+$/.test(name)) continue;
     const maps = readMaps(name);
     if (maps === 'hidden') {
-      const identity = identityOf(name);
+      const identity = unseenOf(Number(name), statusOf);
       if (identity) unseen.push(identity);
     } else if (maps !== undefined) addShared(shared, maps);
   }
@@ -26,7 +26,6 @@ function readMaps(pid: string): string | 'hidden' | undefined {
   }
 }
 
-function identityOf(pid: string): Unseen | undefined {
-  const status = ifThere(() => readFileSync(`/proc/${pid}/status`, 'latin1'));
-  return status === undefined ? undefined : unseenOf(Number(pid), status);
+function statusOf(pid: number): string | undefined {
+  return ifThere(() => readFileSync(`/proc/${pid}/status`, 'latin1'));
 }
