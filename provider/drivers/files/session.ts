@@ -241,8 +241,11 @@ export class FilesSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.input.access.close();
-    await this.warmth.drop(this.context.signal);
+    try {
+      await this.warmth.drop(this.context.signal);
+    } finally {
+      this.input.access.close();
+    }
     this.bodies.clear();
     this.last = undefined;
     this.smeared = undefined;
