@@ -102,9 +102,16 @@ resource "stasis_restore" "twin" {
     receipts = { files = { path = var.twin_receipts } }
     tokens   = { process = { pid_file = "/run/tokens.pid", host = "sovereign", ports = ["7080"] } }
   }
+  original = { # read once more after the restore: what a switch to the twin would lose
+    orders   = { postgres = { url = var.shop_orders_url } }
+    carts    = { redis = { url = var.shop_carts_url } }
+    receipts = { files = { path = var.shop_receipts } }
+    tokens   = { process = { pid_file = "/run/tokens.pid", host = "cloud" } }
+  }
   store  = { path = "./snapshots" }
   verify = "equivalent"
   warm   = true # what lay in Postgres's buffers is back in them before the first customer
+  report = "./twin.html"
 }
 
 output "snapshot" {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeServices } from '../../provider/composition/services.ts';
 import { startClock } from '../../provider/core/clock.ts';
@@ -21,13 +23,19 @@ export async function readSnapshot(
   return store.open(name, digest, context);
 }
 
-/** The report of the demo's snapshot, with the verdict that the engine came back with. */
+/**
+ * The page that the Restore itself has written, where its example has it write one; else the report of the demo's
+ * snapshot, with the verdict that the engine came back with.
+ */
 export async function writeDemoReport(
   path: string,
   folder: string,
   { reference, verdict, restoreMs }: Applied,
   signal: AbortSignal,
 ): Promise<void> {
+  const format = formatOf(path) ?? 'html';
+  const written = join(folder, 'work/twin.html');
+  if (format === 'html' && existsSync(written)) return copyFile(written, path);
   const { store, context, name, digest } = await lookUp(folder, reference, signal);
   const report = await gatherReport(store, { name, digest }, context, {
     kind: 'restore',
@@ -40,7 +48,7 @@ export async function writeDemoReport(
     warmth: [],
     lostWork: [],
   });
-  await writeReport(path, renderReport(report, formatOf(path) ?? 'html'));
+  await writeReport(path, renderReport(report, format));
 }
 
 interface Found {
