@@ -125,6 +125,39 @@ describe('files of other hosts', () => {
   );
 
   labTest(
+    'are swapped in without Perl as well: where nothing is, into an empty folder, over what was there, file or folder',
+    async () => {
+      await on(
+        used.sovereign,
+        'mkdir -p /srv/bin /srv/swap/empty /srv/swap/full; ln -s /usr/bin/* /srv/bin/; rm /srv/bin/perl*; echo x > /srv/swap/full/x; echo y > /srv/swap/file',
+      );
+      const host = withPath(used.sovereign, '/srv/bin');
+      await on(used.cloud, 'mkdir -p /srv/small/sub; echo small > /srv/small/sub/file');
+      const folder = await capture(used.cloud, { path: '/srv/small' });
+      const file = await capture(used.cloud, { path: '/srv/small/sub/file' });
+      expect(await on(host, 'command -v perl || echo none')).toBe('none');
+      for (const taken of [folder, file])
+        for (const name of ['absent', 'empty', 'full', 'file']) {
+          const comparison = await restore(
+            host,
+            { path: `/srv/swap/${name}` },
+            taken,
+            true,
+            `${name} ${taken === file}`,
+          );
+          expect([name, comparison]).toMatchObject([
+            name,
+            { differences: [], equal: taken.fingerprint.length },
+          ]);
+        }
+      expect(await on(host, 'cat /srv/swap/full; ls -A /srv/swap | grep -v json')).toBe(
+        'small\nabsent\nempty\nfile\nfull',
+      );
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
     'of two hosts are captured at one instant, into a store of a path that one of them has as well',
     async () => {
       using folder = scratch('stasis-far-', '/var/tmp');
@@ -235,6 +268,15 @@ async function plannedCodes(host: Host, spec: FilesSpec, from: MemberCapture): P
 async function epochOf(host: Host, path: string): Promise<EpochReading> {
   await using session = await filesDriver.prepare({ path }, host, testContext());
   return session.watch!.epoch(signal);
+}
+
+/** The host, with programs of that folder only. */
+function withPath(host: Host, PATH: string): Host {
+  return {
+    ...host,
+    run: (argv, options) => host.run(argv, { ...options, env: { ...options.env, PATH } }),
+    spawn: (argv, options) => host.spawn(argv, { ...options, env: { ...options.env, PATH } }),
+  };
 }
 
 /** All that another program sees of a tree. */
