@@ -15,7 +15,7 @@ p.flag { color: var(--bad); padding-left: var(--names); }
 .row .who { padding: 0 .8rem 0 .7rem; overflow-wrap: anywhere; line-height: 1.15; }
 .level:not(.last) .who { font-size: .85rem; color: var(--faint); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .last .who { font-size: 1.1rem; }
-.scale { padding-left: .7rem; font-size: .85rem; font-style: italic; color: var(--faint); line-height: 1.1; }
+.scale { padding-left: .7rem; font-size: .85rem; font-style: italic; color: var(--faint); line-height: 1.1; text-wrap: balance; }
 .axis { z-index: 1; pointer-events: none; }
 .axis text { paint-order: stroke; stroke: var(--paper); stroke-width: 6px; stroke-linejoin: round; }
 .last { margin-bottom: 1.2rem; }

@@ -62,8 +62,8 @@ h1 { font-size: clamp(3rem, 9vw, 6.5rem); font-weight: 400; line-height: .95; le
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.6rem, 1fr)); gap: 1.1rem 1.2rem; align-self: end; }
 .figures div { border-top: 1px solid var(--ink); padding-top: .5rem; min-width: 0; }
 .figures dt { font-size: .9rem; color: var(--faint); }
-.figures strong { display: block; font-size: 1.45rem; font-weight: 400; line-height: 1.25; font-feature-settings: "tnum", "lnum"; }
-.figures dd span { font-size: .9rem; color: var(--faint); }
+.figures strong { display: block; font-size: clamp(1.1rem, 2.2vw + .6rem, 1.45rem); font-weight: 400; line-height: 1.25; font-feature-settings: "tnum", "lnum"; }
+.figures dd span { display: block; font-size: .9rem; color: var(--faint); text-wrap: balance; }
 
 .alarm, .doubts { border: 1px solid var(--bad); border-left-width: .5rem; padding: 1.1rem 1.4rem; margin: 0 0 2rem; background: var(--sheet); }
 .doubts { border-color: var(--rule); border-left-color: var(--bad); }
