@@ -13,7 +13,7 @@ import { type Figure, median, shareOf } from './figure.ts';
 
 const COUNTS = [1, 2, 4, 8, 16, 32];
 const ROUNDS = 5;
-/** 0 is a pause that does not grow with the members, 1 one that grows as they do. */
+/** 0 is a pause that does not grow with the members, 1 one that grows as they do, one after another. */
 const TARGET = 0.3;
 
 /** How the pause grows with the number of members: processes of a megabyte each, on two hosts of the lab in turn. */
@@ -66,18 +66,31 @@ export async function benchMembers(): Promise<readonly Figure[]> {
     ),
     shareOf(
       {
+        name: 'what each further member adds to the pause',
+        unit: 'pauses of 1 member',
+        ours: slopeOf(
+          COUNTS,
+          pausesMs.map((pauseMs) => pauseMs / pausesMs[0]!),
+        ),
+        ...{ peer: 1, peerName: 'one member after another' },
+      },
+      TARGET,
+    ),
+    shareOf(
+      {
         name: 'growth of the pause from 1 to 32 members',
         unit: 'exponent',
-        ...{ ours: slopeOf(COUNTS, pausesMs), peer: 1, peerName: 'one member after another' },
+        ours: slopeOf(COUNTS.map(Math.log), pausesMs.map(Math.log)),
+        ...{ peer: 1, peerName: 'one member after another' },
       },
       TARGET,
     ),
   ];
 }
 
-/** Of the line of least squares through the logarithms. */
+/** Of the line of least squares. */
 function slopeOf(xs: readonly number[], ys: readonly number[]): number {
-  const points = xs.map((x, index) => [Math.log(x), Math.log(ys[index]!)] as const);
+  const points = xs.map((x, index) => [x, ys[index]!] as const);
   const mean = (values: readonly number[]): number =>
     values.reduce((sum, value) => sum + value, 0) / values.length;
   const [meanX, meanY] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];

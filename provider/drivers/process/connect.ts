@@ -24,7 +24,9 @@ subnet() {
 }
 link_up() {
   link=$(link_of "$1")
-  if ! ip link show "$link" > /dev/null 2>&1; then
+  # One that somebody began and was killed over has no address at its far end.
+  if [ -z "$(ip -n "$1" -4 -o address show dev out0 up 2> /dev/null)" ]; then
+    ip link delete "$link" 2> /dev/null
     digits=\${1#stasis-}
     slot=$((0x\${digits%"\${digits#???}"}))
     subnet $slot
@@ -32,8 +34,8 @@ link_up() {
     ip link add "$link" type veth peer name out0 netns "$1" || return 1
     ip address add "$near/30" dev "$link" && ip link set "$link" up || return 1
     echo 1 > "/proc/sys/net/ipv4/conf/$link/route_localnet" || return 1
-    ip -n "$1" address add "$far/30" dev out0 && ip -n "$1" link set out0 up || return 1
     ip netns exec "$1" sh -c 'echo 1 > /proc/sys/net/ipv4/conf/out0/route_localnet' || return 1
+    ip -n "$1" link set out0 up && ip -n "$1" address add "$far/30" dev out0 || return 1
   fi
   near=$(ip -4 -o address show dev "$link" | sed 's/.* inet \\([0-9.]*\\).*/\\1/')
   far=\${near%.*}.$((\${near##*.} + 1))
