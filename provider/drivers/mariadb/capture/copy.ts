@@ -15,7 +15,8 @@ import { serverSettings } from '../fingerprint/settings.ts';
 import { withoutMark } from '../restore/memory.ts';
 import { type Hot, readHot } from '../warmth/hot.ts';
 import { databaseLosses, serverLosses } from './coverage.ts';
-import type { CaptureSession, Marked, Part } from './session.ts';
+import type { Part } from './open.ts';
+import type { CaptureSession, Marked } from './session.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type Column, copiedColumns, rowsAsSql, type Table, tableName } from './tables.ts';
 

@@ -17,31 +17,24 @@ import type { Capture } from '../../../core/manifest.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { Blobs } from '../../../core/store.ts';
 import { orCancelled } from '../../../core/wait.ts';
-import { Connection } from '../connect/connection.ts';
-import { type Database, prefixesOf, selectDatabases } from '../connect/databases.ts';
+import type { Connection } from '../connect/connection.ts';
 import { lost } from '../connect/faults.ts';
 import { type Place, parsePlace } from '../connect/place.ts';
-import { type ServerFacts, serverFacts } from '../connect/server.ts';
+import type { ServerFacts } from '../connect/server.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
 import { askSession } from '../probe.ts';
 import { liveItems } from '../rows/live-rows.ts';
-import { jobsOf, lockTimeoutOf, type MariadbSpec } from '../spec.ts';
+import type { MariadbSpec } from '../spec.ts';
 import { copyDatabases } from './copy.ts';
 import { type LogReading, readBusy, readEpoch } from './epochs.ts';
-import { Outsiders, type ReadTable } from './outsiders.ts';
-import { engineProblems, lostEngine, refuse, rightsProblems, serverProblems } from './problems.ts';
-import { type Adopted, Snapshot } from './snapshot.ts';
+import { type Opened, openAll, type Part } from './open.ts';
+import type { Outsiders, ReadTable } from './outsiders.ts';
+import { lostEngine } from './problems.ts';
+import type { Adopted, Snapshot } from './snapshot.ts';
 import { tableName } from './tables.ts';
 
 /** The snapshots are begun this often until all are known to show the same; each time is three round trips. */
 const MARKS = 5;
-
-/** A database of a capture. */
-export interface Part {
-  readonly database: Database;
-  readonly name: string;
-  readonly prefix: string;
-}
 
 /** What the last mark shows. */
 export interface Marked extends Adopted {
@@ -70,17 +63,7 @@ export class CaptureSession implements Session {
   private captured = '';
   private marked: Marked | undefined;
 
-  private constructor(
-    made: {
-      server: ServerFacts;
-      parts: readonly Part[];
-      epochs: Connection;
-      snapshot: Snapshot;
-      outsiders: Outsiders | undefined;
-    },
-    stack: AsyncDisposableStack,
-    context: Context,
-  ) {
+  private constructor(made: Opened, stack: AsyncDisposableStack, context: Context) {
     this.server = made.server;
     this.parts = made.parts;
     this.epochs = made.epochs;
@@ -99,37 +82,11 @@ export class CaptureSession implements Session {
   }
 
   static open(spec: MariadbSpec, at: Host, context: Context): Promise<CaptureSession> {
-    return orCancelled(context.signal, () => CaptureSession.start(parsePlace(spec.url, at), spec, context));
-  }
-
-  private static async start(place: Place, spec: MariadbSpec, context: Context): Promise<CaptureSession> {
-    await using stack = new AsyncDisposableStack();
-    const { signal } = context;
-    const epochs = stack.use(await Connection.open(place, { signal }));
-    const server = await serverFacts(epochs, signal);
-    const { selected, problems } = await selectDatabases(epochs, spec, place, signal);
-    refuse([...serverProblems(server), ...problems, ...rightsProblems(server, selected, spec)]);
-    const prefixes = prefixesOf(
-      selected.map(({ name }) => name),
-      spec,
-    );
-    const parts = selected.map((database, index) => ({
-      database,
-      name: database.name,
-      prefix: prefixes[index]!,
-    }));
-    const snapshot = stack.use(
-      await Snapshot.open({
-        ...{ place, databases: parts, signal, lockTimeoutMs: lockTimeoutOf(spec) },
-        // Only epochs show that several snapshots are of one state.
-        jobs: server.noEpoch === undefined ? jobsOf(spec) : 1,
-      }),
-    );
-    refuse(engineProblems(server, snapshot.outsiders));
-    const outsiders =
-      snapshot.outsiders.length > 0 ? stack.use(await Outsiders.open(place, signal)) : undefined;
-    const made = { server, parts, epochs, snapshot, outsiders };
-    return new CaptureSession(made, stack.move(), context);
+    return orCancelled(context.signal, async () => {
+      await using stack = new AsyncDisposableStack();
+      const opened = await openAll(parsePlace(spec.url, at), spec, stack, context.signal);
+      return new CaptureSession(opened, stack.move(), context);
+    });
   }
 
   readonly mark: Markable = {
