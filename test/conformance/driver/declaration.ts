@@ -5,7 +5,7 @@ import { testContext } from '../../support/context.ts';
 import type { DriverAdapter, System } from './adapter.ts';
 import { codeOf, host } from './support.ts';
 
-const ROLES: readonly FieldRole[] = ['endpoint', 'selection', 'access', 'limit'];
+const ROLES: readonly FieldRole[] = ['endpoint', 'selection', 'access', 'network', 'limit'];
 
 /** What a driver says of itself, and what it says of members that cannot be captured. */
 export function testDeclaration({ driver, sessions }: DriverAdapter, system: () => System): void {
@@ -16,6 +16,8 @@ export function testDeclaration({ driver, sessions }: DriverAdapter, system: () 
       const meta = metaOf(field);
       expect([name, meta.description]).toEqual([name, expect.stringMatching(/\.$/)]);
       expect(ROLES).toContain(meta.role);
+      // What nobody can put into effect is no way to be reached.
+      if (meta.role === 'network') expect([name, driver.egress]).toEqual([name, expect.anything()]);
     }
     const { spec } = system();
     expect(driver.spec.safeParse(spec).success).toBe(true);
