@@ -270,7 +270,8 @@ test('a request that cannot be made is told at plan time, at what is wrong in it
     [],
   );
   expect(await plan({ url }, 'orders')).toEqual([['probe.unanswerable', 'probes.a.http']]);
-  expect(await plan({ url: 'https://127.0.0.1/' })).toEqual([['probe.http-url', 'probes.a.http.url']]);
+  expect(await plan({ url: 'ftp://127.0.0.1/' })).toEqual([['probe.http-url', 'probes.a.http.url']]);
+  expect(await plan({ url, caFile: '/etc/ca.pem' })).toEqual([['probe.http-tls', 'probes.a.http.caFile']]);
   expect(await plan({ url: 'http://shop.example/' })).toEqual([['probe.http-url', 'probes.a.http.url']]);
   expect(await plan({ url, method: 'FETCH' })).toEqual([[expect.any(String), 'probes.a.http.method']]);
   expect(await plan({ url, method: 'DELETE' })).toEqual([[expect.any(String), 'probes.a.http.method']]);
