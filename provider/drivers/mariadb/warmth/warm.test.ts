@@ -100,9 +100,10 @@ for (const [name, whyNot, start] of PRODUCTS)
       await using warm = await start({ settings: POOL });
       await using cold = await start({ settings: POOL });
       const warmth = await restored(warm, true);
+      // At once: what the server does of itself in a pool so small gives up pages, too.
+      const warmReads = await readsForHot(warm, 'twin');
       expect(await restored(cold, false)).toBeUndefined();
       const coldReads = await readsForHot(cold, 'twin');
-      const warmReads = await readsForHot(warm, 'twin');
       expect(coldReads).toBeGreaterThan(50);
       expect(warmReads).toBeLessThan(coldReads / 10);
       expect(warmth!.hotBytes).toBe(hotBytes());
