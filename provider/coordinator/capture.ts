@@ -56,7 +56,7 @@ export async function capture(request: CaptureRequest, context: Context): Promis
   const members = await fingerprintAll(participants, captured.captures, draft, context);
   context.progress({ step: 'seal' });
   const sealed = await draft.seal({ manifest: manifestOf(request, captured, certificate, members, probes) });
-  // The snapshot is whole, and its members run: whatever becomes of the rest, a capture that has failed leaves none.
+  // The snapshot is whole, and its members run. One that fails leaves no snapshot, so what follows must not fail it.
   const warned = (what: string) => (error: unknown) => {
     context.logger.log('warn', what, { reason: toStasisError(error).message });
   };

@@ -1,7 +1,8 @@
 import { StasisError } from '../core/errors.ts';
 import type { Host, Spawned } from '../core/host.ts';
+import { Pushed } from '../core/pushed.ts';
 import { within } from '../core/wait.ts';
-import { answersOf, MARK_OF, WordQueue } from './freezer.ts';
+import { answersOf, MARK_OF } from './freezer.ts';
 import { type Images, imagesOf } from './images/image.ts';
 import { PACK_IMAGES, unpackImages } from './images/packed.ts';
 import { readHostFile, runScript } from './machine.ts';
@@ -71,10 +72,10 @@ export class Dump implements AsyncDisposable {
   readonly folder: string;
   private readonly host: Host;
   private readonly spawned: Spawned;
-  private readonly word: WordQueue;
+  private readonly word: Pushed;
   private gone = false;
 
-  private constructor(folder: string, host: Host, spawned: Spawned, word: WordQueue) {
+  private constructor(folder: string, host: Host, spawned: Spawned, word: Pushed) {
     this.folder = folder;
     this.host = host;
     this.spawned = spawned;
@@ -84,7 +85,7 @@ export class Dump implements AsyncDisposable {
   /** The command, which dumps into the folder, starts as far as it goes without touching a process. */
   static async ready(folder: string, dump: DumpCommand, host: Host): Promise<Dump> {
     const { argv: command, given, unixSockets = '' } = dump;
-    const word = new WordQueue();
+    const word = new Pushed();
     const { signal } = new AbortController();
     const script =
       given === undefined

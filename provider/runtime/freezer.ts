@@ -3,6 +3,7 @@ import type { Clock } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
 import { digestOf } from '../core/fingerprint-digest.ts';
 import type { Host, Spawned } from '../core/host.ts';
+import { Pushed } from '../core/pushed.ts';
 import { within } from '../core/wait.ts';
 
 /**
@@ -75,12 +76,12 @@ export interface LetGo {
 /** Freezes and thaws one control group, and reads whether anything in it ran. */
 export class Freezer implements AsyncDisposable {
   private readonly spawned: Spawned;
-  private readonly words: WordQueue;
+  private readonly words: Pushed;
   private readonly answers: AsyncGenerator<string[]>;
   private readonly clock: Clock;
   private turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(spawned: Spawned, words: WordQueue, clock: Clock) {
+  private constructor(spawned: Spawned, words: Pushed, clock: Clock) {
     this.spawned = spawned;
     this.words = words;
     this.clock = clock;
@@ -88,7 +89,7 @@ export class Freezer implements AsyncDisposable {
   }
 
   static async open(host: Host, folder: string, clock: Clock): Promise<Freezer> {
-    const words = new WordQueue();
+    const words = new Pushed();
     // A thaw must not depend on anybody's signal: the agent ends with its input.
     const { signal } = new AbortController();
     const spawned = await host.spawn(['sh', '-c', AGENT, 'stasis-freezer', folder], { signal, stdin: words });
@@ -170,35 +171,6 @@ export async function* answersOf(stdout: AsyncIterable<Uint8Array>): AsyncGenera
         yield lines;
         lines = [];
       }
-    }
-  }
-}
-
-/** An input that is written as time goes on. */
-export class WordQueue implements AsyncIterable<Uint8Array> {
-  private readonly waiting: Uint8Array[] = [];
-  private wake: () => void = () => {};
-  private ended = false;
-
-  push(word: string): void {
-    this.waiting.push(Buffer.from(word));
-    this.wake();
-  }
-
-  end(): void {
-    this.ended = true;
-    this.wake();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const next = this.waiting.shift();
-      if (next) yield next;
-      else if (this.ended) return;
-      else
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-        });
     }
   }
 }

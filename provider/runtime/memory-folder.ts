@@ -1,7 +1,7 @@
 import { StasisError } from '../core/errors.ts';
 import type { Host } from '../core/host.ts';
+import { Pushed } from '../core/pushed.ts';
 import { within } from '../core/wait.ts';
-import { WordQueue } from './freezer.ts';
 
 const ANSWER_MS = 15_000;
 const END_MS = 60_000;
@@ -49,7 +49,7 @@ export async function memoryFolder(
   sizeBytes: number,
   signal: AbortSignal,
 ): Promise<MemoryFolder> {
-  const words = new WordQueue();
+  const words = new Pushed();
   // It has to outlast a cancel.
   const unaborted = new AbortController().signal;
   const argv = ['sh', '-c', DETACH, 'sh', KEEP, String(Math.ceil(sizeBytes))];

@@ -74,6 +74,7 @@ while True:
         pass
 `;
 const TCP = `python3 -c 'import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3); print(s.recv(99).decode())' "$1" "$2"`;
+const TCP_FROM = `python3 -c 'import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3, source_address=(sys.argv[3], 0)); print(s.recv(99).decode())' "$1" "$2" "$3"`;
 const UDP = `python3 -c 'import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); s.sendto(b"?", (sys.argv[1], int(sys.argv[2]))); print(s.recv(99).decode())' "$1" "$2"`;
 /** Writes down who has connected. */
 const LISTENER = `import socket
@@ -94,6 +95,7 @@ describe('a restored tree that has ports of its host', () => {
   let photographer: Photographer;
   let sealed: SealedSnapshot;
   let addresses: Readonly<Record<'cloud' | 'sovereign', string>>;
+  let elsewhere: string;
 
   beforeAll(async () => {
     if (here.reason !== undefined) return;
@@ -102,7 +104,7 @@ describe('a restored tree that has ports of its host', () => {
     addresses = { cloud: lab.hosts.cloud.address, sovereign: lab.hosts.sovereign.address };
     await on(cloud, 'mkdir -p /srv/echo');
     // Inside, the original's address is the tree's own; what it speaks to has to have another.
-    const elsewhere = addresses.cloud.replace(/\d+$/, '99');
+    elsewhere = addresses.cloud.replace(/\d+$/, '99');
     await on(cloud, 'ip address add "$1/24" dev eth0', elsewhere);
     const service = [SERVICE, addresses.cloud, elsewhere];
     await startService(cloud, 'echo', 'root', 'python3', '-c', ...service);
@@ -138,7 +140,8 @@ describe('a restored tree that has ports of its host', () => {
       expect(await on(sovereign, TCP, addresses.sovereign, '8500')).toBe(addresses.sovereign);
       expect(await on(sovereign, TCP, '127.0.0.1', '8500')).toMatch(/^169\.254\./);
       expect(await on(cloud, TCP, addresses.sovereign, '8500')).toMatch(/^169\.254\./);
-      expect(await on(cloud, TCP, addresses.sovereign, '8501')).not.toBe('');
+      expect(await on(cloud, TCP_FROM, addresses.sovereign, '8500', elsewhere)).toBe(elsewhere);
+      expect(await on(cloud, TCP_FROM, addresses.sovereign, '8501', elsewhere)).toBe(elsewhere);
       expect(await on(sovereign, TCP, '127.0.0.1', '8502')).not.toBe('');
       await expect(on(cloud, TCP, addresses.sovereign, '8502')).rejects.toThrow('refused');
       expect(await on(cloud, UDP, addresses.sovereign, '8503')).not.toBe('');

@@ -3,8 +3,9 @@ import type { Clock } from '../../core/context.ts';
 import { StasisError } from '../../core/errors.ts';
 import { digestOf } from '../../core/fingerprint-digest.ts';
 import type { Host, Spawned } from '../../core/host.ts';
+import { Pushed } from '../../core/pushed.ts';
 import { within } from '../../core/wait.ts';
-import { answersOf, WordQueue } from '../../runtime/freezer.ts';
+import { answersOf } from '../../runtime/freezer.ts';
 import type { Monitor } from './monitor/monitor.ts';
 
 /** What one look at a VM saw. */
@@ -31,12 +32,12 @@ const ANSWER_MS = 5_000;
 export class Looker implements AsyncDisposable {
   private readonly monitor: Monitor;
   private readonly spawned: Spawned;
-  private readonly words: WordQueue;
+  private readonly words: Pushed;
   private readonly answers: AsyncGenerator<string[]>;
   private readonly threads: number;
   private readonly clock: Clock;
 
-  private constructor(monitor: Monitor, spawned: Spawned, words: WordQueue, threads: number, clock: Clock) {
+  private constructor(monitor: Monitor, spawned: Spawned, words: Pushed, threads: number, clock: Clock) {
     this.monitor = monitor;
     this.spawned = spawned;
     this.words = words;
@@ -46,7 +47,7 @@ export class Looker implements AsyncDisposable {
   }
 
   static async open(monitor: Monitor, threads: readonly number[], host: Host, clock: Clock): Promise<Looker> {
-    const words = new WordQueue();
+    const words = new Pushed();
     const spawned = await host.spawn(['sh', '-c', AGENT, 'stasis-look', ...threads.map(String)], {
       signal: new AbortController().signal,
       stdin: words,

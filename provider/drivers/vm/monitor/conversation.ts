@@ -1,7 +1,7 @@
 import type { StasisError } from '../../../core/errors.ts';
 import type { Host, Spawned } from '../../../core/host.ts';
+import { Pushed } from '../../../core/pushed.ts';
 import { within } from '../../../core/wait.ts';
-import { WordQueue } from '../../../runtime/freezer.ts';
 
 const END_MS = 5_000;
 
@@ -23,12 +23,12 @@ export class Conversation implements AsyncDisposable {
   /** Resolves with what the command has complained of, once the conversation is over. */
   readonly ended: Promise<string>;
   private readonly spawned: Spawned;
-  private readonly words: WordQueue;
+  private readonly words: Pushed;
   private readonly waiting: PromiseWithResolvers<Answer>[] = [];
   private readonly lost: () => StasisError;
   private over = false;
 
-  private constructor(spawned: Spawned, words: WordQueue, read: Reader, lost: () => StasisError) {
+  private constructor(spawned: Spawned, words: Pushed, read: Reader, lost: () => StasisError) {
     this.spawned = spawned;
     this.words = words;
     this.lost = lost;
@@ -42,7 +42,7 @@ export class Conversation implements AsyncDisposable {
     read: Reader,
     lost: () => StasisError,
   ): Promise<Conversation> {
-    const words = new WordQueue();
+    const words = new Pushed();
     // A thaw must not depend on anybody's signal: the relay ends with its input.
     const spawned = await host.spawn(relay, { signal: new AbortController().signal, stdin: words });
     return new Conversation(spawned, words, read, lost);
