@@ -4,7 +4,8 @@ import { StasisError, toStasisError } from '../core/errors.ts';
 import type { FingerprintEntry } from '../core/fingerprint.ts';
 import { judge, longestPauseMs } from '../core/judgement.ts';
 import { type Capture, FORMAT_VERSION, type Manifest, type MemberCapture } from '../core/manifest.ts';
-import type { Probe, ProbeRecord } from '../core/probe.ts';
+import type { Probe } from '../core/probe.ts';
+import type { Sample } from '../core/sample.ts';
 import type { Blobs, Draft, SealedSnapshot, Store } from '../core/store.ts';
 import { nsToMs } from '../core/units.ts';
 import { allSettledOrThrow } from './concurrently.ts';
@@ -12,6 +13,7 @@ import { type Cut, findCut } from './cut.ts';
 import { atMember, type CutLimits, type Member, type Participant } from './member.ts';
 import { planCapture, throwFirstError } from './plan.ts';
 import { Prober } from './probes.ts';
+import { askSamples, recordSamples } from './samples.ts';
 import { tiesOf } from './ties.ts';
 import { type CopyHeld, certificateOf, copiesHeld } from './try.ts';
 
@@ -25,6 +27,7 @@ export interface CaptureRequest {
   /** How many generations stay; all when absent. */
   readonly keep?: number;
   readonly probes?: readonly Probe[];
+  readonly samples?: readonly Sample[];
   /** What made it, for the manifest: `stasis 0.1.0`. */
   readonly createdBy: string;
 }
@@ -40,6 +43,7 @@ export async function capture(request: CaptureRequest, context: Context): Promis
   context.progress({ step: 'plan' });
   const planned = await planCapture(request.members, request.store, request.limits, context);
   throwFirstError(planned.problems);
+  const asked = await askSamples(request.samples ?? [], request.members, context);
 
   await using resources = new AsyncDisposableStack();
   const draft = resources.use(await request.store.begin(request.name, request.owner, context));
@@ -55,7 +59,8 @@ export async function capture(request: CaptureRequest, context: Context): Promis
   context.progress({ step: 'fingerprint' });
   const members = await fingerprintAll(participants, captured.captures, draft, context);
   context.progress({ step: 'seal' });
-  const sealed = await draft.seal({ manifest: manifestOf(request, captured, certificate, members, probes) });
+  const told = { probes, samples: await recordSamples(asked, draft) };
+  const sealed = await draft.seal({ manifest: manifestOf(request, captured, certificate, members, told) });
   // The snapshot is whole, and its members run. One that fails leaves no snapshot, so what follows must not fail it.
   const warned = (what: string) => (error: unknown) => {
     context.logger.log('warn', what, { reason: toStasisError(error).message });
@@ -266,7 +271,7 @@ function manifestOf(
   captured: Captured,
   certificate: Certificate,
   members: Readonly<Record<string, MemberCapture>>,
-  probes: Readonly<Record<string, ProbeRecord>>,
+  { probes, samples }: Required<Pick<Manifest, 'probes' | 'samples'>>,
 ): Omit<Manifest, 'generation' | 'storedBytes' | 'newBytes'> {
   const { sharp, blurMs, cutNs } = judge(certificate);
   return {
@@ -279,6 +284,7 @@ function manifestOf(
     certificate,
     members,
     ...(Object.keys(probes).length > 0 && { probes }),
+    ...(Object.keys(samples).length > 0 && { samples }),
     sizeBytes: Object.values(members).reduce((sum, member) => sum + member.sizeBytes, 0),
     createdBy: request.createdBy,
   };

@@ -39,6 +39,8 @@ export interface RestoreResult extends ComparisonResult {
   readonly restoreMs: number;
   /** Where what was overwritten is kept. */
   readonly safetyReference?: string;
+  /** When all was released, on the context's clock; absent where nothing was. */
+  readonly releasedNs?: number;
 }
 
 /** Rolling back drops databases and deletes folders; a busy machine takes its time. */
@@ -74,9 +76,9 @@ export async function restore(
   const safetyReference = await keepSafe(request, planned, context);
   const journal = new Journal(request.store, request.restoreId);
   const filled = await fill(request, done, journal, context, beforeRelease);
-  const result = resultOf(filled);
+  const result = resultOf(filled.members);
   context.logger.log('info', 'restored', { verdict: result.verdict });
-  return { ...result, members: filled, restoreMs: nsToMs(context.clock.nowNs() - startNs), safetyReference };
+  return { ...result, ...filled, restoreMs: nsToMs(context.clock.nowNs() - startNs), safetyReference };
 }
 
 /** Until the stack that it returns is disposed of, no other restore works on these targets. */
@@ -146,7 +148,7 @@ async function fill(
   journal: Journal,
   context: Context,
   beforeRelease: (() => Promise<void>) | undefined,
-): Promise<Record<string, MemberRestore>> {
+): Promise<Pick<RestoreResult, 'members' | 'releasedNs'>> {
   const held = new AsyncDisposableStack();
   let members: Record<string, MemberRestore>;
   try {
@@ -164,9 +166,10 @@ async function fill(
     await rollBack(held, journal, context);
     throw error;
   }
+  const releasedNs = context.clock.nowNs();
   await held.disposeAsync();
   await journal.close();
-  return members;
+  return { members, releasedNs };
 }
 
 export function verdictsOf(loaded: readonly Loaded[]): Record<string, MemberRestore> {

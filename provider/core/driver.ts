@@ -63,8 +63,12 @@ export interface Driver<Spec = unknown> {
    * gone is fine.
    */
   undo(spec: Spec, at: Host, entry: unknown, context: Context): Promise<void>;
-  /** Answers of what runs, given while it goes on. Set where `observe` stops it for as long as it looks. */
-  ask?(spec: Spec, at: Host, context: Context): Promise<Answers>;
+  /**
+   * Answers of what runs, given while it goes on, each of its own moment. Absent where it answers no questions.
+   *
+   * @param from what a restore of which has filled it: its databases are called as they were there
+   */
+  ask?(spec: Spec, at: Host, context: Context, from?: MemberCapture): Promise<Answers>;
   /** Set where what it restores can be kept from speaking to the outside while it runs. */
   readonly egress?: EgressControl<Spec>;
   /** Set where an original can be fenced. */

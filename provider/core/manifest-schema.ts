@@ -71,14 +71,16 @@ const memberCapture = z.object({
   }),
 });
 
+export const QUESTION_SCHEMA = z.object({
+  kind: z.enum(QUESTION_KINDS),
+  words: z.array(z.string()).min(1),
+  http: HTTP_REQUEST.optional(),
+  database: z.string().optional(),
+});
+
 const probe = z.object({
   member: z.string(),
-  question: z.object({
-    kind: z.enum(QUESTION_KINDS),
-    words: z.array(z.string()).min(1),
-    http: HTTP_REQUEST.optional(),
-    database: z.string().optional(),
-  }),
+  question: QUESTION_SCHEMA,
   comparison: z.object({
     rows: z.enum(['ordered', 'unordered']),
     within: z.number().nonnegative().optional(),
@@ -96,6 +98,25 @@ const probe = z.object({
   asExpected: z.boolean().optional(),
 });
 
+const sample = z.object({
+  member: z.string(),
+  kind: z.enum(QUESTION_KINDS),
+  durationMs: z.number().positive(),
+  requests: z
+    .object({ digest, sizeBytes: z.number().nonnegative(), count: z.number().int().positive() })
+    .optional(),
+  before: z
+    .object({
+      requests: z.number().int().positive(),
+      p50Ms: time,
+      p99Ms: time,
+      lineMs: time,
+      hitRate: z.number().min(0).max(1).optional(),
+    })
+    .optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+});
+
 /** The config of a snapshot's OCI manifest; `schema/manifest.schema.json` is made from it. */
 export const MANIFEST_SCHEMA = z.object({
   formatVersion: z.number().int(),
@@ -108,6 +129,7 @@ export const MANIFEST_SCHEMA = z.object({
   certificate,
   members: z.record(z.string(), memberCapture),
   probes: z.record(z.string(), probe).optional(),
+  samples: z.record(z.string(), sample).optional(),
   sizeBytes: z.number().nonnegative(),
   storedBytes: z.number().nonnegative(),
   newBytes: z.number().nonnegative(),

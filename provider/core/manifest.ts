@@ -1,6 +1,7 @@
 import type { Certificate } from './certificate.ts';
 import type { LogPosition } from './log-position.ts';
 import type { ProbeRecord } from './probe.ts';
+import type { SampleRecord } from './sample.ts';
 import type { BlobDescriptor } from './store.ts';
 import type { Fidelity } from './verdict.ts';
 
@@ -74,6 +75,8 @@ export interface Manifest {
   readonly members: Readonly<Record<string, MemberCapture>>;
   /** What the user asked at the cut, by name; absent where nothing was. */
   readonly probes?: Readonly<Record<string, ProbeRecord>>;
+  /** How quickly requests of the user's were answered before the cut, by name; absent where none were asked. */
+  readonly samples?: Readonly<Record<string, SampleRecord>>;
   readonly sizeBytes: number;
   /** Bytes in the store that this snapshot needs, and those that it added. */
   readonly storedBytes: number;

@@ -1,6 +1,7 @@
 import type { BlobDigest } from './blob-digest.ts';
 import { StasisError } from './errors.ts';
 import type { HttpRequest } from './http-request.ts';
+import type { CacheHits } from './sample.ts';
 
 /** What a probe can ask in; each driver says which of these it answers. */
 export const QUESTION_KINDS = ['sql', 'redis', 'command', 'http'] as const;
@@ -60,6 +61,23 @@ export interface Answers {
   prepare?(signal: AbortSignal): Promise<void>;
   /** @throws StasisError what the member's system answered, without what the question or the answer holds */
   answer(question: Question, options: AskOptions): Promise<Answer>;
+  /**
+   * For questions that are asked one after another, to see how long each takes. `first` says which database. Absent where
+   * that is not to be had.
+   */
+  open?(first: Question, signal: AbortSignal): Promise<AskingSession>;
+}
+
+/** One connection, where the member has such, on which questions of one kind are asked. Changes nothing, as above. */
+export interface AskingSession extends AsyncDisposable {
+  /** What has to be done before the next question, and is no part of what it takes. */
+  ready?(question: Question, options: AskOptions): Promise<void>;
+  /** The answer is read to its end, and kept nowhere. @throws StasisError as `answer` does */
+  ask(question: Question, options: AskOptions): Promise<void>;
+  /** Asks what is no work, in the same way. */
+  idle(options: AskOptions): Promise<void>;
+  /** How much of what was needed lay in caches, since any time in the past; undefined where nobody can tell. */
+  hits?(signal: AbortSignal): Promise<CacheHits | undefined>;
 }
 
 export interface AskOptions {

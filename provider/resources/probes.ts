@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseJsonPath } from '../core/answer.ts';
+import type { Driver } from '../core/driver.ts';
 import { StasisError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
 import {
@@ -19,7 +20,8 @@ import type { Services } from './services.ts';
 const DEFAULT_TIMEOUT_MS = 5_000;
 
 const word = z.string().max(10_000);
-const QUESTIONS: Readonly<
+/** What is asked, in the words of each kind of question. */
+export const QUESTIONS: Readonly<
   Record<QuestionKind, z.ZodOptional<z.ZodString | z.ZodArray | typeof HTTP_QUESTION>>
 > = {
   sql: z
@@ -115,17 +117,18 @@ const probe = z
   })
   .meta({ typeName: 'Probe' });
 
+export function questionName(what: string): z.ZodString {
+  return z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+      `A ${what} name has up to 63 letters, digits, "-" and "_", and starts with a letter or digit`,
+    );
+}
+
 /** What a Snapshot asks, by name. */
 export const PROBES_INPUT = z
-  .record(
-    z
-      .string()
-      .regex(
-        /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
-        'A probe name has up to 63 letters, digits, "-" and "_", and starts with a letter or digit',
-      ),
-    probe,
-  )
+  .record(questionName('probe'), probe)
   .optional()
   .describe(
     'Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.',
@@ -138,7 +141,7 @@ export function probesOf(inputs: Values): Probe[] {
     return {
       name,
       member: value.member,
-      question: questionOf(value),
+      question: onlyQuestionOf(value),
       comparison: {
         rows: value.rows ?? 'unordered',
         ...(value.within === undefined || value.within === null ? {} : { within: value.within }),
@@ -151,9 +154,13 @@ export function probesOf(inputs: Values): Probe[] {
   });
 }
 
-function questionOf(value: Values): Question {
+function onlyQuestionOf(value: Values): Question {
   const kind = QUESTION_KINDS.find((each) => value[each] !== undefined && value[each] !== null)!;
-  const words = value[kind];
+  return questionOf(kind, value[kind], value.database);
+}
+
+/** @param words as a user writes a question of that kind */
+export function questionOf(kind: QuestionKind, words: unknown, database?: unknown): Question {
   if (kind === 'http') {
     const http = httpRequestOf(words as HttpQuestion);
     return { kind, words: [http.method, http.url], http };
@@ -161,7 +168,7 @@ function questionOf(value: Values): Question {
   return {
     kind,
     words: Array.isArray(words) ? words.map(String) : [String(words)],
-    ...(typeof value.database === 'string' ? { database: value.database } : {}),
+    ...(typeof database === 'string' ? { database } : {}),
   };
 }
 
@@ -177,33 +184,50 @@ export function probeProblems(services: Services, inputs: Values): StasisError[]
 }
 
 function problemOf(services: Services, inputs: Values, value: Values): StasisError | undefined {
-  const name = String(value.member);
+  const driver = askedDriver(services, inputs, value.member);
+  if (driver === undefined || driver instanceof StasisError) return driver;
+  return questionProblem(services, driver, String(value.member), onlyQuestionOf(value));
+}
+
+/** The driver of the member that is to be asked; undefined while it is not known. */
+export function askedDriver(
+  services: Services,
+  inputs: Values,
+  member: unknown,
+): Driver | StasisError | undefined {
+  const name = String(member);
   const members = given(inputs.members);
   if (inputs.members !== undefined && typeof inputs.members !== 'object') return undefined;
-  if (!Object.hasOwn(members, name))
-    return new StasisError('probe.no-member', `There is no member "${name}" to ask.`, {
-      hint: `The members are ${Object.keys(members).join(', ')}.`,
-      at: ['member'],
-    });
-  const driver = driverOf(services, name, members[name]);
-  if (driver === undefined) return undefined;
-  const question = questionOf(value);
-  const { questions } = driver;
+  if (Object.hasOwn(members, name)) return driverOf(services, name, members[name]);
+  return new StasisError('probe.no-member', `There is no member "${name}" to ask.`, {
+    hint: `The members are ${Object.keys(members).join(', ')}.`,
+    at: ['member'],
+  });
+}
+
+/** What of a question its member does not answer, placed at its kind or in it. */
+export function questionProblem(
+  services: Services,
+  { name: driver, questions }: Driver,
+  member: string,
+  question: Question,
+): StasisError | undefined {
   if (questions?.kinds.includes(question.kind)) return questions.problem?.(question);
   const answering = services.drivers
     .filter(({ questions: own }) => own?.kinds.includes(question.kind))
     .map((one) => one.name);
   const why =
     questions === undefined
-      ? `"${name}" is captured by ${driver.name}, which answers no probes: what is frozen or runs on cannot be asked about the cut.`
-      : `"${name}" is captured by ${driver.name}, which is asked by ${questions.kinds.join(' or ')}.`;
+      ? `"${member}" is captured by ${driver}, which answers no probes: what is frozen or runs on cannot be asked about the cut.`
+      : `"${member}" is captured by ${driver}, which is asked by ${questions.kinds.join(' or ')}.`;
   return new StasisError('probe.unanswerable', why, {
     hint: `${question.kind} is answered by members of ${answering.join(', ')}.`,
     at: [question.kind],
   });
 }
 
-function given(value: unknown): Values {
+/** What of it is there. */
+export function given(value: unknown): Values {
   if (typeof value !== 'object' || value === null) return {};
   return Object.fromEntries(
     Object.entries(value).filter(([, one]) => one !== undefined && one !== null),

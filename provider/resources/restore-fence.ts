@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { FINAL_NAME, fencedRestore, planFence } from '../coordinator/fence.ts';
 import { type LostWork, lostWork, originalProblems } from '../coordinator/lost-work.ts';
+import { measureWarmth, releasedMembers } from '../coordinator/measured-warmth.ts';
 import { throwFirstError } from '../coordinator/plan.ts';
 import { type RestoreResult, restore } from '../coordinator/restore.ts';
 import type { RestoreRequest } from '../coordinator/restore-plan.ts';
 import type { Context } from '../core/context.ts';
+import { parseDuration } from '../core/duration.ts';
 import { StasisError } from '../core/errors.ts';
 import type { Values } from '../core/resource.ts';
+import type { SampleWarmth } from '../core/sample.ts';
 import { originalsOf } from './originals.ts';
 import type { Services } from './services.ts';
 
@@ -53,6 +56,8 @@ interface Restored {
   readonly from: { readonly name: string; readonly digest: `sha256:${string}` };
   /** Of the originals that were named, by member: none where they were fenced. */
   readonly lost: Readonly<Record<string, LostWork>>;
+  /** By sample, where that was asked for. */
+  readonly measured: Readonly<Record<string, SampleWarmth>>;
 }
 
 export async function restoreAsAsked(
@@ -67,12 +72,33 @@ export async function restoreAsAsked(
   const { originals } = originalsOf(services, inputs);
   if (inputs.fence === true) {
     const result = await fencedRestore(request, originals, context);
-    return { result, from: result.final, lost: {} };
+    return {
+      result,
+      from: result.final,
+      lost: {},
+      measured: await measured(request, result, inputs, context),
+    };
   }
   throwFirstError(originalProblems(snapshot, originals));
   const result = await restore(request, context);
+  // At once, as it is about what comes right after the release.
+  const warmth = await measured(request, result, inputs, context);
   const lost = await lostWork(snapshot, originals, context);
-  return { result, from: { name: snapshot.name, digest: snapshot.digest }, lost };
+  return { result, from: { name: snapshot.name, digest: snapshot.digest }, lost, measured: warmth };
+}
+
+/** By the samples of the snapshot that was named: a final photograph has none. */
+async function measured(
+  { snapshot, members }: RestoreRequest,
+  { releasedNs }: RestoreResult,
+  { warmWithin }: Values,
+  context: Context,
+): Promise<Restored['measured']> {
+  const withinMs = parseDuration(String(warmWithin ?? ''));
+  if (withinMs === undefined) return {};
+  const sinceNs = releasedNs ?? context.clock.nowNs();
+  const answersOf = releasedMembers(snapshot, members, context);
+  return measureWarmth(snapshot, { sinceNs, withinMs, answersOf }, context);
 }
 
 /** The id of the restore whose final photograph has that name; undefined for any other snapshot. */

@@ -5,6 +5,7 @@ import type { MemberRestore, RestoreResult } from '../coordinator/restore.ts';
 import { warmthsOf } from '../coordinator/warm.ts';
 import type { LogProgress } from '../core/log-position.ts';
 import type { Values } from '../core/resource.ts';
+import type { SampleWarmth } from '../core/sample.ts';
 import { WARMTH_OUTPUT, warmthOutputs } from './restore-warmth.ts';
 import { roundMs } from './snapshot-outputs.ts';
 
@@ -112,13 +113,14 @@ export function restoreOutputs(
   reference: string,
   result: RestoreResult,
   lostWork: Readonly<Record<string, LostWork>>,
+  measured: Readonly<Record<string, SampleWarmth>> = {},
 ): Values {
   return {
     reference,
     ...comparedOutputs(result),
     restoreMs: roundMs(result.restoreMs),
     probeResults: probesOf(result),
-    ...warmthOutputs(warmthsOf(result.members)),
+    ...warmthOutputs(warmthsOf(result.members), measured),
     ...lostWorkOutputs(lostWork),
     safetyReference: result.safetyReference ?? '',
   };

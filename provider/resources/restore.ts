@@ -32,7 +32,7 @@ import {
 import { importRestore, pinOf, readRestore, removeRestore, restoreIdOf } from './restore-life.ts';
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
 import { REPORT_INPUT, reportProblems, reportRestore, rolledBackOutputs } from './restore-report.ts';
-import { WARM_INPUT } from './restore-warmth.ts';
+import { WARM_INPUT, WARM_WITHIN_INPUT } from './restore-warmth.ts';
 import type { Defaults, Scope, Services } from './services.ts';
 import { openStore, storeSchema } from './stores.ts';
 
@@ -70,6 +70,9 @@ export function restoreDefinition(services: Services, defaults: Defaults): Resou
       .describe('Expiry times as they were, or what was left of them at the cut. absolute unless said.')
       .meta({ typeName: 'Expiry' }),
     warm: WARM_INPUT,
+    warmWithin: WARM_WITHIN_INPUT.describe(
+      'Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.',
+    ),
     egress: EGRESS_INPUT,
     fence: FENCE_INPUT,
     original: originalInput(services.drivers, ORIGINAL_SUMMARY),
@@ -234,13 +237,13 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
     if (found) await reportRestore(inputs.report, found, async () => store, context);
     throw error;
   }
-  const { result, from, lost } = restored;
+  const { result, from, lost, measured } = restored;
   if (from.name !== name) {
     await store.pin(from.name, { by: pinOf(id), digest: from.digest });
     await store.unpin(name, pinOf(id));
   }
   if (prior) await movePin(store, prior, id, from);
-  const outputs = restoreOutputs(formatReference(from), result, lost);
+  const outputs = restoreOutputs(formatReference(from), result, lost, measured);
   await reportRestore(inputs.report, outputs, async () => store, context);
   return { id, stored, outputs };
 }

@@ -4,6 +4,7 @@ import { formatReference } from '../core/reference.ts';
 import type { Values } from '../core/resource.ts';
 import type { SealedSnapshot } from '../core/store.ts';
 import { PROBE_OUTPUT, probeOutputs } from './probes.ts';
+import { SAMPLE_OUTPUT, sampleOutputs } from './samples.ts';
 
 const coverage = z
   .object({
@@ -45,6 +46,9 @@ export const SNAPSHOT_OUTPUTS = z.object({
   probeResults: z
     .record(z.string(), PROBE_OUTPUT)
     .describe('What became of each probe at the cut, by its name.'),
+  sampleResults: z
+    .record(z.string(), SAMPLE_OUTPUT)
+    .describe('How quickly each sample was answered before the cut, by its name.'),
 });
 
 /** The same with what was captured of each member; of a look-up, whose inputs do not name the members. */
@@ -68,6 +72,7 @@ export function snapshotOutputs(snapshot: SealedSnapshot): Values {
     certificate: JSON.stringify(manifest.certificate),
     coverage: coverageOf(manifest),
     probeResults: probeOutputs(manifest),
+    sampleResults: sampleOutputs(manifest),
   };
 }
 

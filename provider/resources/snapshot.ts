@@ -24,6 +24,7 @@ import { storeOf } from './lookup.ts';
 import { actsAgain, inputProblems, membersSchema, resolveMembers, storedMembers } from './members.ts';
 import { asOwner, ownedByAnother, ownerOf } from './ownership.ts';
 import { PROBES_INPUT, probeProblems, probesOf } from './probes.ts';
+import { SAMPLES_INPUT, sampleFileProblems, sampleProblems, samplesOf } from './samples.ts';
 import type { Defaults, Scope, Services } from './services.ts';
 import { drillProblems, importSnapshot, readSnapshot, removeSnapshot } from './snapshot-life.ts';
 import { SNAPSHOT_OUTPUTS, snapshotOutputs } from './snapshot-outputs.ts';
@@ -58,6 +59,7 @@ export function snapshotDefinition(services: Services, defaults: Defaults): Reso
     ),
     store: storeSchema(services.storeTypes).optional(),
     probes: PROBES_INPUT,
+    samples: SAMPLES_INPUT,
     maxPauseMs: z
       .number()
       .int()
@@ -118,7 +120,11 @@ interface SnapshotScope extends Scope {
 }
 
 function problemsWith(services: Services, inputs: z.ZodObject, values: Values): StasisError[] {
-  return [...inputProblems(services, inputs, values), ...probeProblems(services, values)];
+  return [
+    ...inputProblems(services, inputs, values),
+    ...probeProblems(services, values),
+    ...sampleProblems(services, values),
+  ];
 }
 
 async function plan(scope: SnapshotScope, change: Change, context: Context): Promise<PlannedChange> {
@@ -139,6 +145,7 @@ async function plan(scope: SnapshotScope, change: Change, context: Context): Pro
   const replace = prior === undefined ? [] : replacing(prior, inputs, location);
   const replaced = replace.length > 0;
   const again = prior === undefined || replaced ? 'yes' : actsAgain(services, prior, stored);
+  if (again !== 'no') problems.push(...(await sampleFileProblems(services, inputs)));
   const faultless = problems.every((problem) => problem.severity !== 'error');
   let estimate: Estimate | undefined;
   if (again !== 'no' && faultless && resolved.complete && id !== UNKNOWN) {
@@ -230,7 +237,11 @@ async function apply(scope: SnapshotScope, change: Change, context: Context): Pr
   const { prior, inputs } = change;
   const stored = storedInputs(services, inputs);
   if (prior && actsAgain(services, prior, stored) === 'no') return keepAsIs(services, prior, stored, context);
-  const [problem] = [...problemsOf(scope.inputs, inputs), ...probeProblems(services, inputs)];
+  const [problem] = [
+    ...problemsOf(scope.inputs, inputs),
+    ...probeProblems(services, inputs),
+    ...sampleProblems(services, inputs),
+  ];
   if (problem) throw problem;
   const { members, problems } = resolveMembers(services, inputs.members);
   if (problems[0]) throw problems[0];
@@ -244,6 +255,7 @@ async function apply(scope: SnapshotScope, change: Change, context: Context): Pr
     limits: limitsOf(defaults, inputs),
     keep: inputs.keep as number | undefined,
     probes: probesOf(inputs),
+    samples: await samplesOf(services, inputs),
     createdBy: `stasis ${services.version}`,
   };
   const take = () => asOwner(services, store, request.name, prior, () => capture(request, context));

@@ -1,7 +1,7 @@
 import type { Host } from '../core/host.ts';
-import type { Answers, Questions } from '../core/probe.ts';
-import { askCommand } from './command.ts';
-import { askHttp } from './http.ts';
+import type { Answers, AskingSession, Questions } from '../core/probe.ts';
+import { askCommand, type CommandPlace } from './command.ts';
+import { askHttp, enterNetwork } from './http.ts';
 
 export const questions: Questions = { kinds: ['http', 'command'] };
 
@@ -12,11 +12,29 @@ export const questions: Questions = { kinds: ['http', 'command'] };
  * @param enter what has a command run among them, put before it
  */
 export function runningAnswers(host: Host, network: string, enter: readonly string[]): Answers {
+  const answer: Answers['answer'] = ({ http, words }, options) =>
+    http === undefined ? askCommand(host, words, { enter }, options) : askHttp(http, host, network, options);
   return {
-    answer: ({ http, words }, options) =>
-      http === undefined
-        ? askCommand(host, words, { enter }, options)
-        : askHttp(http, host, network, options),
+    answer,
+    open: async ({ http }) =>
+      askingAnew(answer, http === undefined ? { enter } : { enter: enterNetwork(network) }, host),
+  };
+}
+
+/**
+ * Where each question is asked by a program of its own: what starting one takes is the line's.
+ *
+ * @param place where they run
+ */
+export function askingAnew(answer: Answers['answer'], place: CommandPlace, host: Host): AskingSession {
+  return {
+    ask: async (question, options) => {
+      await answer(question, options);
+    },
+    idle: async (options) => {
+      await askCommand(host, ['true'], place, options);
+    },
+    [Symbol.asyncDispose]: async () => {},
   };
 }
 

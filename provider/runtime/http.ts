@@ -44,6 +44,10 @@ export async function askHttp(
   });
 }
 
+export function enterNetwork(network: string): string[] {
+  return ['nsenter', `--net=${network}`, '--'];
+}
+
 interface Exchanged {
   readonly status: number;
   readonly body: Buffer;
@@ -63,7 +67,7 @@ async function exchange(
   const seconds = String(Math.ceil(timeoutMs / 1000));
   const input = new PassThrough();
   const connect = ['bash', '-c', CONNECT, 'stasis-ask', address, String(port), seconds];
-  const spawned = await host.spawn(['nsenter', `--net=${network}`, '--', ...connect], {
+  const spawned = await host.spawn([...enterNetwork(network), ...connect], {
     signal,
     stdin: input,
   });

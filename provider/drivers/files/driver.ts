@@ -6,7 +6,7 @@ import { findAttributeTools } from './attributes.ts';
 import { folderOf, locate } from './place.ts';
 import { insistOnTools, missingTools, planFiles, systemOf, unreadAttributes } from './plan.ts';
 import { planFilesRestore } from './plan-restore.ts';
-import { questions } from './probe.ts';
+import { questions, treeAnswers } from './probe.ts';
 import { observeFiles, restoreFiles, undoFiles } from './restore.ts';
 import { FilesSession } from './session.ts';
 import { endpointOf, type FilesSpec, filesSpec } from './spec.ts';
@@ -25,6 +25,11 @@ export const filesDriver: Driver = {
   restore: (spec, at, from, blobs, options, context) =>
     restoreFiles(spec as FilesSpec, at, from, blobs, options, context),
   observe: (spec, at, context) => observeFiles(spec as FilesSpec, at, context),
+  ask: async (spec, at) => {
+    const access = accessTo(at);
+    const path = await locate(spec as FilesSpec, access);
+    return treeAnswers(() => path, access);
+  },
   undo: (spec, at, entry) => undoFiles(spec as FilesSpec, at, entry),
   examine,
 };

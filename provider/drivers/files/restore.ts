@@ -13,9 +13,9 @@ import { contentOf } from './content.ts';
 import { decodeListing } from './listing.ts';
 import { fingerprintOfTree } from './live-tree.ts';
 import { loadTree } from './load.ts';
-import { folderOf, locate, locateTarget } from './place.ts';
+import { locate, locateTarget } from './place.ts';
 import { insistOnTools } from './plan.ts';
-import { askTree } from './probe.ts';
+import { treeAnswers } from './probe.ts';
 import { excluder } from './selection.ts';
 import type { FilesSpec } from './spec.ts';
 import { journalSchema, notEmpty, Staging, TREE } from './staging.ts';
@@ -88,12 +88,9 @@ class LoadedTree implements Held {
     })();
   }
 
-  readonly answers: Answers = {
-    answer: async (question, options) => {
-      const path = this.swapped ? this.staging.target.path : this.staging.tree;
-      return askTree(path, await folderOf(path, this.access), this.access.host, question, options);
-    },
-  };
+  get answers(): Answers {
+    return treeAnswers(() => (this.swapped ? this.staging.target.path : this.staging.tree), this.access);
+  }
 
   async release(): Promise<void> {
     if (this.swapped) return;
@@ -147,10 +144,7 @@ export async function observeFiles(spec: FilesSpec, host: Host, context: Context
   return {
     fingerprint: () =>
       fingerprintOfTree(Buffer.from(path), excluder(spec.exclude), access, tools, context.signal),
-    answers: {
-      answer: async (question, options) =>
-        askTree(path, await folderOf(path, access), host, question, options),
-    },
+    answers: treeAnswers(() => path, access),
     release: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };

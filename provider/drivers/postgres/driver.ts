@@ -3,6 +3,7 @@ import type { Driver, Held } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { orCancelled } from '../../core/wait.ts';
+import { ask } from './ask.ts';
 import { planCapture } from './capture/plan.ts';
 import { CaptureSession } from './capture/session.ts';
 import { endpointOf, parsePlace } from './connect/place.ts';
@@ -31,6 +32,7 @@ export const postgresDriver: Driver<PostgresSpec> = {
   restore: (spec, at, from, blobs, options, context) =>
     orCancelled(context.signal, () => restore(spec, at, from, blobs, options, context)),
   observe,
+  ask,
   storedItems,
   progress: readProgress,
   undo: async (spec, at, entry, context) => {

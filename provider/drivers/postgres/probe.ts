@@ -35,7 +35,7 @@ export async function askDatabase(
   place: Place,
   database: string,
   snapshotId: string | undefined,
-  { words: [sql = ''] }: Question,
+  question: Question,
   { signal, timeoutMs }: AskOptions,
 ): Promise<Answer> {
   await using connection = await Connection.open(place, { database, signal });
@@ -44,10 +44,16 @@ export async function askDatabase(
   if (snapshotId !== undefined)
     await connection.rows(`SET TRANSACTION SNAPSHOT ${literal(snapshotId)}`, signal);
   await connection.rows(`SET LOCAL statement_timeout = ${timeoutMs}`, signal);
-  const statement = sql.replace(/[\s;]+$/, '');
   // The extended protocol takes one statement: what ends the transaction first cannot stand before another.
-  await connection.table(`DECLARE stasis_probe NO SCROLL CURSOR WITHOUT HOLD FOR ${statement}`, signal);
+  await connection.table(
+    `DECLARE stasis_probe NO SCROLL CURSOR WITHOUT HOLD FOR ${statementOf(question)}`,
+    signal,
+  );
   const rows = await connection.table(`FETCH FORWARD ${ANSWER_MAX_ROWS + 1} FROM stasis_probe`, signal);
   await connection.rows('ROLLBACK', signal);
   return { rows };
+}
+
+export function statementOf({ words: [sql = ''] }: Question): string {
+  return sql.replace(/[\s;]+$/, '');
 }

@@ -43,6 +43,7 @@ export const redisDriver: Driver<RedisSpec> = {
       [Symbol.asyncDispose]: () => answers[Symbol.asyncDispose](),
     };
   },
+  ask: async (spec, at) => new RedisAnswers(seenFrom(at, spec)),
   progress: (spec, at, since, context) => readProgress(seenFrom(at, spec), since, context),
   async undo(spec, at, entry, context): Promise<void> {
     await using connection = await Connection.open(seenFrom(at, spec), context.signal);

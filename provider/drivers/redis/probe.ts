@@ -1,8 +1,9 @@
 import { textOfBytes } from '../../core/answer.ts';
 import { StasisError } from '../../core/errors.ts';
-import type { Answer, Answers, AskOptions, Question, Questions } from '../../core/probe.ts';
+import type { Answer, Answers, AskingSession, AskOptions, Question, Questions } from '../../core/probe.ts';
 import { type Command, Connection, list, type Reply } from './connection.ts';
 import { LOADING_KEY, RESTORE_KEY } from './fingerprint-key.ts';
+import { numberOf, parseInfo } from './info.ts';
 import type { RedisSpec } from './spec.ts';
 
 /**
@@ -45,19 +46,13 @@ export class RedisAnswers implements Answers, AsyncDisposable {
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
-    await this.open(signal);
+    await this.connect(signal);
   }
 
   async answer(question: Question, { signal, timeoutMs }: AskOptions): Promise<Answer> {
-    const refused = questions.problem!(question);
-    if (refused !== undefined) throw refused;
-    const connection = await this.open(signal);
-    const db = this.placeOf(Number(question.database ?? 0));
-    if (db === undefined)
-      throw new StasisError(
-        'probe.no-database',
-        'No database of the target is free to answer for an empty one.',
-      );
+    insistOnReading(question);
+    const connection = await this.connect(signal);
+    const db = this.databaseOf(question);
     await connection.call(['SELECT', String(db)], { signal, timeoutMs });
     const reply = await connection.call(question.words as Command, { signal, timeoutMs });
     if (question.words[0]!.toUpperCase() !== 'DBSIZE') return { rows: rowsOf(reply) };
@@ -65,18 +60,62 @@ export class RedisAnswers implements Answers, AsyncDisposable {
     return { rows: [[String(Number(reply) - Number(own))]] };
   }
 
-  private async open(signal: AbortSignal): Promise<Connection> {
-    if (this.connection?.open) return this.connection;
-    this.connection = await Connection.open(this.spec, signal);
-    await this.connection.attempt(['CLIENT', 'SETNAME', 'stasis-probe'], { signal });
-    // To be asked about is no use of a key. Servers before 7.2 cannot tell.
-    await this.connection.attempt(['CLIENT', 'NO-TOUCH', 'ON'], { signal });
+  async open(first: Question, signal: AbortSignal): Promise<AskingSession> {
+    const connection = await openQuietly(this.spec, signal);
+    try {
+      await connection.call(['SELECT', String(this.databaseOf(first))], { signal });
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    }
+    return {
+      async ask(question, options) {
+        insistOnReading(question);
+        await connection.call(question.words as Command, options);
+      },
+      async idle(options) {
+        await connection.call(['PING'], options);
+      },
+      /** Keys that were there, of those that anybody has looked for. */
+      async hits(own) {
+        const info = parseInfo(await connection.call(['INFO', 'stats'], { signal: own }));
+        const found = numberOf(info, 'keyspace_hits');
+        return { asked: found + numberOf(info, 'keyspace_misses'), found };
+      },
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    };
+  }
+
+  private async connect(signal: AbortSignal): Promise<Connection> {
+    if (!this.connection?.open) this.connection = await openQuietly(this.spec, signal);
     return this.connection;
+  }
+
+  private databaseOf({ database }: Question): number {
+    const db = this.placeOf(Number(database ?? 0));
+    if (db !== undefined) return db;
+    throw new StasisError(
+      'probe.no-database',
+      'No database of the target is free to answer for an empty one.',
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.connection?.[Symbol.asyncDispose]();
   }
+}
+
+function insistOnReading(question: Question): void {
+  const refused = questions.problem!(question);
+  if (refused !== undefined) throw refused;
+}
+
+async function openQuietly(spec: RedisSpec, signal: AbortSignal): Promise<Connection> {
+  const connection = await Connection.open(spec, signal);
+  await connection.attempt(['CLIENT', 'SETNAME', 'stasis-probe'], { signal });
+  // To be asked about is no use of a key. Servers before 7.2 cannot tell.
+  await connection.attempt(['CLIENT', 'NO-TOUCH', 'ON'], { signal });
+  return connection;
 }
 
 /** A list is one row an element, and a list in it one column an element; what lies deeper is written as JSON. */

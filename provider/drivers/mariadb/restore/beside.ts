@@ -8,6 +8,7 @@ import { digestOf } from '../../../core/fingerprint-digest.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { BlobReader } from '../../../core/store.ts';
 import type { Warmth } from '../../../core/warmth.ts';
+import { answersOf } from '../ask.ts';
 import { readPositions } from '../capture/positions.ts';
 import { deal, listTables, type Table } from '../capture/tables.ts';
 import { Connection } from '../connect/connection.ts';
@@ -17,7 +18,6 @@ import type { Rows } from '../connect/sql.ts';
 import type { DatabaseIndex } from '../content.ts';
 import { definitionEntries } from '../fingerprint/definitions.ts';
 import { fingerprintOf } from '../fingerprint/fingerprint.ts';
-import { askSession } from '../probe.ts';
 import { liveItems } from '../rows/live-rows.ts';
 import { jobsOf, type MariadbSpec } from '../spec.ts';
 import { readStoredHot } from '../warmth/hot.ts';
@@ -89,18 +89,12 @@ export class BesideHeld implements Held {
   }
 
   /** Of the databases under the names that they were captured by; a statement names no other one than its own. */
-  readonly answers: Answers = {
-    answer: async (question, options) => {
-      const { name } = databaseOf(
-        this.loading().map(({ captured }) => captured),
-        question,
-      );
-      const { signal } = options;
-      await using session = await Connection.open(this.restoring.place, { signal, purpose: 'rows' });
-      await session.run('START TRANSACTION READ ONLY', signal);
-      return await askSession(session, this.names().get(name)!, question, options);
-    },
-  };
+  get answers(): Answers {
+    return answersOf(this.restoring.place, (question) => {
+      const captured = this.loading().map((one) => one.captured);
+      return this.names().get(databaseOf(captured, question).name)!;
+    });
+  }
 
   /** Nobody else uses what lies beside, so that any session sees the same. */
   async readable(): Promise<ReadableState & AsyncDisposable> {

@@ -82,6 +82,30 @@ export class Connection implements AsyncDisposable {
     }
   }
 
+  /** One statement, by the same protocol, read to its end; what it answers is kept nowhere, however long it is. */
+  async readThrough(sql: string, signal: AbortSignal, timeoutMs = STATEMENT_MS): Promise<void> {
+    const { default: library } = await import('pg');
+    const config: pg.QueryConfig & { readonly queryMode: string } = { text: sql, queryMode: 'extended' };
+    const doing = 'a query of the user';
+    try {
+      await within(timeoutMs, doing, signal, (inner) =>
+        this.cutWith(
+          inner,
+          () =>
+            new Promise<void>((resolve, reject) => {
+              const query = new library.Query(config);
+              query.on('row', () => {});
+              query.on('end', () => resolve());
+              query.on('error', reject);
+              this.client.query(query);
+            }),
+        ),
+      );
+    } catch (error) {
+      throw faultOfThrown(this.failure ?? error, this.place, doing);
+    }
+  }
+
   private ask(sql: string, signal: AbortSignal): Promise<Row[]> {
     return this.cutWith(signal, async () => {
       const result: pg.QueryResult | pg.QueryResult[] = await this.client.query(sql);

@@ -4,12 +4,12 @@ import { throwIfAborted } from '../../../core/errors.ts';
 import type { Fingerprint } from '../../../core/fingerprint.ts';
 import { type Answers, databaseOf } from '../../../core/probe.ts';
 import type { Warmth } from '../../../core/warmth.ts';
+import { answersOf } from '../ask.ts';
 import { CaptureSession } from '../capture/session.ts';
 import { Connection } from '../connect/connection.ts';
 import { HostFolder } from '../connect/host-folder.ts';
 import { identifier, literal, type Rows } from '../connect/sql.ts';
 import type { CapturedDatabase } from '../content.ts';
-import { askDatabase } from '../probe.ts';
 import { jobsOf } from '../spec.ts';
 import { readStoredHot } from '../warmth/hot.ts';
 import { warmDatabases } from '../warmth/warm.ts';
@@ -139,14 +139,14 @@ class BesideHeld implements Held {
   }
 
   /** Of the databases under the names that they were captured by; nobody else uses them yet. */
-  readonly answers: Answers = {
-    answer: (question, options) => {
-      const { content, place } = this.restoring;
+  get answers(): Answers {
+    const { content, place } = this.restoring;
+    return answersOf(place, (question) => {
       const { name } = databaseOf(content.databases, question);
       const index = content.databases.findIndex((captured) => captured.name === name);
-      return askDatabase(place, this.entry!.databases[index]!.staging, undefined, question, options);
-    },
-  };
+      return this.entry!.databases[index]!.staging;
+    });
+  }
 
   async *fingerprint(): Fingerprint {
     await using session = await this.read();

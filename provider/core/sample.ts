@@ -1,0 +1,121 @@
+import type { Question, QuestionKind } from './probe.ts';
+import type { BlobDescriptor } from './store.ts';
+import { formatMs } from './units.ts';
+
+/** Requests of a user's own to one member, asked again and again to see how quickly it answers. */
+export interface Sample {
+  readonly name: string;
+  readonly member: string;
+  /** In turn; one at least. */
+  readonly questions: readonly Question[];
+  readonly durationMs: number;
+}
+
+/** How quickly requests were answered that were asked one after another on one connection. */
+export interface Pace {
+  readonly requests: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** The least that a question took which is no work: what is the line's and not the member's. */
+  readonly lineMs: number;
+  /** What share of what they needed lay in caches, 0 to 1; absent where nobody can tell. */
+  readonly hitRate?: number;
+}
+
+/** So much was needed until now, and so much of it lay in caches; in units of the system's own. */
+export interface CacheHits {
+  readonly asked: number;
+  readonly found: number;
+}
+
+/** What became of a sample before the cut, in a manifest. */
+export interface SampleRecord {
+  readonly member: string;
+  readonly kind: QuestionKind;
+  readonly durationMs: number;
+  /** Those that were asked, as JSON in a blob of the member; absent without `before`. */
+  readonly requests?: BlobDescriptor & { readonly count: number };
+  readonly before?: Pace;
+  /** Why nothing was measured. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** How long what was restored took until it was as quick as before the cut. */
+export interface SampleWarmth {
+  readonly member: string;
+  readonly before?: Pace;
+  /** Of the first window of requests, and of the last. */
+  readonly first?: Pace;
+  readonly last?: Pace;
+  /** How many were answered, in all windows. */
+  readonly requests: number;
+  /** From the release until the window began that was as before; absent where none was. */
+  readonly timeToWarmMs?: number;
+  /** Why nothing was measured, or the last thing that failed. */
+  readonly error?: string;
+}
+
+/** As `npm run bench -- warm` counts: a quarter slower is as before. */
+const SLOWER = 1.25;
+/** Two runs against the same warm server differ by this much: it is the scheduler's, on both sides of the line. */
+const JITTER_MS = 0.2;
+/** A page that somebody else has just displaced is no cold cache. */
+const FEWER_HITS = 0.01;
+
+/** The nearest rank: the least of these that no more than the rest exceed. @param ascending one at least */
+export function percentile(ascending: readonly number[], share: number): number {
+  const rank = Math.ceil(ascending.length * share);
+  return ascending[Math.min(ascending.length, Math.max(1, rank)) - 1]!;
+}
+
+/** @param timesMs of each request, one at least */
+export function paceOf(timesMs: readonly number[], lineMs: number, hits?: CacheHits): Pace {
+  const ascending = timesMs.toSorted((a, b) => a - b);
+  return {
+    requests: ascending.length,
+    p50Ms: percentile(ascending, 0.5),
+    p99Ms: percentile(ascending, 0.99),
+    lineMs,
+    ...(hits !== undefined && hits.asked > 0 && { hitRate: hits.found / hits.asked }),
+  };
+}
+
+/** What was needed, and found, between two looks. */
+export function hitsBetween(earlier?: CacheHits, later?: CacheHits): CacheHits | undefined {
+  if (earlier === undefined || later === undefined) return undefined;
+  return { asked: later.asked - earlier.asked, found: later.found - earlier.found };
+}
+
+/** Whether requests are answered as quickly as before, whatever the line between, and as much out of caches. */
+export function isAsBefore(now: Pace, before: Pace): boolean {
+  const isQuick = ownMs(now) <= ownMs(before) * SLOWER + JITTER_MS;
+  const bothKnown = now.hitRate !== undefined && before.hitRate !== undefined;
+  return isQuick && (!bothKnown || now.hitRate! >= before.hitRate! - FEWER_HITS);
+}
+
+/** Without the line. */
+function ownMs({ p99Ms, lineMs }: Pace): number {
+  return Math.max(0, p99Ms - lineMs);
+}
+
+/** For people. */
+export function sampleSentence({ before, error }: Pick<SampleRecord, 'before' | 'error'>): string {
+  if (before === undefined) return `Not measured: ${error?.message ?? 'nothing was said'}`;
+  const { requests, p50Ms } = before;
+  return `${requests.toLocaleString('en-US')} requests before the cut: p50 ${formatMs(p50Ms)}, ${paceWords(before)}.`;
+}
+
+/** For people. */
+export function warmthMeasuredSentence(measured: SampleWarmth): string {
+  const { before, first, last, requests, timeToWarmMs, error } = measured;
+  const failed = error === undefined ? '' : ` ${error}`;
+  if (before === undefined || first === undefined || last === undefined) return `Not measured.${failed}`;
+  const at = `At the cut ${paceWords(before)}; in the first of ${requests.toLocaleString('en-US')} requests ${paceWords(first)}`;
+  if (timeToWarmMs === undefined) return `Not as before: ${at}, in the last ${paceWords(last)}.${failed}`;
+  return `As before from ${formatMs(timeToWarmMs)} after the release on: ${at}, then ${paceWords(last)}.`;
+}
+
+function paceWords({ p99Ms, lineMs, hitRate }: Pace): string {
+  const hits = hitRate === undefined ? '' : `, ${(hitRate * 100).toFixed(1)} % out of caches`;
+  return `p99 ${formatMs(p99Ms)} (${formatMs(lineMs)} of it the line's)${hits}`;
+}
