@@ -479,6 +479,37 @@ export interface Probe {
   readonly required?: boolean | IResolvable;
 }
 
+/**
+ * Requests of your own that only read, by name, each for one member: asked in turn of what runs, before
+ * anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with
+ * warmWithin asks them of what it has released until that is as before. The requests are kept in the
+ * snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+ */
+export interface Sample {
+  /** Which member is asked, by its name. */
+  readonly member: string;
+  /** Of a database: statements that read, each as in a probe. */
+  readonly sql?: readonly string[];
+  /** Of a Redis: commands that only read keys, each with its arguments. */
+  readonly redis?: readonly (readonly string[])[];
+  /** Of a folder, processes or a container: commands, each with its arguments, run as in a probe. */
+  readonly command?: readonly (readonly string[])[];
+  /** Of processes and containers: requests, made as in a probe. */
+  readonly http?: readonly HttpQuestion[];
+  /**
+   * A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a
+   * URL that is got. Empty lines, and those that begin with #, are skipped.
+   */
+  readonly file?: string;
+  /**
+   * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in
+   * a Redis.
+   */
+  readonly database?: string;
+  /** For how long they are asked, such as 10s; up to 1m. 2s unless said. */
+  readonly duration?: string;
+}
+
 /** Who signs the certificate. */
 export interface Signing {
   /** File of a private key in PEM, ECDSA P-256 or Ed25519, where the engine runs. Only its path is stored. */
@@ -620,6 +651,17 @@ const PROBE: Attributes = {
   expect: { key: 'expect' },
   timeoutMs: { key: 'timeout_ms' },
   required: { key: 'required' },
+};
+
+const SAMPLE: Attributes = {
+  member: { key: 'member', required: true },
+  sql: { key: 'sql' },
+  redis: { key: 'redis' },
+  command: { key: 'command' },
+  http: { key: 'http', inner: { nesting: 'list', attributes: HTTP_QUESTION } },
+  file: { key: 'file' },
+  database: { key: 'database' },
+  duration: { key: 'duration' },
 };
 
 const SIGNING: Attributes = {
@@ -1122,6 +1164,54 @@ export class ProbeReference extends ComplexObject {
   }
 }
 
+/**
+ * Requests of your own that only read, by name, each for one member: asked in turn of what runs, before
+ * anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with
+ * warmWithin asks them of what it has released until that is as before. The requests are kept in the
+ * snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation. As
+ * it is known once applied.
+ */
+export class SampleReference extends ComplexObject {
+  /** Which member is asked, by its name. */
+  get member(): string {
+    return this.getStringAttribute('member');
+  }
+  /** Of a database: statements that read, each as in a probe. */
+  get sql(): string[] {
+    return this.getListAttribute('sql');
+  }
+  /** Of a Redis: commands that only read keys, each with its arguments. */
+  get redis(): IResolvable {
+    return this.interpolationForAttribute('redis');
+  }
+  /** Of a folder, processes or a container: commands, each with its arguments, run as in a probe. */
+  get command(): IResolvable {
+    return this.interpolationForAttribute('command');
+  }
+  /** Of processes and containers: requests, made as in a probe. */
+  get http(): ReferenceList<HttpQuestionReference> {
+    return new ReferenceList(this, 'http', HttpQuestionReference);
+  }
+  /**
+   * A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a
+   * URL that is got. Empty lines, and those that begin with #, are skipped.
+   */
+  get file(): string {
+    return this.getStringAttribute('file');
+  }
+  /**
+   * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in
+   * a Redis.
+   */
+  get database(): string {
+    return this.getStringAttribute('database');
+  }
+  /** For how long they are asked, such as 10s; up to 1m. 2s unless said. */
+  get duration(): string {
+    return this.getStringAttribute('duration');
+  }
+}
+
 /** What is in the snapshot, and what is known to be outside it, by member. As it is known once applied. */
 export class CoverageReference extends ComplexObject {
   /** The member. */
@@ -1152,6 +1242,45 @@ export class ProbeResultReference extends ComplexObject {
     return this.getStringAttribute('outcome');
   }
   /** For people; never what the answer was. */
+  get message(): string {
+    return this.getStringAttribute('message');
+  }
+}
+
+/** How quickly each sample was answered before the cut, by its name. As it is known once applied. */
+export class SampleResultReference extends ComplexObject {
+  /** Which member was asked. */
+  get member(): string {
+    return this.getStringAttribute('member');
+  }
+  /** measured, or failed (a request had no answer, or nobody could be asked). One of `measured`, `failed`. */
+  get outcome(): string {
+    return this.getStringAttribute('outcome');
+  }
+  /** How many requests were answered. */
+  get requests(): number {
+    return this.getNumberAttribute('requests');
+  }
+  /** Half of them took no longer than this, in milliseconds; 0 where it failed. */
+  get p50Ms(): number {
+    return this.getNumberAttribute('p50_ms');
+  }
+  /** All but a hundredth took no longer than this, in milliseconds. */
+  get p99Ms(): number {
+    return this.getNumberAttribute('p99_ms');
+  }
+  /** The least that a question took which is no work, in milliseconds: so much of the others is the line. */
+  get lineMs(): number {
+    return this.getNumberAttribute('line_ms');
+  }
+  /**
+   * What share of what they needed lay in caches, 0 to 1: of Postgres by these requests alone, of MariaDB,
+   * MySQL and Redis by all of the server meanwhile. Absent where nobody can tell.
+   */
+  get hitRate(): number {
+    return this.getNumberAttribute('hit_rate');
+  }
+  /** For people. */
   get message(): string {
     return this.getStringAttribute('message');
   }
@@ -1238,8 +1367,60 @@ export class RestoredProbeReference extends ComplexObject {
   }
 }
 
+/** With warmWithin, how each sample of the member was answered, by its name. As it is known once applied. */
+export class SampleWarmthReference extends ComplexObject {
+  /**
+   * From the release until the requests began to be answered as before the cut, in milliseconds; absent where
+   * that was not reached.
+   */
+  get timeToWarmMs(): number {
+    return this.getNumberAttribute('time_to_warm_ms');
+  }
+  /** How many were answered. */
+  get requests(): number {
+    return this.getNumberAttribute('requests');
+  }
+  /** The 99th percentile before the cut, in milliseconds. */
+  get p99BeforeMs(): number {
+    return this.getNumberAttribute('p99_before_ms');
+  }
+  /** That of the first window: one round of all requests, a hundred at least where they are quick. */
+  get p99FirstMs(): number {
+    return this.getNumberAttribute('p99_first_ms');
+  }
+  /** That of the last window. */
+  get p99LastMs(): number {
+    return this.getNumberAttribute('p99_last_ms');
+  }
+  /** How much of it was the line before the cut. */
+  get lineBeforeMs(): number {
+    return this.getNumberAttribute('line_before_ms');
+  }
+  /** How much of it is the line to what was restored. */
+  get lineMs(): number {
+    return this.getNumberAttribute('line_ms');
+  }
+  /** What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell. */
+  get hitRateBefore(): number {
+    return this.getNumberAttribute('hit_rate_before');
+  }
+  /** That of the first window. */
+  get hitRateFirst(): number {
+    return this.getNumberAttribute('hit_rate_first');
+  }
+  /** That of the last window. */
+  get hitRateLast(): number {
+    return this.getNumberAttribute('hit_rate_last');
+  }
+  /** For people. */
+  get message(): string {
+    return this.getStringAttribute('message');
+  }
+}
+
 /**
- * With warm, what was brought back into the caches of each member that has some. As it is known once applied.
+ * With warm, what was brought back into the caches of each member that has some; with warmWithin, how long
+ * each member with a sample took until it was as quick as before. As it is known once applied.
  */
 export class WarmthReference extends ComplexObject {
   /** Whether the snapshot knows what was hot. */
@@ -1261,6 +1442,10 @@ export class WarmthReference extends ComplexObject {
   /** For people, also why it is less than all that was hot. */
   get message(): string {
     return this.getStringAttribute('message');
+  }
+  /** With warmWithin, how each sample of the member was answered, by its name. */
+  get samples(): ReferenceMap<SampleWarmthReference> {
+    return new ReferenceMap(this, 'samples', SampleWarmthReference);
   }
 }
 
@@ -1487,6 +1672,13 @@ export interface StasisSnapshotConfig extends TerraformMetaArguments {
    */
   readonly probes?: Readonly<Record<string, Probe>>;
   /**
+   * Requests of your own that only read, by name, each for one member: asked in turn of what runs, before
+   * anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with
+   * warmWithin asks them of what it has released until that is as before. The requests are kept in the
+   * snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+   */
+  readonly samples?: Readonly<Record<string, Sample>>;
+  /**
    * How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000
    * unless said.
    */
@@ -1514,6 +1706,7 @@ const STASIS_SNAPSHOT_INPUTS: Attributes = {
   members: { key: 'members', required: true, inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
   store: { key: 'store', inner: { nesting: 'single', attributes: STORE } },
   probes: { key: 'probes', inner: { nesting: 'map', attributes: PROBE } },
+  samples: { key: 'samples', inner: { nesting: 'map', attributes: SAMPLE } },
   maxPauseMs: { key: 'max_pause_ms' },
   maxBlurMs: { key: 'max_blur_ms' },
   triggers: { key: 'triggers' },
@@ -1572,6 +1765,15 @@ export class StasisSnapshot extends BoundResource {
    */
   get probes(): ReferenceMap<ProbeReference> {
     return new ReferenceMap(this, 'probes', ProbeReference);
+  }
+  /**
+   * Requests of your own that only read, by name, each for one member: asked in turn of what runs, before
+   * anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with
+   * warmWithin asks them of what it has released until that is as before. The requests are kept in the
+   * snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+   */
+  get samples(): ReferenceMap<SampleReference> {
+    return new ReferenceMap(this, 'samples', SampleReference);
   }
   /**
    * How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000
@@ -1658,6 +1860,10 @@ export class StasisSnapshot extends BoundResource {
   get probeResults(): ReferenceMap<ProbeResultReference> {
     return new ReferenceMap(this, 'probe_results', ProbeResultReference);
   }
+  /** How quickly each sample was answered before the cut, by its name. */
+  get sampleResults(): ReferenceMap<SampleResultReference> {
+    return new ReferenceMap(this, 'sample_results', SampleResultReference);
+  }
   /** Who the name belongs to in the store. */
   get owner(): string {
     return this.getStringAttribute('owner');
@@ -1673,6 +1879,9 @@ export class StasisSnapshot extends BoundResource {
   }
   get probesInput(): Readonly<Record<string, Probe>> | undefined {
     return this.inputs.get('probes') as Readonly<Record<string, Probe>> | undefined;
+  }
+  get samplesInput(): Readonly<Record<string, Sample>> | undefined {
+    return this.inputs.get('samples') as Readonly<Record<string, Sample>> | undefined;
   }
   get maxPauseMsInput(): number | undefined {
     return this.inputs.get('maxPauseMs') as number | undefined;
@@ -1703,6 +1912,9 @@ export class StasisSnapshot extends BoundResource {
   }
   set probes(value: Readonly<Record<string, Probe>> | undefined) {
     this.inputs.set('probes', value);
+  }
+  set samples(value: Readonly<Record<string, Sample>> | undefined) {
+    this.inputs.set('samples', value);
   }
   set maxPauseMs(value: number | undefined) {
     this.inputs.set('maxPauseMs', value);
@@ -1756,6 +1968,12 @@ export interface StasisRestoreConfig extends TerraformMetaArguments {
    */
   readonly warm?: boolean | IResolvable;
   /**
+   * Once all is released, ask the samples of the snapshot of it until they are answered as before the cut,
+   * for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails
+   * by none of it. Not measured unless said.
+   */
+  readonly warmWithin?: string;
+  /**
    * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it
    * from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place,
    * and restores nothing again. open unless said. One of `open`, `blocked`.
@@ -1793,6 +2011,7 @@ const STASIS_RESTORE_INPUTS: Attributes = {
   safetySnapshot: { key: 'safety_snapshot' },
   expiry: { key: 'expiry' },
   warm: { key: 'warm' },
+  warmWithin: { key: 'warm_within' },
   egress: { key: 'egress' },
   fence: { key: 'fence' },
   original: { key: 'original', inner: { nesting: 'map', attributes: MEMBER, exactlyOne: true } },
@@ -1877,6 +2096,14 @@ export class StasisRestore extends BoundResource {
     return this.getBooleanAttribute('warm');
   }
   /**
+   * Once all is released, ask the samples of the snapshot of it until they are answered as before the cut,
+   * for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails
+   * by none of it. Not measured unless said.
+   */
+  get warmWithin(): string {
+    return this.getStringAttribute('warm_within');
+  }
+  /**
    * Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it
    * from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place,
    * and restores nothing again. open unless said. One of `open`, `blocked`.
@@ -1940,7 +2167,10 @@ export class StasisRestore extends BoundResource {
   get probeResults(): ReferenceMap<RestoredProbeReference> {
     return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
   }
-  /** With warm, what was brought back into the caches of each member that has some. */
+  /**
+   * With warm, what was brought back into the caches of each member that has some; with warmWithin, how long
+   * each member with a sample took until it was as quick as before.
+   */
   get warmth(): ReferenceMap<WarmthReference> {
     return new ReferenceMap(this, 'warmth', WarmthReference);
   }
@@ -1983,6 +2213,9 @@ export class StasisRestore extends BoundResource {
   get warmInput(): boolean | IResolvable | undefined {
     return this.inputs.get('warm') as boolean | IResolvable | undefined;
   }
+  get warmWithinInput(): string | undefined {
+    return this.inputs.get('warmWithin') as string | undefined;
+  }
   get egressInput(): Egress | IResolvable | undefined {
     return this.inputs.get('egress') as Egress | IResolvable | undefined;
   }
@@ -2021,6 +2254,9 @@ export class StasisRestore extends BoundResource {
   }
   set warm(value: boolean | IResolvable | undefined) {
     this.inputs.set('warm', value);
+  }
+  set warmWithin(value: string | undefined) {
+    this.inputs.set('warmWithin', value);
   }
   set egress(value: Egress | IResolvable | undefined) {
     this.inputs.set('egress', value);
@@ -2073,6 +2309,12 @@ export interface StasisDrillConfig extends TerraformMetaArguments {
    */
   readonly warm?: boolean | IResolvable;
   /**
+   * Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can
+   * be asked without a release, until they are answered as before the cut, for this long at most, such as 5m;
+   * warmth and the certificate say how long that took. Not measured unless said.
+   */
+  readonly warmWithin?: string;
+  /**
    * How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the
    * apply does it.
    */
@@ -2095,6 +2337,7 @@ const STASIS_DRILL_INPUTS: Attributes = {
   sign: { key: 'sign', required: true, inner: { nesting: 'single', attributes: SIGNING } },
   verify: { key: 'verify' },
   warm: { key: 'warm' },
+  warmWithin: { key: 'warm_within' },
   maxAge: { key: 'max_age' },
   report: { key: 'report' },
   triggers: { key: 'triggers' },
@@ -2178,6 +2421,14 @@ export class StasisDrill extends BoundResource {
     return this.getBooleanAttribute('warm');
   }
   /**
+   * Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can
+   * be asked without a release, until they are answered as before the cut, for this long at most, such as 5m;
+   * warmth and the certificate say how long that took. Not measured unless said.
+   */
+  get warmWithin(): string {
+    return this.getStringAttribute('warm_within');
+  }
+  /**
    * How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the
    * apply does it.
    */
@@ -2238,7 +2489,10 @@ export class StasisDrill extends BoundResource {
   get probeResults(): ReferenceMap<RestoredProbeReference> {
     return new ReferenceMap(this, 'probe_results', RestoredProbeReference);
   }
-  /** With warm, what was brought back into the caches of each member that has some. */
+  /**
+   * With warm, what was brought back into the caches of each member that has some; with warmWithin, how long
+   * each member with a sample took until it was as quick as before.
+   */
   get warmth(): ReferenceMap<WarmthReference> {
     return new ReferenceMap(this, 'warmth', WarmthReference);
   }
@@ -2286,6 +2540,9 @@ export class StasisDrill extends BoundResource {
   get warmInput(): boolean | IResolvable | undefined {
     return this.inputs.get('warm') as boolean | IResolvable | undefined;
   }
+  get warmWithinInput(): string | undefined {
+    return this.inputs.get('warmWithin') as string | undefined;
+  }
   get maxAgeInput(): string | undefined {
     return this.inputs.get('maxAge') as string | undefined;
   }
@@ -2315,6 +2572,9 @@ export class StasisDrill extends BoundResource {
   }
   set warm(value: boolean | IResolvable | undefined) {
     this.inputs.set('warm', value);
+  }
+  set warmWithin(value: string | undefined) {
+    this.inputs.set('warmWithin', value);
   }
   set maxAge(value: string | undefined) {
     this.inputs.set('maxAge', value);
@@ -2620,6 +2880,10 @@ export class DataStasisSnapshot extends BoundDataSource {
   /** What became of each probe at the cut, by its name. */
   get probeResults(): ReferenceMap<ProbeResultReference> {
     return new ReferenceMap(this, 'probe_results', ProbeResultReference);
+  }
+  /** How quickly each sample was answered before the cut, by its name. */
+  get sampleResults(): ReferenceMap<SampleResultReference> {
+    return new ReferenceMap(this, 'sample_results', SampleResultReference);
   }
   /** What was captured, by member. */
   get members(): ReferenceMap<CapturedMemberReference> {

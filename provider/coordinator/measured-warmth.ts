@@ -1,18 +1,26 @@
 import { z } from 'zod';
 import { readJson } from '../core/blobs.ts';
 import type { Context } from '../core/context.ts';
-import { toStasisError } from '../core/errors.ts';
+import { type StasisError, toStasisError } from '../core/errors.ts';
 import { QUESTION_SCHEMA } from '../core/manifest-schema.ts';
 import type { Answers, Question } from '../core/probe.ts';
-import { isAsBefore, type Pace, type SampleRecord, type SampleWarmth } from '../core/sample.ts';
+import {
+  type Pace,
+  type PaceWindow,
+  type SampleRecord,
+  type SampleWarmth,
+  STEADY_MS,
+  warmSince,
+} from '../core/sample.ts';
 import { nsToMs } from '../core/units.ts';
 import { sleep } from '../core/wait.ts';
 import type { OpenSnapshot } from './compare.ts';
 import type { Member } from './member.ts';
 import { Turn, UNANSWERED } from './turn.ts';
 
-/** A window is a round of all requests of a sample, and no shorter than this. */
-const WINDOW_MS = 1_000;
+/** A window is a round of all requests of a sample at least, and as short as a percentile of it means something. */
+const WINDOW_MS = 100;
+const WINDOW_REQUESTS = 100;
 /** What has just begun to run is left to itself for this long where it does not answer. */
 const PAUSE_MS = 100;
 
@@ -61,7 +69,7 @@ async function measureOne(
   context: Context,
 ): Promise<SampleWarmth> {
   if (before === undefined || requests === undefined)
-    return { member, requests: 0, error: `Nor at the cut: ${error?.message ?? 'nothing was said'}` };
+    return { member, requests: 0, error: `Nor before the cut: ${error?.message ?? 'nothing was said'}` };
   let questions: readonly Question[];
   try {
     const stored = await readJson(snapshot.blobs(member), requests.digest);
@@ -85,39 +93,73 @@ async function untilWarm(
 ): Promise<Omit<SampleWarmth, 'member'>> {
   const elapsedMs = (): number => nsToMs(clock.nowNs() - sinceNs);
   const isOver = (): boolean => signal.aborted || elapsedMs() >= withinMs;
-  const windows: Pace[] = [];
+  const windows = new Windows(before);
   let turn: Turn | undefined;
-  let isFinal = false;
-  let error: string | undefined;
-  let timeToWarmMs: number | undefined;
+  let error: StasisError | undefined;
   do {
     try {
       turn ??= await Turn.open(await answersOf(), questions, clock, signal);
       const beganMs = elapsedMs();
       let isWhole = false;
-      windows.push(
-        await turn.pace((asked, tookMs) => {
-          isWhole = asked >= questions.length && tookMs >= WINDOW_MS;
-          return isWhole || isOver();
-        }),
-      );
-      if (isWhole && isAsBefore(windows.at(-1)!, before)) timeToWarmMs = beganMs;
+      const pace = await turn.pace((asked, tookMs) => {
+        isWhole = asked >= questions.length && isLongEnough(asked, tookMs);
+        return isWhole || isOver();
+      });
+      windows.add({ ...pace, beganMs, endedMs: elapsedMs() }, isWhole);
     } catch (thrown) {
-      const { code, message } = toStasisError(thrown, 'sample.failed');
-      error = message;
-      isFinal = code === UNANSWERED;
-      await turn?.[Symbol.asyncDispose]().then(undefined, () => undefined);
+      error = toStasisError(thrown, 'sample.failed');
+      await close(turn);
       turn = undefined;
-      if (!isFinal) await sleep(PAUSE_MS, signal).catch(() => undefined);
+      if (error.code === UNANSWERED) break;
+      await sleep(PAUSE_MS, signal).catch(() => undefined);
     }
-  } while (timeToWarmMs === undefined && !isFinal && !isOver());
+  } while (windows.warmMs === undefined && !isOver());
+  await close(turn);
+  return { before, ...windows.told(), ...(error && { error: error.message }) };
+}
+
+function isLongEnough(requests: number, tookMs: number): boolean {
+  return (requests >= WINDOW_REQUESTS && tookMs >= WINDOW_MS) || tookMs >= STEADY_MS;
+}
+
+async function close(turn: Turn | undefined): Promise<void> {
   await turn?.[Symbol.asyncDispose]().then(undefined, () => undefined);
-  const [first] = windows;
-  return {
-    before,
-    requests: windows.reduce((sum, one) => sum + one.requests, 0),
-    ...(first && { first, last: windows.at(-1)! }),
-    ...(timeToWarmMs !== undefined && { timeToWarmMs }),
-    ...(error !== undefined && { error }),
-  };
+}
+
+/** What was seen of one sample; of windows long ago no more than sums. */
+class Windows {
+  warmMs: number | undefined;
+  private readonly before: Pace;
+  private requests = 0;
+  private first: PaceWindow | undefined;
+  private last: PaceWindow | undefined;
+  private recent: readonly PaceWindow[] = [];
+
+  constructor(before: Pace) {
+    this.before = before;
+  }
+
+  /** @param isWhole whether it counts as warm where it is; one that was broken off by the clock does not */
+  add(window: PaceWindow, isWhole: boolean): void {
+    this.requests += window.requests;
+    this.first ??= window;
+    this.last = window;
+    if (!isWhole) return;
+    this.recent = [...this.recent, window];
+    this.warmMs = warmSince(this.recent, this.before);
+    this.recent = this.recent.filter(({ beganMs }) => beganMs + STEADY_MS > window.endedMs);
+  }
+
+  told(): Pick<SampleWarmth, 'requests' | 'first' | 'last' | 'timeToWarmMs'> {
+    const { requests, first, last, warmMs } = this;
+    return {
+      requests,
+      ...(first && last && { first: paceAlone(first), last: paceAlone(last) }),
+      ...(warmMs !== undefined && { timeToWarmMs: warmMs }),
+    };
+  }
+}
+
+function paceAlone({ beganMs: _began, endedMs: _ended, ...pace }: PaceWindow): Pace {
+  return pace;
 }

@@ -12,7 +12,7 @@ export const UNANSWERED = 'sample.unanswered';
 const REQUEST_MS = 5_000;
 const OPEN_MS = 30_000;
 /** Of questions that are no work: enough for the least to be the line's own, and no more time than this on a slow line. */
-const IDLE = 20;
+const IDLE = 50;
 const FEWEST_IDLE = 3;
 const IDLE_MS = 500;
 
@@ -66,7 +66,9 @@ export class Turn implements AsyncDisposable {
     const startNs = this.clock.nowNs();
     do timesMs.push(await this.askNext());
     while (!isEnough(timesMs.length, nsToMs(this.clock.nowNs() - startNs)));
-    return paceOf(timesMs, this.lineMs, hitsBetween(earlier, await this.hits()));
+    const pace = paceOf(timesMs, this.lineMs, hitsBetween(earlier, await this.hits()));
+    this.lineMs = pace.lineMs;
+    return pace;
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {

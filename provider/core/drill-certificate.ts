@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Digest, isDigest } from './digest.ts';
 import { StasisError } from './errors.ts';
+import { PACE_SCHEMA } from './manifest-schema.ts';
 import { formatReference } from './reference.ts';
 
 /** What lies beside a snapshot that was rehearsed. */
@@ -29,6 +30,17 @@ const warmth = z.object({
     .describe('What lay in its caches at the cut; absent if unknown.'),
   warmedBytes: z.number().nonnegative().describe('What was read back into them.'),
   warmMs: ms,
+});
+
+const sample = z.object({
+  member: z.string(),
+  before: PACE_SCHEMA.optional().describe(
+    'How quickly it was answered before the cut; absent where it was not.',
+  ),
+  first: PACE_SCHEMA.optional().describe('In the first window of requests once all was loaded and warmed.'),
+  last: PACE_SCHEMA.optional().describe('In the last window.'),
+  requests: z.number().int().nonnegative().describe('How many were answered.'),
+  timeToWarmMs: ms.optional().describe('Until they were answered as before; absent where they were not.'),
 });
 
 const lostWork = z.object({
@@ -68,6 +80,10 @@ export const DRILL_SCHEMA = z.object({
     .record(z.string(), warmth)
     .default({})
     .describe('How the caches of its members were warmed, where that was asked for.'),
+  samples: z
+    .record(z.string(), sample)
+    .default({})
+    .describe('How quickly requests were answered by what was restored, where that was asked for.'),
   lostWork: z
     .record(z.string(), lostWork)
     .default({})

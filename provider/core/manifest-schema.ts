@@ -98,6 +98,14 @@ const probe = z.object({
   asExpected: z.boolean().optional(),
 });
 
+export const PACE_SCHEMA = z.object({
+  requests: z.number().int().positive(),
+  p50Ms: time,
+  p99Ms: time,
+  lineMs: time,
+  hitRate: z.number().min(0).max(1).optional(),
+});
+
 const sample = z.object({
   member: z.string(),
   kind: z.enum(QUESTION_KINDS),
@@ -105,15 +113,7 @@ const sample = z.object({
   requests: z
     .object({ digest, sizeBytes: z.number().nonnegative(), count: z.number().int().positive() })
     .optional(),
-  before: z
-    .object({
-      requests: z.number().int().positive(),
-      p50Ms: time,
-      p99Ms: time,
-      lineMs: time,
-      hitRate: z.number().min(0).max(1).optional(),
-    })
-    .optional(),
+  before: PACE_SCHEMA.optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
 });
 

@@ -62,20 +62,51 @@ const JITTER_MS = 0.2;
 /** A page that somebody else has just displaced is no cold cache. */
 const FEWER_HITS = 0.01;
 
+/** For half of so much time it has to be as before: one good moment is none. */
+export const STEADY_MS = 1_000;
+
+/** Requests that were asked from one moment to another, since the release. */
+export interface PaceWindow extends Pace {
+  readonly beganMs: number;
+  readonly endedMs: number;
+}
+
+/**
+ * From when on it is as before: the beginning of a window that is, with which a second begins of which it is for half at
+ * least. Undefined where there is none, or not all of that second was seen yet.
+ */
+export function warmSince(windows: readonly PaceWindow[], before: Pace): number | undefined {
+  const seenMs = windows.at(-1)?.endedMs ?? 0;
+  const found = windows.find((window, index) => {
+    const untilMs = window.beganMs + STEADY_MS;
+    if (untilMs > seenMs || !isAsBefore(window, before)) return false;
+    const goodMs = windows
+      .slice(index)
+      .filter((one) => one.beganMs < untilMs && isAsBefore(one, before))
+      .reduce((sum, one) => sum + Math.min(one.endedMs, untilMs) - one.beganMs, 0);
+    return goodMs * 2 >= STEADY_MS;
+  });
+  return found?.beganMs;
+}
+
 /** The nearest rank: the least of these that no more than the rest exceed. @param ascending one at least */
 export function percentile(ascending: readonly number[], share: number): number {
   const rank = Math.ceil(ascending.length * share);
   return ascending[Math.min(ascending.length, Math.max(1, rank)) - 1]!;
 }
 
-/** @param timesMs of each request, one at least */
-export function paceOf(timesMs: readonly number[], lineMs: number, hits?: CacheHits): Pace {
+/**
+ * @param timesMs of each request, one at least
+ * @param idleMs the least that a question took which is no work
+ */
+export function paceOf(timesMs: readonly number[], idleMs: number, hits?: CacheHits): Pace {
   const ascending = timesMs.toSorted((a, b) => a - b);
   return {
     requests: ascending.length,
     p50Ms: percentile(ascending, 0.5),
     p99Ms: percentile(ascending, 0.99),
-    lineMs,
+    // No request is quicker than the line.
+    lineMs: Math.min(idleMs, ascending[0]!),
     ...(hits !== undefined && hits.asked > 0 && { hitRate: hits.found / hits.asked }),
   };
 }
@@ -101,21 +132,33 @@ function ownMs({ p99Ms, lineMs }: Pace): number {
 /** For people. */
 export function sampleSentence({ before, error }: Pick<SampleRecord, 'before' | 'error'>): string {
   if (before === undefined) return `Not measured: ${error?.message ?? 'nothing was said'}`;
-  const { requests, p50Ms } = before;
-  return `${requests.toLocaleString('en-US')} requests before the cut: p50 ${formatMs(p50Ms)}, ${paceWords(before)}.`;
+  const { requests, p50Ms, p99Ms, lineMs, hitRate } = before;
+  const hits = hitRate === undefined ? '' : `; ${percent(hitRate)} out of caches`;
+  return `${requests.toLocaleString('en-US')} requests before the cut: p50 ${shortMs(p50Ms)}, p99 ${shortMs(p99Ms)}, of which the line took ${shortMs(lineMs)}${hits}.`;
 }
 
 /** For people. */
-export function warmthMeasuredSentence(measured: SampleWarmth): string {
+export function sampleWarmthSentence(measured: SampleWarmth): string {
   const { before, first, last, requests, timeToWarmMs, error } = measured;
   const failed = error === undefined ? '' : ` ${error}`;
   if (before === undefined || first === undefined || last === undefined) return `Not measured.${failed}`;
-  const at = `At the cut ${paceWords(before)}; in the first of ${requests.toLocaleString('en-US')} requests ${paceWords(first)}`;
-  if (timeToWarmMs === undefined) return `Not as before: ${at}, in the last ${paceWords(last)}.${failed}`;
-  return `As before from ${formatMs(timeToWarmMs)} after the release on: ${at}, then ${paceWords(last)}.`;
+  const all = [before, first, last];
+  const reached =
+    timeToWarmMs === undefined
+      ? 'Not as before within the time that there was'
+      : `As before from ${shortMs(timeToWarmMs)} after the release on`;
+  const [at, begun, ended] = all.map(({ p99Ms }) => shortMs(p99Ms));
+  const hits = all.every(({ hitRate }) => hitRate !== undefined)
+    ? `; out of caches ${all.map(({ hitRate }) => percent(hitRate!)).join(', then ')}`
+    : '';
+  return `${reached}: p99 ${at} before the cut, then ${begun}, at last ${ended} (the line: ${shortMs(before.lineMs)}, now ${shortMs(last.lineMs)})${hits}; ${requests.toLocaleString('en-US')} requests.${failed}`;
 }
 
-function paceWords({ p99Ms, lineMs, hitRate }: Pace): string {
-  const hits = hitRate === undefined ? '' : `, ${(hitRate * 100).toFixed(1)} % out of caches`;
-  return `p99 ${formatMs(p99Ms)} (${formatMs(lineMs)} of it the line's)${hits}`;
+/** Requests are quick: below a millisecond to its hundredth. */
+function shortMs(ms: number): string {
+  return ms < 1 ? `${ms.toFixed(2)} ms` : formatMs(ms);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }

@@ -51,7 +51,10 @@ function reportOfNames(name: string): Report {
   });
   const member = { ...manifest.members[name]!, endpoint: name, system: { product: name } };
   return reportOf(
-    { ...manifest, name, createdBy: name, cutAt: name, members: { [name]: member } },
+    {
+      ...{ ...manifest, name, createdBy: name, cutAt: name, members: { [name]: member } },
+      samples: { [name]: { member: name, kind: 'sql', durationMs: 1, error: { code: name, message: name } } },
+    },
     {
       pins: [{ by: name, digest: `sha256:${'3f9a1c2b'.repeat(8)}` }],
       store: name,
@@ -69,6 +72,13 @@ function reportOfNames(name: string): Report {
           {
             ...{ member: name, known: true, hotBytes: 2, warmedBytes: 1, warmMs: 1 },
             message: name,
+            samples: [
+              {
+                ...{ name, timeToWarmMs: null, requests: 1, message: name },
+                ...{ p99BeforeMs: 1, p99FirstMs: 1, p99LastMs: 1, lineBeforeMs: 1, lineMs: 1 },
+                ...{ hitRateBefore: null, hitRateFirst: null, hitRateLast: null },
+              },
+            ],
           },
         ],
         lostWork: [

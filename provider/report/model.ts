@@ -3,6 +3,7 @@ import { covered, faultOf, judge, longestPauseMs, type Span, sharedHold } from '
 import type { Manifest } from '../core/manifest.ts';
 import { outcomeOfProbe, probeMessage } from '../core/probe.ts';
 import { formatReference } from '../core/reference.ts';
+import { sampleSentence } from '../core/sample.ts';
 import type { GenerationEntry, Pin, SealedSnapshot } from '../core/store.ts';
 import { NS_PER_MS } from '../core/units.ts';
 import { rejudge } from '../core/verification.ts';
@@ -12,6 +13,7 @@ import type {
   ReportMember,
   ReportOutcome,
   ReportProbe,
+  ReportSample,
   ReportTie,
   RestoredProbes,
 } from './schema.ts';
@@ -53,6 +55,7 @@ export function makeReport(sources: ReportSources): Report {
     judgement: judgementOf(manifest),
     members: membersOf(manifest),
     probes: probesOf(manifest, sources.restoredProbes),
+    samples: samplesOf(manifest),
     generations: generations
       .toSorted((a, b) => b.entry.generation - a.entry.generation)
       .map((listed) => generationOf(listed, pins)),
@@ -65,6 +68,14 @@ function probesOf({ probes = {} }: Manifest, restored: RestoredProbes = {}): Rep
     ...{ name, member: record.member, kind: record.question.kind },
     ...{ outcome: outcomeOfProbe(record), message: probeMessage(record) },
     restored: Object.hasOwn(restored, name) ? restored[name]! : null,
+  }));
+}
+
+function samplesOf({ samples = {} }: Manifest): ReportSample[] {
+  return Object.entries(samples).map(([name, { member, kind, before, error }]) => ({
+    ...{ name, member, kind },
+    before: before ? { ...before, hitRate: before.hitRate ?? null } : null,
+    message: sampleSentence({ before, error }),
   }));
 }
 

@@ -76,6 +76,23 @@ const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']);
 
 const differs = z.enum(['missing', 'extra', 'changed']).describe('As seen from the snapshot.');
 
+const ms = z.number().nullable();
+
+const sampleWarmth = z.object({
+  name: z.string(),
+  timeToWarmMs: ms.describe('From the release until it was as before the cut; null where it was not.'),
+  requests: z.number().int().describe('How many were answered.'),
+  p99BeforeMs: ms.describe('The 99th percentile before the cut; null where it was not measured, as below.'),
+  p99FirstMs: ms.describe('Of the first window after the release.'),
+  p99LastMs: ms.describe('Of the last one.'),
+  lineBeforeMs: ms.describe('How much of it was the line before the cut.'),
+  lineMs: ms.describe('How much of it was the line after the release.'),
+  hitRateBefore: ms.describe('What share of what was needed lay in caches before the cut.'),
+  hitRateFirst: ms.describe('In the first window after the release.'),
+  hitRateLast: ms.describe('In the last one.'),
+  message: z.string(),
+});
+
 const outcome = z
   .object({
     kind: z.enum(['restore', 'comparison']),
@@ -119,9 +136,14 @@ const outcome = z
           warmedBytes: z.number().describe('What was read back into them before the release.'),
           warmMs: z.number().describe('How long that took.'),
           message: z.string(),
+          samples: z
+            .array(sampleWarmth)
+            .describe(
+              "How the user's own requests were answered after the release, where that was measured.",
+            ),
         }),
       )
-      .describe('Of each member whose caches a restore was asked to warm.'),
+      .describe('Of each member whose caches a restore was asked to warm, or to measure.'),
     lostWork: z
       .array(
         z.object({
@@ -177,6 +199,26 @@ const probe = z.object({
     .describe('Asked again of what was restored; null without a restore.'),
 });
 
+const sample = z.object({
+  name: z.string(),
+  member: z.string(),
+  kind: z.enum(QUESTION_KINDS),
+  before: z
+    .object({
+      requests: z.number().int().describe('How many were answered.'),
+      p50Ms: z.number(),
+      p99Ms: z.number(),
+      lineMs: z.number().describe('How much of these was the line.'),
+      hitRate: z
+        .number()
+        .nullable()
+        .describe('What share of what was needed lay in caches; null where nobody can tell.'),
+    })
+    .nullable()
+    .describe('How quickly its requests were answered before the cut; null where they were not.'),
+  message: z.string(),
+});
+
 export const REPORT_SCHEMA = z.object({
   formatVersion: z.literal(1),
   reference: z.string().describe('Exactly the snapshot that is reported on: name@sha256:….'),
@@ -193,6 +235,7 @@ export const REPORT_SCHEMA = z.object({
   judgement,
   members: z.array(member),
   probes: z.array(probe).describe('What the user asked at the cut; never what the answers were.'),
+  samples: z.array(sample).describe("How quickly the user's own requests were answered before the cut."),
   generations: z.array(generation).describe('The sealed snapshots of this name, newest first.'),
   outcome: outcome.nullable(),
 });
@@ -205,5 +248,6 @@ export type ReportDifference = ReportOutcome['differences'][number];
 export type ReportWarmth = ReportOutcome['warmth'][number];
 export type ReportLostWork = ReportOutcome['lostWork'][number];
 export type ReportProbe = Report['probes'][number];
+export type ReportSample = Report['samples'][number];
 export type RestoredProbes = Readonly<Record<string, NonNullable<ReportProbe['restored']>>>;
 export type ReportGeneration = Report['generations'][number];

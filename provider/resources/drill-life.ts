@@ -57,7 +57,7 @@ export async function importDrill(services: Services, id: string, context: Conte
 
 /** As far as a certificate tells: it counts differences and does not name them. */
 function outputsOf(reference: string, { digest, text, facts }: Certificate): Values {
-  const { verdict, passed, finishedAt, restoreMs, teardownMs, members, warmth, lostWork } = facts;
+  const { verdict, passed, finishedAt, restoreMs, teardownMs, members, warmth, samples, lostWork } = facts;
   const results = Object.entries(members).map(([name, { driver: _driver, ...one }]) => [name, one]);
   return {
     ...{ reference, verdict, passed, restoreMs, teardownMs },
@@ -65,7 +65,7 @@ function outputsOf(reference: string, { digest, text, facts }: Certificate): Val
     differences: [],
     results: Object.fromEntries(results),
     probeResults: {},
-    ...warmthOutputs(warmth),
+    ...warmthOutputs(warmth, samples),
     lostWork: Object.fromEntries(
       Object.entries(lostWork).map(([name, one]) => {
         const { log, ...rest } = one;

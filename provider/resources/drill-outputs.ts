@@ -49,7 +49,7 @@ export function drillOutputs(
     restoreMs: roundMs(facts.restoreMs),
     teardownMs: roundMs(facts.teardownMs),
     probeResults: probesOf(result),
-    ...warmthOutputs(warmthsOf(result.members)),
+    ...warmthOutputs(warmthsOf(result.members), result.measured),
     ...lostWorkOutputs(lostWork),
     certificate: left.text,
     certificateDigest: left.digest,

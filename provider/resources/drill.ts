@@ -30,7 +30,7 @@ import { actsAgain, inputProblems, membersSchema, resolveMembers } from './membe
 import { originalInput, originalsOf, storedInputs } from './originals.ts';
 import { dueProblem, planRepeated } from './repeated.ts';
 import { REPORT_INPUT, reportProblems, reportRestore } from './restore-report.ts';
-import { WARM_INPUT } from './restore-warmth.ts';
+import { sampleWarnings, WARM_INPUT, WARM_WITHIN_INPUT, warmWithinMsOf } from './restore-warmth.ts';
 import type { Defaults, Scope, Services } from './services.ts';
 import { SIGN_INPUT, signingProblems } from './signing.ts';
 import { openStore, parseId, storeSchema } from './stores.ts';
@@ -61,6 +61,9 @@ export function drillDefinition(services: Services, defaults: Defaults): Resourc
       )
       .meta({ typeName: 'Verification' }),
     warm: WARM_INPUT,
+    warmWithin: WARM_WITHIN_INPUT.describe(
+      'Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.',
+    ),
     maxAge: AGE.optional().describe(
       'How old the last drill may be, such as 30d or 12h. Past it the plan says that a new one is due, and the apply does it.',
     ),
@@ -146,7 +149,8 @@ async function targetProblems(scope: Scope, inputs: Values, context: Context): P
     const request = await requestOf(scope, inputs, context);
     const { originals, complete } = originalsOf(scope.services, inputs);
     const strange = complete ? originalProblems(request.snapshot, originals) : [];
-    return [...(await planRestore(request, context)).problems, ...strange];
+    const samples = sampleWarnings(request.snapshot.manifest, inputs);
+    return [...(await planRestore(request, context)).problems, ...strange, ...samples];
   } catch (error) {
     return [toStasisError(error)];
   }
@@ -190,7 +194,7 @@ async function apply(scope: Scope, change: Change, context: Context): Promise<Re
   const id = prior?.id ?? `${request.store.location}#${request.restoreId}`;
   const outputs = await pinned(request, async () => {
     const startedAt = new Date(context.clock.wallMs()).toISOString();
-    const result = await drill(request, context);
+    const result = await drill(request, context, warmWithinMsOf(inputs));
     const lost = await lostWork(request.snapshot, originals, context);
     const facts = factsOf(request, result, lost, startedAt, context);
     const { name, digest } = request.snapshot;
@@ -255,6 +259,9 @@ function factsOf(
         member,
         { hotBytes, warmedBytes, warmMs },
       ]),
+    ),
+    samples: Object.fromEntries(
+      Object.entries(result.measured).map(([name, { error: _error, ...numbers }]) => [name, numbers]),
     ),
     // Names of objects stay out of it.
     lostWork: Object.fromEntries(

@@ -47,19 +47,26 @@ async function listed(store: Store, entry: GenerationEntry, context: Context): P
 }
 
 const compared = RESTORE_OUTPUTS.shape.results.valueType.partial({ restoreMs: true });
+const warmed = RESTORE_OUTPUTS.shape.warmth.valueType.partial({ samples: true });
 const OUTCOME = RESTORE_OUTPUTS.partial({
   reference: true,
   restoreMs: true,
   probeResults: true,
-  warmth: true,
   lostWork: true,
   lostWorkDifferences: true,
   safetyReference: true,
 }).extend({
   results: z.record(z.string(), compared),
+  warmth: z.record(z.string(), warmed).optional(),
   left: z.string().optional(),
   right: z.string().optional(),
 });
+
+/** What a sample is told by where nothing of it was measured. */
+const NO_SAMPLE = {
+  ...{ timeToWarmMs: null, p99BeforeMs: null, p99FirstMs: null, p99LastMs: null },
+  ...{ lineBeforeMs: null, lineMs: null, hitRateBefore: null, hitRateFirst: null, hitRateLast: null },
+};
 
 /**
  * What a restore or a comparison found, from its outputs, which a user may hand over as a file.
@@ -91,7 +98,10 @@ export function outcomeOf(outputs: Values, reference: string): ReportOutcome {
       restoreMs: tookMs ?? null,
     })),
     differences,
-    warmth: Object.entries(warmth).map(([member, one]) => ({ member, ...one })),
+    warmth: Object.entries(warmth).map(([member, { samples = {}, ...one }]) => ({
+      ...{ member, ...one },
+      samples: Object.entries(samples).map(([name, told]) => ({ name, ...NO_SAMPLE, ...told })),
+    })),
     lostWork: Object.entries(lostWork).map(([member, { changes, ...one }]) => ({
       ...{ member, ...one },
       changes: Object.entries(changes).map(([probe, change]) => ({ probe, change })),

@@ -6,11 +6,11 @@ import { throwFirstError } from '../coordinator/plan.ts';
 import { type RestoreResult, restore } from '../coordinator/restore.ts';
 import type { RestoreRequest } from '../coordinator/restore-plan.ts';
 import type { Context } from '../core/context.ts';
-import { parseDuration } from '../core/duration.ts';
 import { StasisError } from '../core/errors.ts';
 import type { Values } from '../core/resource.ts';
 import type { SampleWarmth } from '../core/sample.ts';
 import { originalsOf } from './originals.ts';
+import { warmWithinMsOf } from './restore-warmth.ts';
 import type { Services } from './services.ts';
 
 export const FENCE_INPUT = z
@@ -91,10 +91,10 @@ export async function restoreAsAsked(
 async function measured(
   { snapshot, members }: RestoreRequest,
   { releasedNs }: RestoreResult,
-  { warmWithin }: Values,
+  inputs: Values,
   context: Context,
 ): Promise<Restored['measured']> {
-  const withinMs = parseDuration(String(warmWithin ?? ''));
+  const withinMs = warmWithinMsOf(inputs);
   if (withinMs === undefined) return {};
   const sinceNs = releasedNs ?? context.clock.nowNs();
   const answersOf = releasedMembers(snapshot, members, context);

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { MemberWarmth } from '../coordinator/warm.ts';
 import { parseDuration } from '../core/duration.ts';
+import { StasisError } from '../core/errors.ts';
+import type { Manifest } from '../core/manifest.ts';
 import type { Values } from '../core/resource.ts';
-import { type SampleWarmth, warmthMeasuredSentence } from '../core/sample.ts';
+import { type SampleWarmth, sampleWarmthSentence } from '../core/sample.ts';
 import { warmthSentence } from '../core/warmth.ts';
 import { HIT_RATE } from './samples.ts';
 import { roundMs } from './snapshot-outputs.ts';
@@ -25,6 +27,28 @@ export const WARM_WITHIN_INPUT = z
   })
   .optional();
 
+/** For how long it is measured; undefined where it is not. */
+export function warmWithinMsOf({ warmWithin }: Values): number | undefined {
+  return typeof warmWithin === 'string' ? parseDuration(warmWithin) : undefined;
+}
+
+/** What a plan says of a snapshot that has nothing to be asked. */
+export function sampleWarnings({ samples = {} }: Manifest, { warmWithin }: Values): StasisError[] {
+  if (typeof warmWithin !== 'string') return [];
+  if (Object.values(samples).some(({ before }) => before !== undefined)) return [];
+  return [
+    new StasisError(
+      'warm-within.no-samples',
+      'The snapshot knows of no requests how quickly they were answered, so that nothing can be measured.',
+      {
+        hint: 'Give the Snapshot samples: the next generation has them.',
+        at: ['warmWithin'],
+        severity: 'warning',
+      },
+    ),
+  ];
+}
+
 const ms = z.number().optional();
 
 const sample = z
@@ -35,7 +59,7 @@ const sample = z
     requests: z.number().int().describe('How many were answered.'),
     p99BeforeMs: ms.describe('The 99th percentile before the cut, in milliseconds.'),
     p99FirstMs: ms.describe(
-      'That of the first window: one round of all requests, and no less than a second.',
+      'That of the first window: one round of all requests, a hundred at least where they are quick.',
     ),
     p99LastMs: ms.describe('That of the last window.'),
     lineBeforeMs: ms.describe('How much of it was the line before the cut.'),
@@ -105,5 +129,5 @@ function sampleWarmthOutputs(measured: SampleWarmth): Values {
     ...{ lineBeforeMs: before?.lineMs, lineMs: last?.lineMs },
     ...{ hitRateBefore: before?.hitRate, hitRateFirst: first?.hitRate, hitRateLast: last?.hitRate },
   }).flatMap(([key, value]) => (value === undefined ? [] : [[key, roundMs(value)]]));
-  return { ...Object.fromEntries(given), requests, message: warmthMeasuredSentence(measured) };
+  return { ...Object.fromEntries(given), requests, message: sampleWarmthSentence(measured) };
 }

@@ -32,7 +32,7 @@ import {
 import { importRestore, pinOf, readRestore, removeRestore, restoreIdOf } from './restore-life.ts';
 import { RESTORE_OUTPUTS, restoreOutputs } from './restore-outputs.ts';
 import { REPORT_INPUT, reportProblems, reportRestore, rolledBackOutputs } from './restore-report.ts';
-import { WARM_INPUT, WARM_WITHIN_INPUT } from './restore-warmth.ts';
+import { sampleWarnings, WARM_INPUT, WARM_WITHIN_INPUT } from './restore-warmth.ts';
 import type { Defaults, Scope, Services } from './services.ts';
 import { openStore, storeSchema } from './stores.ts';
 
@@ -158,7 +158,11 @@ async function checkRestore(scope: Scope, inputs: Values, context: Context): Pro
           new StasisError('store.damaged', `The snapshot is damaged: ${message}.`, { at: ['snapshot'] }),
       );
     const fence = await checkOriginals(scope.services, request, inputs, context);
-    return { problems: [...damage, ...planned.problems, ...fence], estimate: estimateOf(planned) };
+    const samples = sampleWarnings(request.snapshot.manifest, inputs);
+    return {
+      problems: [...damage, ...planned.problems, ...fence, ...samples],
+      estimate: estimateOf(planned),
+    };
   } catch (error) {
     return { problems: [toStasisError(error)] };
   }

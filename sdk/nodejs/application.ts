@@ -141,6 +141,7 @@ export class Application extends pulumi.ComponentResource {
             resourceInputs["probes"] = args ? args.probes : undefined;
             resourceInputs["release"] = args ? args.release : undefined;
             resourceInputs["restoreTo"] = args?.restoreTo ? pulumi.secret(args.restoreTo) : undefined;
+            resourceInputs["samples"] = args ? args.samples : undefined;
             resourceInputs["store"] = args ? args.store : undefined;
             resourceInputs["blurMs"] = undefined /*out*/;
             resourceInputs["cutAt"] = undefined /*out*/;
@@ -214,6 +215,10 @@ export interface ApplicationArgs {
      * Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
      */
     restoreTo?: pulumi.Input<inputs.RestoreToArgs>;
+    /**
+     * Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+     */
+    samples?: pulumi.Input<{[key: string]: pulumi.Input<inputs.SampleArgs>}>;
     /**
      * Where snapshots live.
      */

@@ -164,7 +164,11 @@ export class Drill extends pulumi.CustomResource {
      */
     public readonly warm!: pulumi.Output<boolean | undefined>;
     /**
-     * With warm, what was brought back into the caches of each member that has some.
+     * Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+     */
+    public readonly warmWithin!: pulumi.Output<string | undefined>;
+    /**
+     * With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
      */
     public /*out*/ readonly warmth!: pulumi.Output<{[key: string]: outputs.Warmth}>;
 
@@ -198,6 +202,7 @@ export class Drill extends pulumi.CustomResource {
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["verify"] = args ? args.verify : undefined;
             resourceInputs["warm"] = args ? args.warm : undefined;
+            resourceInputs["warmWithin"] = args ? args.warmWithin : undefined;
             resourceInputs["certificate"] = undefined /*out*/;
             resourceInputs["certificateDigest"] = undefined /*out*/;
             resourceInputs["differences"] = undefined /*out*/;
@@ -238,6 +243,7 @@ export class Drill extends pulumi.CustomResource {
             resourceInputs["verdict"] = undefined /*out*/;
             resourceInputs["verify"] = undefined /*out*/;
             resourceInputs["warm"] = undefined /*out*/;
+            resourceInputs["warmWithin"] = undefined /*out*/;
             resourceInputs["warmth"] = undefined /*out*/;
         }
         opts = pulumi.mergeOptions(utilities.resourceOptsDefaults(), opts);
@@ -289,4 +295,8 @@ export interface DrillArgs {
      * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
      */
     warm?: pulumi.Input<boolean>;
+    /**
+     * Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+     */
+    warmWithin?: pulumi.Input<string>;
 }

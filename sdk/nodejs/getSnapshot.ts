@@ -95,6 +95,10 @@ export interface GetSnapshotResult {
      */
     readonly reference: string;
     /**
+     * How quickly each sample was answered before the cut, by its name.
+     */
+    readonly sampleResults: {[key: string]: outputs.SampleResult};
+    /**
      * Whether one instant fits all members.
      */
     readonly sharp: boolean;

@@ -155,7 +155,11 @@ export class Restore extends pulumi.CustomResource {
      */
     public readonly warm!: pulumi.Output<boolean | undefined>;
     /**
-     * With warm, what was brought back into the caches of each member that has some.
+     * Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+     */
+    public readonly warmWithin!: pulumi.Output<string | undefined>;
+    /**
+     * With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
      */
     public /*out*/ readonly warmth!: pulumi.Output<{[key: string]: outputs.Warmth}>;
 
@@ -189,6 +193,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["verify"] = args ? args.verify : undefined;
             resourceInputs["warm"] = args ? args.warm : undefined;
+            resourceInputs["warmWithin"] = args ? args.warmWithin : undefined;
             resourceInputs["differences"] = undefined /*out*/;
             resourceInputs["lostWork"] = undefined /*out*/;
             resourceInputs["lostWorkDifferences"] = undefined /*out*/;
@@ -222,6 +227,7 @@ export class Restore extends pulumi.CustomResource {
             resourceInputs["verdict"] = undefined /*out*/;
             resourceInputs["verify"] = undefined /*out*/;
             resourceInputs["warm"] = undefined /*out*/;
+            resourceInputs["warmWithin"] = undefined /*out*/;
             resourceInputs["warmth"] = undefined /*out*/;
         }
         opts = pulumi.mergeOptions(utilities.resourceOptsDefaults(), opts);
@@ -285,4 +291,8 @@ export interface RestoreArgs {
      * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
      */
     warm?: pulumi.Input<boolean>;
+    /**
+     * Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+     */
+    warmWithin?: pulumi.Input<string>;
 }

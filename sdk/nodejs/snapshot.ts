@@ -169,6 +169,14 @@ export class Snapshot extends pulumi.CustomResource {
      */
     public /*out*/ readonly reference!: pulumi.Output<string>;
     /**
+     * How quickly each sample was answered before the cut, by its name.
+     */
+    public /*out*/ readonly sampleResults!: pulumi.Output<{[key: string]: outputs.SampleResult}>;
+    /**
+     * Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+     */
+    public readonly samples!: pulumi.Output<{[key: string]: outputs.Sample} | undefined>;
+    /**
      * Whether one instant fits all members.
      */
     public /*out*/ readonly sharp!: pulumi.Output<boolean>;
@@ -211,6 +219,7 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["members"] = args?.members ? pulumi.secret(args.members) : undefined;
             resourceInputs["name"] = args ? args.name : undefined;
             resourceInputs["probes"] = args ? args.probes : undefined;
+            resourceInputs["samples"] = args ? args.samples : undefined;
             resourceInputs["store"] = args ? args.store : undefined;
             resourceInputs["triggers"] = args ? args.triggers : undefined;
             resourceInputs["blurMs"] = undefined /*out*/;
@@ -224,6 +233,7 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["pauseMs"] = undefined /*out*/;
             resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
+            resourceInputs["sampleResults"] = undefined /*out*/;
             resourceInputs["sharp"] = undefined /*out*/;
             resourceInputs["sizeBytes"] = undefined /*out*/;
             resourceInputs["storedBytes"] = undefined /*out*/;
@@ -247,6 +257,8 @@ export class Snapshot extends pulumi.CustomResource {
             resourceInputs["probeResults"] = undefined /*out*/;
             resourceInputs["probes"] = undefined /*out*/;
             resourceInputs["reference"] = undefined /*out*/;
+            resourceInputs["sampleResults"] = undefined /*out*/;
+            resourceInputs["samples"] = undefined /*out*/;
             resourceInputs["sharp"] = undefined /*out*/;
             resourceInputs["sizeBytes"] = undefined /*out*/;
             resourceInputs["store"] = undefined /*out*/;
@@ -294,6 +306,10 @@ export interface SnapshotArgs {
      * Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
      */
     probes?: pulumi.Input<{[key: string]: pulumi.Input<inputs.ProbeArgs>}>;
+    /**
+     * Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+     */
+    samples?: pulumi.Input<{[key: string]: pulumi.Input<inputs.SampleArgs>}>;
     /**
      * Where snapshots live.
      */

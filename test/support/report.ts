@@ -106,6 +106,14 @@ export const drifted: ReportOutcome = {
       warmMs: 84,
       message:
         "6.4 MB were hot at the cut, 6.0 MB were read back. The target's shared_buffers are too small for all that was hot.",
+      samples: [
+        {
+          ...{ name: 'checkout', timeToWarmMs: null, requests: 812, p99BeforeMs: 4.2, p99FirstMs: 61 },
+          ...{ p99LastMs: 9.5, lineBeforeMs: 0.2, lineMs: 0.3 },
+          ...{ hitRateBefore: 0.99, hitRateFirst: 0.4, hitRateLast: 0.93 },
+          message: 'Not as before within the time that there was.',
+        },
+      ],
     },
   ],
   lostWork: [

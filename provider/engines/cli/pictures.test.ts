@@ -72,13 +72,19 @@ describe('a verdict', () => {
         known: true,
         warmMs: 840,
         message: '64.0 MB were hot at the cut, 62.1 MB were read back.',
+        samples: {
+          checkout: { timeToWarmMs: 12, message: 'As before.' },
+          search: { message: 'Not as before.' },
+        },
       },
       receipts: { known: false, warmMs: 3, message: 'The snapshot does not know.' },
     };
     const lines = renderVerdict('shop:4', { ...view, warmth }, PLAIN).split('\n');
-    expect(lines.slice(-4)).toEqual([
+    expect(lines.slice(-6)).toEqual([
       '  what lay in caches at the cut',
       '    orders: 64.0 MB were hot at the cut, 62.1 MB were read back. (840 ms)',
+      '      checkout: As before.',
+      '      search: Not as before.',
       '    receipts: The snapshot does not know. (3.0 ms)',
       '  restored in 1.4 s',
     ]);

@@ -1,7 +1,8 @@
 import { printable } from '../../core/printable.ts';
+import type { Values } from '../../core/resource.ts';
 import { type Line, paragraph, piece, type RenderOptions, toText } from './screen/text.ts';
 
-/** A probe as an output of a Snapshot or a Restore tells it. */
+/** A probe or a sample as an output of a Snapshot or a Restore tells it. */
 export interface ProbeView {
   readonly member: string;
   readonly outcome: string;
@@ -29,11 +30,26 @@ export function probeLines(
   ];
 }
 
+/** How quickly requests were answered before the cut, or why that is not known. */
+function sampleLines(
+  samples: Readonly<Record<string, ProbeView>> = {},
+  { width, ascii }: Pick<RenderOptions, 'width' | 'ascii'>,
+): Line[] {
+  return Object.entries(samples).flatMap(([name, { member, outcome, message }]) =>
+    paragraph(
+      printable(`${name} (${member}): ${message}`, ascii),
+      width,
+      '  ',
+      outcome === 'failed' ? 'bad' : undefined,
+    ),
+  );
+}
+
 /** The same as text, after a picture that ends in its own last line. */
-export function renderProbes(
-  probes: Readonly<Record<string, ProbeView>> | undefined,
-  options: RenderOptions,
-): string {
-  const lines = probeLines(probes, options);
+export function renderAsked({ probeResults, sampleResults }: Values, options: RenderOptions): string {
+  const lines = [
+    ...probeLines(probeResults as Readonly<Record<string, ProbeView>> | undefined, options),
+    ...sampleLines(sampleResults as Readonly<Record<string, ProbeView>> | undefined, options),
+  ];
   return lines.length === 0 ? '' : `\n${toText(lines, options)}`;
 }

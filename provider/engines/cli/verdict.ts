@@ -43,6 +43,8 @@ export interface WarmthView {
   readonly known: boolean;
   readonly warmMs: number;
   readonly message: string;
+  /** How the user's own requests were answered after the release. */
+  readonly samples?: Readonly<Record<string, { readonly message: string; readonly timeToWarmMs?: number }>>;
 }
 
 /** What a Restore and a comparison give, as their outputs name it. */
@@ -142,14 +144,22 @@ function warmthLines({ warmth = {} }: VerdictView, width: number, ascii?: boolea
   if (all.length === 0) return [];
   return [
     [piece(`${INDENT}what lay in caches at the cut`)],
-    ...all.flatMap(([name, { known, message, warmMs }]) =>
-      paragraph(
+    ...all.flatMap(([name, { known, message, warmMs, samples = {} }]) => [
+      ...paragraph(
         printable(`${name}: ${message} (${formatMs(warmMs)})`, ascii),
         width,
         '    ',
         known ? undefined : 'caution',
       ),
-    ),
+      ...Object.entries(samples).flatMap(([sample, one]) =>
+        paragraph(
+          printable(`${sample}: ${one.message}`, ascii),
+          width,
+          '      ',
+          one.timeToWarmMs === undefined ? 'caution' : undefined,
+        ),
+      ),
+    ]),
   ];
 }
 

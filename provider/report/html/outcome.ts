@@ -55,10 +55,14 @@ function drawWarmth({ warmth }: ReportOutcome): Markup | undefined {
 <ul class="warmth">${warmth.map(drawWarm)}</ul>`;
 }
 
-function drawWarm({ member, known, hotBytes, warmedBytes, warmMs, message }: ReportWarmth): Markup {
+function drawWarm({ member, known, hotBytes, warmedBytes, warmMs, message, samples }: ReportWarmth): Markup {
   const share = hotBytes === 0 ? 0 : Math.min(1, warmedBytes / hotBytes);
   const gauge = html`<svg class="gauge" width="100%" height="6" aria-hidden="true" focusable="false"><rect class="gauge-ground" width="100%" height="6"/><rect class="gauge-same" width="${percent(share)}" height="6"/></svg>`;
-  return html`<li><b>${member}</b> ${known ? gauge : undefined}<span class="${known ? 'how' : 'unverified'}">${message}</span> <span>in ${formatMs(warmMs)}</span></li>`;
+  return html`<li><b>${member}</b> ${known ? gauge : undefined}<span class="${known ? 'how' : 'unverified'}">${message}</span> <span>in ${formatMs(warmMs)}</span>${samples.map(drawSample)}</li>`;
+}
+
+function drawSample({ name, timeToWarmMs, message }: ReportWarmth['samples'][number]): Markup {
+  return html`<p><b>${name}</b> <span class="${timeToWarmMs === null ? 'unverified' : 'how'}">${message}</span></p>`;
 }
 
 /** What a switch to the restored would lose, or do a second time. */

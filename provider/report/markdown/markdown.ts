@@ -37,6 +37,7 @@ export function renderMarkdown(report: Report): string {
     fenced(drawText(report, ({ name }) => printable(name))),
     table(['member', 'of', 'at the cut', 'captured', 'layers'], report.members.map(memberRow)),
     probesPart(report),
+    samplesPart(report),
     outside(report.members),
     `Captured ${formatBytes(report.sizeBytes)}, stored ${formatBytes(report.storedBytes)}, ${formatBytes(report.newBytes)} of it new; ${count(report.generations.length, 'generation')} in the store.`,
     `${code(report.reference)}. Judge it again: ${code(`stasis verify ${report.reference}`)}`,
@@ -80,9 +81,10 @@ function outcomePart(outcome: ReportOutcome): string {
 
 function warmthPart({ warmth }: ReportOutcome): string {
   if (warmth.length === 0) return '';
-  const lines = warmth.map(
-    ({ member, message, warmMs }) => `${code(member)}: ${sentence(message)} (${formatMs(warmMs)})`,
-  );
+  const lines = warmth.flatMap(({ member, message, warmMs, samples }) => [
+    `${code(member)}: ${sentence(message)} (${formatMs(warmMs)})`,
+    ...samples.map((one) => `${code(member)}, ${code(one.name)}: ${sentence(one.message)}`),
+  ]);
   return `**${WARMTH_TITLE}**\n\n${list(lines)}`;
 }
 
@@ -110,6 +112,15 @@ function probesPart({ probes }: Report): string {
         : `**${restored.outcome}** ${sentence(restored.message)}`,
   ]);
   return table(['probe', 'asks', 'at the cut', 'restored'], rows);
+}
+
+function samplesPart({ samples }: Report): string {
+  return list(
+    samples.map(
+      ({ name, member, before, message }) =>
+        `${code(name)} of ${code(member)}: ${before === null ? '**failed** ' : ''}${sentence(message)}`,
+    ),
+  );
 }
 
 function memberRow(member: ReportMember): string[] {

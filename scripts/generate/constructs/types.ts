@@ -196,6 +196,9 @@ function readers(shape: Shape, path: string): readonly [type: string, method: st
   if (shape.kind === 'boolean') return ['IResolvable', 'getBooleanAttribute'];
   if (shape.kind === 'list' && shape.element.kind === 'string') return ['string[]', 'getListAttribute'];
   if (shape.kind === 'list' && shape.element.kind === 'number') return ['number[]', 'getNumberListAttribute'];
+  // There is no reader of lists of lists: an expression for all of it can be handed on as it is.
+  if (shape.kind === 'list' && shape.element.kind === 'list')
+    return ['IResolvable', 'interpolationForAttribute'];
   if (shape.kind === 'map' && shape.element.kind === 'string')
     return ['Record<string, string>', 'getStringMapAttribute'];
   if (shape.kind === 'map' && shape.element.kind === 'number')

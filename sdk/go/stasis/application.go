@@ -167,6 +167,8 @@ type applicationArgs struct {
 	Release string `pulumi:"release"`
 	// Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
 	RestoreTo *RestoreTo `pulumi:"restoreTo"`
+	// Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+	Samples map[string]Sample `pulumi:"samples"`
 	// Where snapshots live.
 	Store *Store `pulumi:"store"`
 }
@@ -193,6 +195,8 @@ type ApplicationArgs struct {
 	Release pulumi.StringInput
 	// Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
 	RestoreTo RestoreToPtrInput
+	// Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+	Samples SampleMapInput
 	// Where snapshots live.
 	Store StorePtrInput
 }

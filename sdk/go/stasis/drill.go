@@ -109,7 +109,9 @@ type Drill struct {
 	Verify VerificationPtrOutput `pulumi:"verify"`
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrOutput `pulumi:"warm"`
-	// With warm, what was brought back into the caches of each member that has some.
+	// Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+	WarmWithin pulumi.StringPtrOutput `pulumi:"warmWithin"`
+	// With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
 	Warmth WarmthMapOutput `pulumi:"warmth"`
 }
 
@@ -188,6 +190,8 @@ type drillArgs struct {
 	Verify *Verification `pulumi:"verify"`
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm *bool `pulumi:"warm"`
+	// Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+	WarmWithin *string `pulumi:"warmWithin"`
 }
 
 // The set of arguments for constructing a Drill resource.
@@ -212,6 +216,8 @@ type DrillArgs struct {
 	Verify VerificationPtrInput
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrInput
+	// Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+	WarmWithin pulumi.StringPtrInput
 }
 
 func (DrillArgs) ElementType() reflect.Type {
@@ -421,7 +427,12 @@ func (o DrillOutput) Warm() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *Drill) pulumi.BoolPtrOutput { return v.Warm }).(pulumi.BoolPtrOutput)
 }
 
-// With warm, what was brought back into the caches of each member that has some.
+// Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+func (o DrillOutput) WarmWithin() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Drill) pulumi.StringPtrOutput { return v.WarmWithin }).(pulumi.StringPtrOutput)
+}
+
+// With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
 func (o DrillOutput) Warmth() WarmthMapOutput {
 	return o.ApplyT(func(v *Drill) WarmthMapOutput { return v.Warmth }).(WarmthMapOutput)
 }

@@ -81,6 +81,8 @@ type LookupSnapshotResult struct {
 	ProbeResults map[string]ProbeResult `pulumi:"probeResults"`
 	// Exactly this snapshot: name@sha256:….
 	Reference string `pulumi:"reference"`
+	// How quickly each sample was answered before the cut, by its name.
+	SampleResults map[string]SampleResult `pulumi:"sampleResults"`
 	// Whether one instant fits all members.
 	Sharp bool `pulumi:"sharp"`
 	// Bytes of the captured state.
@@ -186,6 +188,11 @@ func (o LookupSnapshotResultOutput) ProbeResults() ProbeResultMapOutput {
 // Exactly this snapshot: name@sha256:….
 func (o LookupSnapshotResultOutput) Reference() pulumi.StringOutput {
 	return o.ApplyT(func(v LookupSnapshotResult) string { return v.Reference }).(pulumi.StringOutput)
+}
+
+// How quickly each sample was answered before the cut, by its name.
+func (o LookupSnapshotResultOutput) SampleResults() SampleResultMapOutput {
+	return o.ApplyT(func(v LookupSnapshotResult) map[string]SampleResult { return v.SampleResults }).(SampleResultMapOutput)
 }
 
 // Whether one instant fits all members.

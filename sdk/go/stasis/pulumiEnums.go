@@ -1370,6 +1370,96 @@ func (in *samenessPtr) ToSamenessPtrOutputWithContext(ctx context.Context) Samen
 	return pulumi.ToOutputWithContext(ctx, in).(SamenessPtrOutput)
 }
 
+type SampleOutcome string
+
+const (
+	SampleOutcomeMeasured = SampleOutcome("measured")
+	SampleOutcomeFailed   = SampleOutcome("failed")
+)
+
+type SampleOutcomeOutput struct{ *pulumi.OutputState }
+
+func (SampleOutcomeOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*SampleOutcome)(nil)).Elem()
+}
+
+func (o SampleOutcomeOutput) ToSampleOutcomeOutput() SampleOutcomeOutput {
+	return o
+}
+
+func (o SampleOutcomeOutput) ToSampleOutcomeOutputWithContext(ctx context.Context) SampleOutcomeOutput {
+	return o
+}
+
+func (o SampleOutcomeOutput) ToSampleOutcomePtrOutput() SampleOutcomePtrOutput {
+	return o.ToSampleOutcomePtrOutputWithContext(context.Background())
+}
+
+func (o SampleOutcomeOutput) ToSampleOutcomePtrOutputWithContext(ctx context.Context) SampleOutcomePtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, v SampleOutcome) *SampleOutcome {
+		return &v
+	}).(SampleOutcomePtrOutput)
+}
+
+func (o SampleOutcomeOutput) ToStringOutput() pulumi.StringOutput {
+	return o.ToStringOutputWithContext(context.Background())
+}
+
+func (o SampleOutcomeOutput) ToStringOutputWithContext(ctx context.Context) pulumi.StringOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e SampleOutcome) string {
+		return string(e)
+	}).(pulumi.StringOutput)
+}
+
+func (o SampleOutcomeOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o SampleOutcomeOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e SampleOutcome) *string {
+		v := string(e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
+type SampleOutcomePtrOutput struct{ *pulumi.OutputState }
+
+func (SampleOutcomePtrOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((**SampleOutcome)(nil)).Elem()
+}
+
+func (o SampleOutcomePtrOutput) ToSampleOutcomePtrOutput() SampleOutcomePtrOutput {
+	return o
+}
+
+func (o SampleOutcomePtrOutput) ToSampleOutcomePtrOutputWithContext(ctx context.Context) SampleOutcomePtrOutput {
+	return o
+}
+
+func (o SampleOutcomePtrOutput) Elem() SampleOutcomeOutput {
+	return o.ApplyT(func(v *SampleOutcome) SampleOutcome {
+		if v != nil {
+			return *v
+		}
+		var ret SampleOutcome
+		return ret
+	}).(SampleOutcomeOutput)
+}
+
+func (o SampleOutcomePtrOutput) ToStringPtrOutput() pulumi.StringPtrOutput {
+	return o.ToStringPtrOutputWithContext(context.Background())
+}
+
+func (o SampleOutcomePtrOutput) ToStringPtrOutputWithContext(ctx context.Context) pulumi.StringPtrOutput {
+	return o.ApplyTWithContext(ctx, func(_ context.Context, e *SampleOutcome) *string {
+		if e == nil {
+			return nil
+		}
+		v := string(*e)
+		return &v
+	}).(pulumi.StringPtrOutput)
+}
+
 type Verdict string
 
 const (
@@ -1664,6 +1754,8 @@ func init() {
 	pulumi.RegisterOutputType(RowOrderPtrOutput{})
 	pulumi.RegisterOutputType(SamenessOutput{})
 	pulumi.RegisterOutputType(SamenessPtrOutput{})
+	pulumi.RegisterOutputType(SampleOutcomeOutput{})
+	pulumi.RegisterOutputType(SampleOutcomePtrOutput{})
 	pulumi.RegisterOutputType(VerdictOutput{})
 	pulumi.RegisterOutputType(VerdictPtrOutput{})
 	pulumi.RegisterOutputType(VerificationOutput{})

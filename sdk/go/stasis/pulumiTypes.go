@@ -1001,6 +1001,31 @@ func (i *httpQuestionPtrType) ToHttpQuestionPtrOutputWithContext(ctx context.Con
 	return pulumi.ToOutputWithContext(ctx, i).(HttpQuestionPtrOutput)
 }
 
+// HttpQuestionArrayInput is an input type that accepts HttpQuestionArray and HttpQuestionArrayOutput values.
+// You can construct a concrete instance of `HttpQuestionArrayInput` via:
+//
+//	HttpQuestionArray{ HttpQuestionArgs{...} }
+type HttpQuestionArrayInput interface {
+	pulumi.Input
+
+	ToHttpQuestionArrayOutput() HttpQuestionArrayOutput
+	ToHttpQuestionArrayOutputWithContext(context.Context) HttpQuestionArrayOutput
+}
+
+type HttpQuestionArray []HttpQuestionInput
+
+func (HttpQuestionArray) ElementType() reflect.Type {
+	return reflect.TypeOf((*[]HttpQuestion)(nil)).Elem()
+}
+
+func (i HttpQuestionArray) ToHttpQuestionArrayOutput() HttpQuestionArrayOutput {
+	return i.ToHttpQuestionArrayOutputWithContext(context.Background())
+}
+
+func (i HttpQuestionArray) ToHttpQuestionArrayOutputWithContext(ctx context.Context) HttpQuestionArrayOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(HttpQuestionArrayOutput)
+}
+
 type HttpQuestionOutput struct{ *pulumi.OutputState }
 
 func (HttpQuestionOutput) ElementType() reflect.Type {
@@ -1167,6 +1192,26 @@ func (o HttpQuestionPtrOutput) Url() pulumi.StringPtrOutput {
 		}
 		return &v.Url
 	}).(pulumi.StringPtrOutput)
+}
+
+type HttpQuestionArrayOutput struct{ *pulumi.OutputState }
+
+func (HttpQuestionArrayOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*[]HttpQuestion)(nil)).Elem()
+}
+
+func (o HttpQuestionArrayOutput) ToHttpQuestionArrayOutput() HttpQuestionArrayOutput {
+	return o
+}
+
+func (o HttpQuestionArrayOutput) ToHttpQuestionArrayOutputWithContext(ctx context.Context) HttpQuestionArrayOutput {
+	return o
+}
+
+func (o HttpQuestionArrayOutput) Index(i pulumi.IntInput) HttpQuestionOutput {
+	return pulumi.All(o, i).ApplyT(func(vs []interface{}) HttpQuestion {
+		return vs[0].([]HttpQuestion)[vs[1].(int)]
+	}).(HttpQuestionOutput)
 }
 
 type Jump struct {
@@ -2933,6 +2978,8 @@ type RestoreTo struct {
 	Verify *Verification `pulumi:"verify"`
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm *bool `pulumi:"warm"`
+	// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+	WarmWithin *string `pulumi:"warmWithin"`
 }
 
 // RestoreToInput is an input type that accepts RestoreToArgs and RestoreToOutput values.
@@ -2969,6 +3016,8 @@ type RestoreToArgs struct {
 	Verify VerificationPtrInput `pulumi:"verify"`
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrInput `pulumi:"warm"`
+	// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+	WarmWithin pulumi.StringPtrInput `pulumi:"warmWithin"`
 }
 
 func (RestoreToArgs) ElementType() reflect.Type {
@@ -3101,6 +3150,11 @@ func (o RestoreToOutput) Verify() VerificationPtrOutput {
 // Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 func (o RestoreToOutput) Warm() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v RestoreTo) *bool { return v.Warm }).(pulumi.BoolPtrOutput)
+}
+
+// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+func (o RestoreToOutput) WarmWithin() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v RestoreTo) *string { return v.WarmWithin }).(pulumi.StringPtrOutput)
 }
 
 type RestoreToPtrOutput struct{ *pulumi.OutputState }
@@ -3237,6 +3291,16 @@ func (o RestoreToPtrOutput) Warm() pulumi.BoolPtrOutput {
 	}).(pulumi.BoolPtrOutput)
 }
 
+// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+func (o RestoreToPtrOutput) WarmWithin() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *RestoreTo) *string {
+		if v == nil {
+			return nil
+		}
+		return v.WarmWithin
+	}).(pulumi.StringPtrOutput)
+}
+
 type RestoredMember struct {
 	// How many differed.
 	DifferenceCount int `pulumi:"differenceCount"`
@@ -3358,6 +3422,373 @@ func (o RestoredProbeMapOutput) MapIndex(k pulumi.StringInput) RestoredProbeOutp
 	return pulumi.All(o, k).ApplyT(func(vs []interface{}) RestoredProbe {
 		return vs[0].(map[string]RestoredProbe)[vs[1].(string)]
 	}).(RestoredProbeOutput)
+}
+
+type Sample struct {
+	// Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+	Command [][]string `pulumi:"command"`
+	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+	Database *string `pulumi:"database"`
+	// For how long they are asked, such as 10s; up to 1m. 2s unless said.
+	Duration *string `pulumi:"duration"`
+	// A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+	File *string `pulumi:"file"`
+	// Of processes and containers: requests, made as in a probe.
+	Http []HttpQuestion `pulumi:"http"`
+	// Which member is asked, by its name.
+	Member string `pulumi:"member"`
+	// Of a Redis: commands that only read keys, each with its arguments.
+	Redis [][]string `pulumi:"redis"`
+	// Of a database: statements that read, each as in a probe.
+	Sql []string `pulumi:"sql"`
+}
+
+// SampleInput is an input type that accepts SampleArgs and SampleOutput values.
+// You can construct a concrete instance of `SampleInput` via:
+//
+//	SampleArgs{...}
+type SampleInput interface {
+	pulumi.Input
+
+	ToSampleOutput() SampleOutput
+	ToSampleOutputWithContext(context.Context) SampleOutput
+}
+
+type SampleArgs struct {
+	// Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+	Command pulumi.StringArrayArrayInput `pulumi:"command"`
+	// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+	Database pulumi.StringPtrInput `pulumi:"database"`
+	// For how long they are asked, such as 10s; up to 1m. 2s unless said.
+	Duration pulumi.StringPtrInput `pulumi:"duration"`
+	// A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+	File pulumi.StringPtrInput `pulumi:"file"`
+	// Of processes and containers: requests, made as in a probe.
+	Http HttpQuestionArrayInput `pulumi:"http"`
+	// Which member is asked, by its name.
+	Member pulumi.StringInput `pulumi:"member"`
+	// Of a Redis: commands that only read keys, each with its arguments.
+	Redis pulumi.StringArrayArrayInput `pulumi:"redis"`
+	// Of a database: statements that read, each as in a probe.
+	Sql pulumi.StringArrayInput `pulumi:"sql"`
+}
+
+func (SampleArgs) ElementType() reflect.Type {
+	return reflect.TypeOf((*Sample)(nil)).Elem()
+}
+
+func (i SampleArgs) ToSampleOutput() SampleOutput {
+	return i.ToSampleOutputWithContext(context.Background())
+}
+
+func (i SampleArgs) ToSampleOutputWithContext(ctx context.Context) SampleOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(SampleOutput)
+}
+
+// SampleMapInput is an input type that accepts SampleMap and SampleMapOutput values.
+// You can construct a concrete instance of `SampleMapInput` via:
+//
+//	SampleMap{ "key": SampleArgs{...} }
+type SampleMapInput interface {
+	pulumi.Input
+
+	ToSampleMapOutput() SampleMapOutput
+	ToSampleMapOutputWithContext(context.Context) SampleMapOutput
+}
+
+type SampleMap map[string]SampleInput
+
+func (SampleMap) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Sample)(nil)).Elem()
+}
+
+func (i SampleMap) ToSampleMapOutput() SampleMapOutput {
+	return i.ToSampleMapOutputWithContext(context.Background())
+}
+
+func (i SampleMap) ToSampleMapOutputWithContext(ctx context.Context) SampleMapOutput {
+	return pulumi.ToOutputWithContext(ctx, i).(SampleMapOutput)
+}
+
+type SampleOutput struct{ *pulumi.OutputState }
+
+func (SampleOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*Sample)(nil)).Elem()
+}
+
+func (o SampleOutput) ToSampleOutput() SampleOutput {
+	return o
+}
+
+func (o SampleOutput) ToSampleOutputWithContext(ctx context.Context) SampleOutput {
+	return o
+}
+
+// Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+func (o SampleOutput) Command() pulumi.StringArrayArrayOutput {
+	return o.ApplyT(func(v Sample) [][]string { return v.Command }).(pulumi.StringArrayArrayOutput)
+}
+
+// Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+func (o SampleOutput) Database() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Sample) *string { return v.Database }).(pulumi.StringPtrOutput)
+}
+
+// For how long they are asked, such as 10s; up to 1m. 2s unless said.
+func (o SampleOutput) Duration() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Sample) *string { return v.Duration }).(pulumi.StringPtrOutput)
+}
+
+// A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+func (o SampleOutput) File() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v Sample) *string { return v.File }).(pulumi.StringPtrOutput)
+}
+
+// Of processes and containers: requests, made as in a probe.
+func (o SampleOutput) Http() HttpQuestionArrayOutput {
+	return o.ApplyT(func(v Sample) []HttpQuestion { return v.Http }).(HttpQuestionArrayOutput)
+}
+
+// Which member is asked, by its name.
+func (o SampleOutput) Member() pulumi.StringOutput {
+	return o.ApplyT(func(v Sample) string { return v.Member }).(pulumi.StringOutput)
+}
+
+// Of a Redis: commands that only read keys, each with its arguments.
+func (o SampleOutput) Redis() pulumi.StringArrayArrayOutput {
+	return o.ApplyT(func(v Sample) [][]string { return v.Redis }).(pulumi.StringArrayArrayOutput)
+}
+
+// Of a database: statements that read, each as in a probe.
+func (o SampleOutput) Sql() pulumi.StringArrayOutput {
+	return o.ApplyT(func(v Sample) []string { return v.Sql }).(pulumi.StringArrayOutput)
+}
+
+type SampleMapOutput struct{ *pulumi.OutputState }
+
+func (SampleMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]Sample)(nil)).Elem()
+}
+
+func (o SampleMapOutput) ToSampleMapOutput() SampleMapOutput {
+	return o
+}
+
+func (o SampleMapOutput) ToSampleMapOutputWithContext(ctx context.Context) SampleMapOutput {
+	return o
+}
+
+func (o SampleMapOutput) MapIndex(k pulumi.StringInput) SampleOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) Sample {
+		return vs[0].(map[string]Sample)[vs[1].(string)]
+	}).(SampleOutput)
+}
+
+type SampleResult struct {
+	// What share of what they needed lay in caches, 0 to 1: of Postgres by these requests alone, of MariaDB, MySQL and Redis by all of the server meanwhile. Absent where nobody can tell.
+	HitRate *float64 `pulumi:"hitRate"`
+	// The least that a question took which is no work, in milliseconds: so much of the others is the line.
+	LineMs float64 `pulumi:"lineMs"`
+	// Which member was asked.
+	Member string `pulumi:"member"`
+	// For people.
+	Message string `pulumi:"message"`
+	// measured, or failed (a request had no answer, or nobody could be asked).
+	Outcome SampleOutcome `pulumi:"outcome"`
+	// Half of them took no longer than this, in milliseconds; 0 where it failed.
+	P50Ms float64 `pulumi:"p50Ms"`
+	// All but a hundredth took no longer than this, in milliseconds.
+	P99Ms float64 `pulumi:"p99Ms"`
+	// How many requests were answered.
+	Requests int `pulumi:"requests"`
+}
+
+type SampleResultOutput struct{ *pulumi.OutputState }
+
+func (SampleResultOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*SampleResult)(nil)).Elem()
+}
+
+func (o SampleResultOutput) ToSampleResultOutput() SampleResultOutput {
+	return o
+}
+
+func (o SampleResultOutput) ToSampleResultOutputWithContext(ctx context.Context) SampleResultOutput {
+	return o
+}
+
+// What share of what they needed lay in caches, 0 to 1: of Postgres by these requests alone, of MariaDB, MySQL and Redis by all of the server meanwhile. Absent where nobody can tell.
+func (o SampleResultOutput) HitRate() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleResult) *float64 { return v.HitRate }).(pulumi.Float64PtrOutput)
+}
+
+// The least that a question took which is no work, in milliseconds: so much of the others is the line.
+func (o SampleResultOutput) LineMs() pulumi.Float64Output {
+	return o.ApplyT(func(v SampleResult) float64 { return v.LineMs }).(pulumi.Float64Output)
+}
+
+// Which member was asked.
+func (o SampleResultOutput) Member() pulumi.StringOutput {
+	return o.ApplyT(func(v SampleResult) string { return v.Member }).(pulumi.StringOutput)
+}
+
+// For people.
+func (o SampleResultOutput) Message() pulumi.StringOutput {
+	return o.ApplyT(func(v SampleResult) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// measured, or failed (a request had no answer, or nobody could be asked).
+func (o SampleResultOutput) Outcome() SampleOutcomeOutput {
+	return o.ApplyT(func(v SampleResult) SampleOutcome { return v.Outcome }).(SampleOutcomeOutput)
+}
+
+// Half of them took no longer than this, in milliseconds; 0 where it failed.
+func (o SampleResultOutput) P50Ms() pulumi.Float64Output {
+	return o.ApplyT(func(v SampleResult) float64 { return v.P50Ms }).(pulumi.Float64Output)
+}
+
+// All but a hundredth took no longer than this, in milliseconds.
+func (o SampleResultOutput) P99Ms() pulumi.Float64Output {
+	return o.ApplyT(func(v SampleResult) float64 { return v.P99Ms }).(pulumi.Float64Output)
+}
+
+// How many requests were answered.
+func (o SampleResultOutput) Requests() pulumi.IntOutput {
+	return o.ApplyT(func(v SampleResult) int { return v.Requests }).(pulumi.IntOutput)
+}
+
+type SampleResultMapOutput struct{ *pulumi.OutputState }
+
+func (SampleResultMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]SampleResult)(nil)).Elem()
+}
+
+func (o SampleResultMapOutput) ToSampleResultMapOutput() SampleResultMapOutput {
+	return o
+}
+
+func (o SampleResultMapOutput) ToSampleResultMapOutputWithContext(ctx context.Context) SampleResultMapOutput {
+	return o
+}
+
+func (o SampleResultMapOutput) MapIndex(k pulumi.StringInput) SampleResultOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) SampleResult {
+		return vs[0].(map[string]SampleResult)[vs[1].(string)]
+	}).(SampleResultOutput)
+}
+
+type SampleWarmth struct {
+	// What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell.
+	HitRateBefore *float64 `pulumi:"hitRateBefore"`
+	// That of the first window.
+	HitRateFirst *float64 `pulumi:"hitRateFirst"`
+	// That of the last window.
+	HitRateLast *float64 `pulumi:"hitRateLast"`
+	// How much of it was the line before the cut.
+	LineBeforeMs *float64 `pulumi:"lineBeforeMs"`
+	// How much of it is the line to what was restored.
+	LineMs *float64 `pulumi:"lineMs"`
+	// For people.
+	Message string `pulumi:"message"`
+	// The 99th percentile before the cut, in milliseconds.
+	P99BeforeMs *float64 `pulumi:"p99BeforeMs"`
+	// That of the first window: one round of all requests, a hundred at least where they are quick.
+	P99FirstMs *float64 `pulumi:"p99FirstMs"`
+	// That of the last window.
+	P99LastMs *float64 `pulumi:"p99LastMs"`
+	// How many were answered.
+	Requests int `pulumi:"requests"`
+	// From the release until the requests began to be answered as before the cut, in milliseconds; absent where that was not reached.
+	TimeToWarmMs *float64 `pulumi:"timeToWarmMs"`
+}
+
+type SampleWarmthOutput struct{ *pulumi.OutputState }
+
+func (SampleWarmthOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*SampleWarmth)(nil)).Elem()
+}
+
+func (o SampleWarmthOutput) ToSampleWarmthOutput() SampleWarmthOutput {
+	return o
+}
+
+func (o SampleWarmthOutput) ToSampleWarmthOutputWithContext(ctx context.Context) SampleWarmthOutput {
+	return o
+}
+
+// What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell.
+func (o SampleWarmthOutput) HitRateBefore() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.HitRateBefore }).(pulumi.Float64PtrOutput)
+}
+
+// That of the first window.
+func (o SampleWarmthOutput) HitRateFirst() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.HitRateFirst }).(pulumi.Float64PtrOutput)
+}
+
+// That of the last window.
+func (o SampleWarmthOutput) HitRateLast() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.HitRateLast }).(pulumi.Float64PtrOutput)
+}
+
+// How much of it was the line before the cut.
+func (o SampleWarmthOutput) LineBeforeMs() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.LineBeforeMs }).(pulumi.Float64PtrOutput)
+}
+
+// How much of it is the line to what was restored.
+func (o SampleWarmthOutput) LineMs() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.LineMs }).(pulumi.Float64PtrOutput)
+}
+
+// For people.
+func (o SampleWarmthOutput) Message() pulumi.StringOutput {
+	return o.ApplyT(func(v SampleWarmth) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// The 99th percentile before the cut, in milliseconds.
+func (o SampleWarmthOutput) P99BeforeMs() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.P99BeforeMs }).(pulumi.Float64PtrOutput)
+}
+
+// That of the first window: one round of all requests, a hundred at least where they are quick.
+func (o SampleWarmthOutput) P99FirstMs() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.P99FirstMs }).(pulumi.Float64PtrOutput)
+}
+
+// That of the last window.
+func (o SampleWarmthOutput) P99LastMs() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.P99LastMs }).(pulumi.Float64PtrOutput)
+}
+
+// How many were answered.
+func (o SampleWarmthOutput) Requests() pulumi.IntOutput {
+	return o.ApplyT(func(v SampleWarmth) int { return v.Requests }).(pulumi.IntOutput)
+}
+
+// From the release until the requests began to be answered as before the cut, in milliseconds; absent where that was not reached.
+func (o SampleWarmthOutput) TimeToWarmMs() pulumi.Float64PtrOutput {
+	return o.ApplyT(func(v SampleWarmth) *float64 { return v.TimeToWarmMs }).(pulumi.Float64PtrOutput)
+}
+
+type SampleWarmthMapOutput struct{ *pulumi.OutputState }
+
+func (SampleWarmthMapOutput) ElementType() reflect.Type {
+	return reflect.TypeOf((*map[string]SampleWarmth)(nil)).Elem()
+}
+
+func (o SampleWarmthMapOutput) ToSampleWarmthMapOutput() SampleWarmthMapOutput {
+	return o
+}
+
+func (o SampleWarmthMapOutput) ToSampleWarmthMapOutputWithContext(ctx context.Context) SampleWarmthMapOutput {
+	return o
+}
+
+func (o SampleWarmthMapOutput) MapIndex(k pulumi.StringInput) SampleWarmthOutput {
+	return pulumi.All(o, k).ApplyT(func(vs []interface{}) SampleWarmth {
+		return vs[0].(map[string]SampleWarmth)[vs[1].(string)]
+	}).(SampleWarmthOutput)
 }
 
 type Signing struct {
@@ -5160,6 +5591,8 @@ type Warmth struct {
 	Known bool `pulumi:"known"`
 	// For people, also why it is less than all that was hot.
 	Message string `pulumi:"message"`
+	// With warmWithin, how each sample of the member was answered, by its name.
+	Samples map[string]SampleWarmth `pulumi:"samples"`
 	// How long that took, in milliseconds.
 	WarmMs float64 `pulumi:"warmMs"`
 	// What was read back before the release, in bytes.
@@ -5193,6 +5626,11 @@ func (o WarmthOutput) Known() pulumi.BoolOutput {
 // For people, also why it is less than all that was hot.
 func (o WarmthOutput) Message() pulumi.StringOutput {
 	return o.ApplyT(func(v Warmth) string { return v.Message }).(pulumi.StringOutput)
+}
+
+// With warmWithin, how each sample of the member was answered, by its name.
+func (o WarmthOutput) Samples() SampleWarmthMapOutput {
+	return o.ApplyT(func(v Warmth) map[string]SampleWarmth { return v.Samples }).(SampleWarmthMapOutput)
 }
 
 // How long that took, in milliseconds.
@@ -5234,6 +5672,7 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*HostMapInput)(nil)).Elem(), HostMap{})
 	pulumi.RegisterInputType(reflect.TypeOf((*HttpQuestionInput)(nil)).Elem(), HttpQuestionArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*HttpQuestionPtrInput)(nil)).Elem(), HttpQuestionArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*HttpQuestionArrayInput)(nil)).Elem(), HttpQuestionArray{})
 	pulumi.RegisterInputType(reflect.TypeOf((*JumpInput)(nil)).Elem(), JumpArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*JumpPtrInput)(nil)).Elem(), JumpArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*MariadbMemberInput)(nil)).Elem(), MariadbMemberArgs{})
@@ -5250,6 +5689,8 @@ func init() {
 	pulumi.RegisterInputType(reflect.TypeOf((*RedisMemberPtrInput)(nil)).Elem(), RedisMemberArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RestoreToInput)(nil)).Elem(), RestoreToArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*RestoreToPtrInput)(nil)).Elem(), RestoreToArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*SampleInput)(nil)).Elem(), SampleArgs{})
+	pulumi.RegisterInputType(reflect.TypeOf((*SampleMapInput)(nil)).Elem(), SampleMap{})
 	pulumi.RegisterInputType(reflect.TypeOf((*SigningInput)(nil)).Elem(), SigningArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*SshInput)(nil)).Elem(), SshArgs{})
 	pulumi.RegisterInputType(reflect.TypeOf((*StoreInput)(nil)).Elem(), StoreArgs{})
@@ -5278,6 +5719,7 @@ func init() {
 	pulumi.RegisterOutputType(HostMapOutput{})
 	pulumi.RegisterOutputType(HttpQuestionOutput{})
 	pulumi.RegisterOutputType(HttpQuestionPtrOutput{})
+	pulumi.RegisterOutputType(HttpQuestionArrayOutput{})
 	pulumi.RegisterOutputType(JumpOutput{})
 	pulumi.RegisterOutputType(JumpPtrOutput{})
 	pulumi.RegisterOutputType(LostWorkOutput{})
@@ -5302,6 +5744,12 @@ func init() {
 	pulumi.RegisterOutputType(RestoredMemberMapOutput{})
 	pulumi.RegisterOutputType(RestoredProbeOutput{})
 	pulumi.RegisterOutputType(RestoredProbeMapOutput{})
+	pulumi.RegisterOutputType(SampleOutput{})
+	pulumi.RegisterOutputType(SampleMapOutput{})
+	pulumi.RegisterOutputType(SampleResultOutput{})
+	pulumi.RegisterOutputType(SampleResultMapOutput{})
+	pulumi.RegisterOutputType(SampleWarmthOutput{})
+	pulumi.RegisterOutputType(SampleWarmthMapOutput{})
 	pulumi.RegisterOutputType(SigningOutput{})
 	pulumi.RegisterOutputType(SigningPtrOutput{})
 	pulumi.RegisterOutputType(SshOutput{})

@@ -104,7 +104,9 @@ type Restore struct {
 	Verify VerificationPtrOutput `pulumi:"verify"`
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrOutput `pulumi:"warm"`
-	// With warm, what was brought back into the caches of each member that has some.
+	// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+	WarmWithin pulumi.StringPtrOutput `pulumi:"warmWithin"`
+	// With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
 	Warmth WarmthMapOutput `pulumi:"warmth"`
 }
 
@@ -186,6 +188,8 @@ type restoreArgs struct {
 	Verify *Verification `pulumi:"verify"`
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm *bool `pulumi:"warm"`
+	// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+	WarmWithin *string `pulumi:"warmWithin"`
 }
 
 // The set of arguments for constructing a Restore resource.
@@ -216,6 +220,8 @@ type RestoreArgs struct {
 	Verify VerificationPtrInput
 	// Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
 	Warm pulumi.BoolPtrInput
+	// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+	WarmWithin pulumi.StringPtrInput
 }
 
 func (RestoreArgs) ElementType() reflect.Type {
@@ -415,7 +421,12 @@ func (o RestoreOutput) Warm() pulumi.BoolPtrOutput {
 	return o.ApplyT(func(v *Restore) pulumi.BoolPtrOutput { return v.Warm }).(pulumi.BoolPtrOutput)
 }
 
-// With warm, what was brought back into the caches of each member that has some.
+// Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+func (o RestoreOutput) WarmWithin() pulumi.StringPtrOutput {
+	return o.ApplyT(func(v *Restore) pulumi.StringPtrOutput { return v.WarmWithin }).(pulumi.StringPtrOutput)
+}
+
+// With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
 func (o RestoreOutput) Warmth() WarmthMapOutput {
 	return o.ApplyT(func(v *Restore) WarmthMapOutput { return v.Warmth }).(WarmthMapOutput)
 }

@@ -147,6 +147,10 @@ type Snapshot struct {
 	Probes ProbeMapOutput `pulumi:"probes"`
 	// Exactly this snapshot: name@sha256:….
 	Reference pulumi.StringOutput `pulumi:"reference"`
+	// How quickly each sample was answered before the cut, by its name.
+	SampleResults SampleResultMapOutput `pulumi:"sampleResults"`
+	// Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+	Samples SampleMapOutput `pulumi:"samples"`
 	// Whether one instant fits all members.
 	Sharp pulumi.BoolOutput `pulumi:"sharp"`
 	// Bytes of the captured state.
@@ -221,6 +225,8 @@ type snapshotArgs struct {
 	Name *string `pulumi:"name"`
 	// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
 	Probes map[string]Probe `pulumi:"probes"`
+	// Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+	Samples map[string]Sample `pulumi:"samples"`
 	// Where snapshots live.
 	Store *Store `pulumi:"store"`
 	// Any values; a change of one captures the next generation.
@@ -245,6 +251,8 @@ type SnapshotArgs struct {
 	Name pulumi.StringPtrInput
 	// Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
 	Probes ProbeMapInput
+	// Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+	Samples SampleMapInput
 	// Where snapshots live.
 	Store StorePtrInput
 	// Any values; a change of one captures the next generation.
@@ -431,6 +439,16 @@ func (o SnapshotOutput) Probes() ProbeMapOutput {
 // Exactly this snapshot: name@sha256:….
 func (o SnapshotOutput) Reference() pulumi.StringOutput {
 	return o.ApplyT(func(v *Snapshot) pulumi.StringOutput { return v.Reference }).(pulumi.StringOutput)
+}
+
+// How quickly each sample was answered before the cut, by its name.
+func (o SnapshotOutput) SampleResults() SampleResultMapOutput {
+	return o.ApplyT(func(v *Snapshot) SampleResultMapOutput { return v.SampleResults }).(SampleResultMapOutput)
+}
+
+// Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+func (o SnapshotOutput) Samples() SampleMapOutput {
+	return o.ApplyT(func(v *Snapshot) SampleMapOutput { return v.Samples }).(SampleMapOutput)
 }
 
 // Whether one instant fits all members.

@@ -360,6 +360,45 @@ export interface RestoreToArgs {
      * Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
      */
     warm?: pulumi.Input<boolean>;
+    /**
+     * Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+     */
+    warmWithin?: pulumi.Input<string>;
+}
+
+export interface SampleArgs {
+    /**
+     * Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+     */
+    command?: pulumi.Input<pulumi.Input<pulumi.Input<string>[]>[]>;
+    /**
+     * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+     */
+    database?: pulumi.Input<string>;
+    /**
+     * For how long they are asked, such as 10s; up to 1m. 2s unless said.
+     */
+    duration?: pulumi.Input<string>;
+    /**
+     * A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+     */
+    file?: pulumi.Input<string>;
+    /**
+     * Of processes and containers: requests, made as in a probe.
+     */
+    http?: pulumi.Input<pulumi.Input<inputs.HttpQuestionArgs>[]>;
+    /**
+     * Which member is asked, by its name.
+     */
+    member: pulumi.Input<string>;
+    /**
+     * Of a Redis: commands that only read keys, each with its arguments.
+     */
+    redis?: pulumi.Input<pulumi.Input<pulumi.Input<string>[]>[]>;
+    /**
+     * Of a database: statements that read, each as in a probe.
+     */
+    sql?: pulumi.Input<pulumi.Input<string>[]>;
 }
 
 export interface SigningArgs {

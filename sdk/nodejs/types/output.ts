@@ -335,6 +335,123 @@ export interface RestoredProbe {
     outcome: enums.RestoredProbeOutcome;
 }
 
+export interface Sample {
+    /**
+     * Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+     */
+    command?: string[][];
+    /**
+     * Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+     */
+    database?: string;
+    /**
+     * For how long they are asked, such as 10s; up to 1m. 2s unless said.
+     */
+    duration?: string;
+    /**
+     * A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+     */
+    file?: string;
+    /**
+     * Of processes and containers: requests, made as in a probe.
+     */
+    http?: outputs.HttpQuestion[];
+    /**
+     * Which member is asked, by its name.
+     */
+    member: string;
+    /**
+     * Of a Redis: commands that only read keys, each with its arguments.
+     */
+    redis?: string[][];
+    /**
+     * Of a database: statements that read, each as in a probe.
+     */
+    sql?: string[];
+}
+
+export interface SampleResult {
+    /**
+     * What share of what they needed lay in caches, 0 to 1: of Postgres by these requests alone, of MariaDB, MySQL and Redis by all of the server meanwhile. Absent where nobody can tell.
+     */
+    hitRate?: number;
+    /**
+     * The least that a question took which is no work, in milliseconds: so much of the others is the line.
+     */
+    lineMs: number;
+    /**
+     * Which member was asked.
+     */
+    member: string;
+    /**
+     * For people.
+     */
+    message: string;
+    /**
+     * measured, or failed (a request had no answer, or nobody could be asked).
+     */
+    outcome: enums.SampleOutcome;
+    /**
+     * Half of them took no longer than this, in milliseconds; 0 where it failed.
+     */
+    p50Ms: number;
+    /**
+     * All but a hundredth took no longer than this, in milliseconds.
+     */
+    p99Ms: number;
+    /**
+     * How many requests were answered.
+     */
+    requests: number;
+}
+
+export interface SampleWarmth {
+    /**
+     * What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell.
+     */
+    hitRateBefore?: number;
+    /**
+     * That of the first window.
+     */
+    hitRateFirst?: number;
+    /**
+     * That of the last window.
+     */
+    hitRateLast?: number;
+    /**
+     * How much of it was the line before the cut.
+     */
+    lineBeforeMs?: number;
+    /**
+     * How much of it is the line to what was restored.
+     */
+    lineMs?: number;
+    /**
+     * For people.
+     */
+    message: string;
+    /**
+     * The 99th percentile before the cut, in milliseconds.
+     */
+    p99BeforeMs?: number;
+    /**
+     * That of the first window: one round of all requests, a hundred at least where they are quick.
+     */
+    p99FirstMs?: number;
+    /**
+     * That of the last window.
+     */
+    p99LastMs?: number;
+    /**
+     * How many were answered.
+     */
+    requests: number;
+    /**
+     * From the release until the requests began to be answered as before the cut, in milliseconds; absent where that was not reached.
+     */
+    timeToWarmMs?: number;
+}
+
 export interface Signing {
     /**
      * Or a command and its arguments that signs for you, such as one of a key management service: it gets what is to be signed (the DSSE pre-authentication encoding) on standard input, and prints the signature in base64 (of ECDSA in DER). It needs publicKeyFile.
@@ -641,6 +758,10 @@ export interface Warmth {
      * For people, also why it is less than all that was hot.
      */
     message: string;
+    /**
+     * With warmWithin, how each sample of the member was answered, by its name.
+     */
+    samples: {[key: string]: outputs.SampleWarmth};
     /**
      * How long that took, in milliseconds.
      */

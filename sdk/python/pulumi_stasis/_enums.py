@@ -17,6 +17,7 @@ __all__ = [
     'RestoredProbeOutcome',
     'RowOrder',
     'Sameness',
+    'SampleOutcome',
     'Verdict',
     'Verification',
 ]
@@ -78,6 +79,11 @@ class RowOrder(builtins.str, Enum):
 class Sameness(builtins.str, Enum):
     IDENTICAL = "identical"
     EQUIVALENT = "equivalent"
+
+
+class SampleOutcome(builtins.str, Enum):
+    MEASURED = "measured"
+    FAILED = "failed"
 
 
 class Verdict(builtins.str, Enum):

@@ -41,6 +41,8 @@ __all__ = [
     'RedisMemberArgsDict',
     'RestoreToArgs',
     'RestoreToArgsDict',
+    'SampleArgs',
+    'SampleArgsDict',
     'SigningArgs',
     'SigningArgsDict',
     'SshArgs',
@@ -1605,6 +1607,10 @@ if not MYPY:
         """
         Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
         """
+        warm_within: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+        """
 elif False:
     RestoreToArgsDict: TypeAlias = Mapping[str, Any]
 
@@ -1621,7 +1627,8 @@ class RestoreToArgs:
                  safety_snapshot: Optional[pulumi.Input[builtins.bool]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
-                 warm: Optional[pulumi.Input[builtins.bool]] = None):
+                 warm: Optional[pulumi.Input[builtins.bool]] = None,
+                 warm_within: Optional[pulumi.Input[builtins.str]] = None):
         """
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
         :param pulumi.Input['Egress'] egress: Whether what is restored may speak to others than the members of this restore, which "blocked" keeps it from, so that a rehearsal sends no mail and no payments. Changing it blocks or opens what runs, in place, and restores nothing again. open unless said.
@@ -1634,6 +1641,7 @@ class RestoreToArgs:
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
         :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
+        :param pulumi.Input[builtins.str] warm_within: Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
         """
         pulumi.set(__self__, "members", members)
         if egress is not None:
@@ -1656,6 +1664,8 @@ class RestoreToArgs:
             pulumi.set(__self__, "verify", verify)
         if warm is not None:
             pulumi.set(__self__, "warm", warm)
+        if warm_within is not None:
+            pulumi.set(__self__, "warm_within", warm_within)
 
     @property
     @pulumi.getter
@@ -1788,6 +1798,189 @@ class RestoreToArgs:
     @warm.setter
     def warm(self, value: Optional[pulumi.Input[builtins.bool]]):
         pulumi.set(self, "warm", value)
+
+    @property
+    @pulumi.getter(name="warmWithin")
+    def warm_within(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+        """
+        return pulumi.get(self, "warm_within")
+
+    @warm_within.setter
+    def warm_within(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "warm_within", value)
+
+
+if not MYPY:
+    class SampleArgsDict(TypedDict):
+        member: pulumi.Input[builtins.str]
+        """
+        Which member is asked, by its name.
+        """
+        command: NotRequired[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]]
+        """
+        Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+        """
+        database: NotRequired[pulumi.Input[builtins.str]]
+        """
+        Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        """
+        duration: NotRequired[pulumi.Input[builtins.str]]
+        """
+        For how long they are asked, such as 10s; up to 1m. 2s unless said.
+        """
+        file: NotRequired[pulumi.Input[builtins.str]]
+        """
+        A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+        """
+        http: NotRequired[pulumi.Input[Sequence[pulumi.Input['HttpQuestionArgsDict']]]]
+        """
+        Of processes and containers: requests, made as in a probe.
+        """
+        redis: NotRequired[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]]
+        """
+        Of a Redis: commands that only read keys, each with its arguments.
+        """
+        sql: NotRequired[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]
+        """
+        Of a database: statements that read, each as in a probe.
+        """
+elif False:
+    SampleArgsDict: TypeAlias = Mapping[str, Any]
+
+@pulumi.input_type
+class SampleArgs:
+    def __init__(__self__, *,
+                 member: pulumi.Input[builtins.str],
+                 command: Optional[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]] = None,
+                 database: Optional[pulumi.Input[builtins.str]] = None,
+                 duration: Optional[pulumi.Input[builtins.str]] = None,
+                 file: Optional[pulumi.Input[builtins.str]] = None,
+                 http: Optional[pulumi.Input[Sequence[pulumi.Input['HttpQuestionArgs']]]] = None,
+                 redis: Optional[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]] = None,
+                 sql: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]] = None):
+        """
+        :param pulumi.Input[builtins.str] member: Which member is asked, by its name.
+        :param pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]] command: Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+        :param pulumi.Input[builtins.str] database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        :param pulumi.Input[builtins.str] duration: For how long they are asked, such as 10s; up to 1m. 2s unless said.
+        :param pulumi.Input[builtins.str] file: A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+        :param pulumi.Input[Sequence[pulumi.Input['HttpQuestionArgs']]] http: Of processes and containers: requests, made as in a probe.
+        :param pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]] redis: Of a Redis: commands that only read keys, each with its arguments.
+        :param pulumi.Input[Sequence[pulumi.Input[builtins.str]]] sql: Of a database: statements that read, each as in a probe.
+        """
+        pulumi.set(__self__, "member", member)
+        if command is not None:
+            pulumi.set(__self__, "command", command)
+        if database is not None:
+            pulumi.set(__self__, "database", database)
+        if duration is not None:
+            pulumi.set(__self__, "duration", duration)
+        if file is not None:
+            pulumi.set(__self__, "file", file)
+        if http is not None:
+            pulumi.set(__self__, "http", http)
+        if redis is not None:
+            pulumi.set(__self__, "redis", redis)
+        if sql is not None:
+            pulumi.set(__self__, "sql", sql)
+
+    @property
+    @pulumi.getter
+    def member(self) -> pulumi.Input[builtins.str]:
+        """
+        Which member is asked, by its name.
+        """
+        return pulumi.get(self, "member")
+
+    @member.setter
+    def member(self, value: pulumi.Input[builtins.str]):
+        pulumi.set(self, "member", value)
+
+    @property
+    @pulumi.getter
+    def command(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]]:
+        """
+        Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+        """
+        return pulumi.get(self, "command")
+
+    @command.setter
+    def command(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]]):
+        pulumi.set(self, "command", value)
+
+    @property
+    @pulumi.getter
+    def database(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        """
+        return pulumi.get(self, "database")
+
+    @database.setter
+    def database(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "database", value)
+
+    @property
+    @pulumi.getter
+    def duration(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        For how long they are asked, such as 10s; up to 1m. 2s unless said.
+        """
+        return pulumi.get(self, "duration")
+
+    @duration.setter
+    def duration(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "duration", value)
+
+    @property
+    @pulumi.getter
+    def file(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+        """
+        return pulumi.get(self, "file")
+
+    @file.setter
+    def file(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "file", value)
+
+    @property
+    @pulumi.getter
+    def http(self) -> Optional[pulumi.Input[Sequence[pulumi.Input['HttpQuestionArgs']]]]:
+        """
+        Of processes and containers: requests, made as in a probe.
+        """
+        return pulumi.get(self, "http")
+
+    @http.setter
+    def http(self, value: Optional[pulumi.Input[Sequence[pulumi.Input['HttpQuestionArgs']]]]):
+        pulumi.set(self, "http", value)
+
+    @property
+    @pulumi.getter
+    def redis(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]]:
+        """
+        Of a Redis: commands that only read keys, each with its arguments.
+        """
+        return pulumi.get(self, "redis")
+
+    @redis.setter
+    def redis(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]]]):
+        pulumi.set(self, "redis", value)
+
+    @property
+    @pulumi.getter
+    def sql(self) -> Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]:
+        """
+        Of a database: statements that read, each as in a probe.
+        """
+        return pulumi.get(self, "sql")
+
+    @sql.setter
+    def sql(self, value: Optional[pulumi.Input[Sequence[pulumi.Input[builtins.str]]]]):
+        pulumi.set(self, "sql", value)
 
 
 if not MYPY:

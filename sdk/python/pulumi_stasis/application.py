@@ -33,6 +33,7 @@ class ApplicationArgs:
                  name: Optional[pulumi.Input[builtins.str]] = None,
                  probes: Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]] = None,
                  restore_to: Optional[pulumi.Input['RestoreToArgs']] = None,
+                 samples: Optional[pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None):
         """
         The set of arguments for constructing a Application resource.
@@ -46,6 +47,7 @@ class ApplicationArgs:
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
         :param pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
         :param pulumi.Input['RestoreToArgs'] restore_to: Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
+        :param pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]] samples: Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         """
         pulumi.set(__self__, "members", members)
@@ -66,6 +68,8 @@ class ApplicationArgs:
             pulumi.set(__self__, "probes", probes)
         if restore_to is not None:
             pulumi.set(__self__, "restore_to", restore_to)
+        if samples is not None:
+            pulumi.set(__self__, "samples", samples)
         if store is not None:
             pulumi.set(__self__, "store", store)
 
@@ -191,6 +195,18 @@ class ApplicationArgs:
 
     @property
     @pulumi.getter
+    def samples(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]]]:
+        """
+        Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+        """
+        return pulumi.get(self, "samples")
+
+    @samples.setter
+    def samples(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]]]):
+        pulumi.set(self, "samples", value)
+
+    @property
+    @pulumi.getter
     def store(self) -> Optional[pulumi.Input['StoreArgs']]:
         """
         Where snapshots live.
@@ -220,6 +236,7 @@ class Application(pulumi.ComponentResource):
                  probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
                  release: Optional[pulumi.Input[builtins.str]] = None,
                  restore_to: Optional[pulumi.Input[Union['RestoreToArgs', 'RestoreToArgsDict']]] = None,
+                 samples: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['SampleArgs', 'SampleArgsDict']]]]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  __props__=None):
         """
@@ -281,6 +298,7 @@ class Application(pulumi.ComponentResource):
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
         :param pulumi.Input[builtins.str] release: The release that the application is to run. Before another one is rolled out, the application is captured as it is.
         :param pulumi.Input[Union['RestoreToArgs', 'RestoreToArgsDict']] restore_to: Where to bring the application back to life: a target for every member. It is restored once; a change of the triggers in it restores the snapshot that is then the newest.
+        :param pulumi.Input[Mapping[str, pulumi.Input[Union['SampleArgs', 'SampleArgsDict']]]] samples: Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
         """
         ...
@@ -361,6 +379,7 @@ class Application(pulumi.ComponentResource):
                  probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
                  release: Optional[pulumi.Input[builtins.str]] = None,
                  restore_to: Optional[pulumi.Input[Union['RestoreToArgs', 'RestoreToArgsDict']]] = None,
+                 samples: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['SampleArgs', 'SampleArgsDict']]]]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  __props__=None):
         opts = pulumi.ResourceOptions.merge(_utilities.get_resource_opts_defaults(), opts)
@@ -387,6 +406,7 @@ class Application(pulumi.ComponentResource):
                 raise TypeError("Missing required property 'release'")
             __props__.__dict__["release"] = release
             __props__.__dict__["restore_to"] = None if restore_to is None else pulumi.Output.secret(restore_to)
+            __props__.__dict__["samples"] = samples
             __props__.__dict__["store"] = store
             __props__.__dict__["blur_ms"] = None
             __props__.__dict__["cut_at"] = None

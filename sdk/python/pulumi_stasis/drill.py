@@ -32,7 +32,8 @@ class DrillArgs:
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
-                 warm: Optional[pulumi.Input[builtins.bool]] = None):
+                 warm: Optional[pulumi.Input[builtins.bool]] = None,
+                 warm_within: Optional[pulumi.Input[builtins.str]] = None):
         """
         The set of arguments for constructing a Drill resource.
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A scratch target for every member of the snapshot, by the same name and with the same driver. It has to be empty, and is empty again afterwards.
@@ -45,6 +46,7 @@ class DrillArgs:
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one rehearses again.
         :param pulumi.Input['Verification'] verify: The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
         :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
+        :param pulumi.Input[builtins.str] warm_within: Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
         """
         pulumi.set(__self__, "members", members)
         pulumi.set(__self__, "sign", sign)
@@ -63,6 +65,8 @@ class DrillArgs:
             pulumi.set(__self__, "verify", verify)
         if warm is not None:
             pulumi.set(__self__, "warm", warm)
+        if warm_within is not None:
+            pulumi.set(__self__, "warm_within", warm_within)
 
     @property
     @pulumi.getter
@@ -184,6 +188,18 @@ class DrillArgs:
     def warm(self, value: Optional[pulumi.Input[builtins.bool]]):
         pulumi.set(self, "warm", value)
 
+    @property
+    @pulumi.getter(name="warmWithin")
+    def warm_within(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+        """
+        return pulumi.get(self, "warm_within")
+
+    @warm_within.setter
+    def warm_within(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "warm_within", value)
+
 
 class Drill(pulumi.CustomResource):
 
@@ -203,6 +219,7 @@ class Drill(pulumi.CustomResource):
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
                  warm: Optional[pulumi.Input[builtins.bool]] = None,
+                 warm_within: Optional[pulumi.Input[builtins.str]] = None,
                  __props__=None):
         """
         Rehearses the restore of a snapshot into scratch targets: loads, asks, compares and measures everything, takes it down again, and leaves a signed certificate beside the snapshot. Removing it removes no certificate.
@@ -249,6 +266,7 @@ class Drill(pulumi.CustomResource):
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one rehearses again.
         :param pulumi.Input['Verification'] verify: The least verdict with which the drill has passed; below it the certificate says so, and the apply fails. "report" accepts any. equivalent unless said.
         :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
+        :param pulumi.Input[builtins.str] warm_within: Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
         """
         ...
     @overload
@@ -314,6 +332,7 @@ class Drill(pulumi.CustomResource):
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
                  warm: Optional[pulumi.Input[builtins.bool]] = None,
+                 warm_within: Optional[pulumi.Input[builtins.str]] = None,
                  __props__=None):
         opts = pulumi.ResourceOptions.merge(_utilities.get_resource_opts_defaults(), opts)
         if not isinstance(opts, pulumi.ResourceOptions):
@@ -339,6 +358,7 @@ class Drill(pulumi.CustomResource):
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["verify"] = verify
             __props__.__dict__["warm"] = warm
+            __props__.__dict__["warm_within"] = warm_within
             __props__.__dict__["certificate"] = None
             __props__.__dict__["certificate_digest"] = None
             __props__.__dict__["differences"] = None
@@ -400,6 +420,7 @@ class Drill(pulumi.CustomResource):
         __props__.__dict__["verdict"] = None
         __props__.__dict__["verify"] = None
         __props__.__dict__["warm"] = None
+        __props__.__dict__["warm_within"] = None
         __props__.__dict__["warmth"] = None
         return Drill(resource_name, opts=opts, __props__=__props__)
 
@@ -596,10 +617,18 @@ class Drill(pulumi.CustomResource):
         return pulumi.get(self, "warm")
 
     @property
+    @pulumi.getter(name="warmWithin")
+    def warm_within(self) -> pulumi.Output[Optional[builtins.str]]:
+        """
+        Once all is compared, and warmed if asked for, ask the samples of the snapshot of those members that can be asked without a release, until they are answered as before the cut, for this long at most, such as 5m; warmth and the certificate say how long that took. Not measured unless said.
+        """
+        return pulumi.get(self, "warm_within")
+
+    @property
     @pulumi.getter
     def warmth(self) -> pulumi.Output[Mapping[str, 'outputs.Warmth']]:
         """
-        With warm, what was brought back into the caches of each member that has some.
+        With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
         """
         return pulumi.get(self, "warmth")
 

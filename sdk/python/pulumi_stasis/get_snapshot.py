@@ -27,7 +27,7 @@ __all__ = [
 
 @pulumi.output_type
 class GetSnapshotResult:
-    def __init__(__self__, blur_ms=None, certificate=None, coverage=None, cut_at=None, digest=None, drill_verdict=None, drilled_at=None, generation=None, members=None, new_bytes=None, pause_ms=None, probe_results=None, reference=None, sharp=None, size_bytes=None, stored_bytes=None):
+    def __init__(__self__, blur_ms=None, certificate=None, coverage=None, cut_at=None, digest=None, drill_verdict=None, drilled_at=None, generation=None, members=None, new_bytes=None, pause_ms=None, probe_results=None, reference=None, sample_results=None, sharp=None, size_bytes=None, stored_bytes=None):
         if blur_ms and not isinstance(blur_ms, float):
             raise TypeError("Expected argument 'blur_ms' to be a float")
         pulumi.set(__self__, "blur_ms", blur_ms)
@@ -67,6 +67,9 @@ class GetSnapshotResult:
         if reference and not isinstance(reference, str):
             raise TypeError("Expected argument 'reference' to be a str")
         pulumi.set(__self__, "reference", reference)
+        if sample_results and not isinstance(sample_results, dict):
+            raise TypeError("Expected argument 'sample_results' to be a dict")
+        pulumi.set(__self__, "sample_results", sample_results)
         if sharp and not isinstance(sharp, bool):
             raise TypeError("Expected argument 'sharp' to be a bool")
         pulumi.set(__self__, "sharp", sharp)
@@ -182,6 +185,14 @@ class GetSnapshotResult:
         return pulumi.get(self, "reference")
 
     @property
+    @pulumi.getter(name="sampleResults")
+    def sample_results(self) -> Mapping[str, 'outputs.SampleResult']:
+        """
+        How quickly each sample was answered before the cut, by its name.
+        """
+        return pulumi.get(self, "sample_results")
+
+    @property
     @pulumi.getter
     def sharp(self) -> builtins.bool:
         """
@@ -225,6 +236,7 @@ class AwaitableGetSnapshotResult(GetSnapshotResult):
             pause_ms=self.pause_ms,
             probe_results=self.probe_results,
             reference=self.reference,
+            sample_results=self.sample_results,
             sharp=self.sharp,
             size_bytes=self.size_bytes,
             stored_bytes=self.stored_bytes)
@@ -268,6 +280,7 @@ def get_snapshot(snapshot: Optional[builtins.str] = None,
         pause_ms=pulumi.get(__ret__, 'pause_ms'),
         probe_results=pulumi.get(__ret__, 'probe_results'),
         reference=pulumi.get(__ret__, 'reference'),
+        sample_results=pulumi.get(__ret__, 'sample_results'),
         sharp=pulumi.get(__ret__, 'sharp'),
         size_bytes=pulumi.get(__ret__, 'size_bytes'),
         stored_bytes=pulumi.get(__ret__, 'stored_bytes'))
@@ -308,6 +321,7 @@ def get_snapshot_output(snapshot: Optional[pulumi.Input[builtins.str]] = None,
         pause_ms=pulumi.get(__response__, 'pause_ms'),
         probe_results=pulumi.get(__response__, 'probe_results'),
         reference=pulumi.get(__response__, 'reference'),
+        sample_results=pulumi.get(__response__, 'sample_results'),
         sharp=pulumi.get(__response__, 'sharp'),
         size_bytes=pulumi.get(__response__, 'size_bytes'),
         stored_bytes=pulumi.get(__response__, 'stored_bytes')))

@@ -33,6 +33,9 @@ __all__ = [
     'ProbeResult',
     'RestoredMember',
     'RestoredProbe',
+    'Sample',
+    'SampleResult',
+    'SampleWarmth',
     'Signing',
     'Ssh',
     'Store',
@@ -1062,6 +1065,397 @@ class RestoredProbe(dict):
 
 
 @pulumi.output_type
+class Sample(dict):
+    def __init__(__self__, *,
+                 member: builtins.str,
+                 command: Optional[Sequence[Sequence[builtins.str]]] = None,
+                 database: Optional[builtins.str] = None,
+                 duration: Optional[builtins.str] = None,
+                 file: Optional[builtins.str] = None,
+                 http: Optional[Sequence['outputs.HttpQuestion']] = None,
+                 redis: Optional[Sequence[Sequence[builtins.str]]] = None,
+                 sql: Optional[Sequence[builtins.str]] = None):
+        """
+        :param builtins.str member: Which member is asked, by its name.
+        :param Sequence[Sequence[builtins.str]] command: Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+        :param builtins.str database: Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        :param builtins.str duration: For how long they are asked, such as 10s; up to 1m. 2s unless said.
+        :param builtins.str file: A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+        :param Sequence['HttpQuestion'] http: Of processes and containers: requests, made as in a probe.
+        :param Sequence[Sequence[builtins.str]] redis: Of a Redis: commands that only read keys, each with its arguments.
+        :param Sequence[builtins.str] sql: Of a database: statements that read, each as in a probe.
+        """
+        pulumi.set(__self__, "member", member)
+        if command is not None:
+            pulumi.set(__self__, "command", command)
+        if database is not None:
+            pulumi.set(__self__, "database", database)
+        if duration is not None:
+            pulumi.set(__self__, "duration", duration)
+        if file is not None:
+            pulumi.set(__self__, "file", file)
+        if http is not None:
+            pulumi.set(__self__, "http", http)
+        if redis is not None:
+            pulumi.set(__self__, "redis", redis)
+        if sql is not None:
+            pulumi.set(__self__, "sql", sql)
+
+    @property
+    @pulumi.getter
+    def member(self) -> builtins.str:
+        """
+        Which member is asked, by its name.
+        """
+        return pulumi.get(self, "member")
+
+    @property
+    @pulumi.getter
+    def command(self) -> Optional[Sequence[Sequence[builtins.str]]]:
+        """
+        Of a folder, processes or a container: commands, each with its arguments, run as in a probe.
+        """
+        return pulumi.get(self, "command")
+
+    @property
+    @pulumi.getter
+    def database(self) -> Optional[builtins.str]:
+        """
+        Which database is asked, by its name at the cut, or its number in a Redis. The only one unless said; 0 in a Redis.
+        """
+        return pulumi.get(self, "database")
+
+    @property
+    @pulumi.getter
+    def duration(self) -> Optional[builtins.str]:
+        """
+        For how long they are asked, such as 10s; up to 1m. 2s unless said.
+        """
+        return pulumi.get(self, "duration")
+
+    @property
+    @pulumi.getter
+    def file(self) -> Optional[builtins.str]:
+        """
+        A file where the engine runs with requests that were recorded, one a line: a statement, a command, or a URL that is got. Empty lines, and those that begin with #, are skipped.
+        """
+        return pulumi.get(self, "file")
+
+    @property
+    @pulumi.getter
+    def http(self) -> Optional[Sequence['outputs.HttpQuestion']]:
+        """
+        Of processes and containers: requests, made as in a probe.
+        """
+        return pulumi.get(self, "http")
+
+    @property
+    @pulumi.getter
+    def redis(self) -> Optional[Sequence[Sequence[builtins.str]]]:
+        """
+        Of a Redis: commands that only read keys, each with its arguments.
+        """
+        return pulumi.get(self, "redis")
+
+    @property
+    @pulumi.getter
+    def sql(self) -> Optional[Sequence[builtins.str]]:
+        """
+        Of a database: statements that read, each as in a probe.
+        """
+        return pulumi.get(self, "sql")
+
+
+@pulumi.output_type
+class SampleResult(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "lineMs":
+            suggest = "line_ms"
+        elif key == "p50Ms":
+            suggest = "p50_ms"
+        elif key == "p99Ms":
+            suggest = "p99_ms"
+        elif key == "hitRate":
+            suggest = "hit_rate"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in SampleResult. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        SampleResult.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        SampleResult.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 line_ms: builtins.float,
+                 member: builtins.str,
+                 message: builtins.str,
+                 outcome: 'SampleOutcome',
+                 p50_ms: builtins.float,
+                 p99_ms: builtins.float,
+                 requests: builtins.int,
+                 hit_rate: Optional[builtins.float] = None):
+        """
+        :param builtins.float line_ms: The least that a question took which is no work, in milliseconds: so much of the others is the line.
+        :param builtins.str member: Which member was asked.
+        :param builtins.str message: For people.
+        :param 'SampleOutcome' outcome: measured, or failed (a request had no answer, or nobody could be asked).
+        :param builtins.float p50_ms: Half of them took no longer than this, in milliseconds; 0 where it failed.
+        :param builtins.float p99_ms: All but a hundredth took no longer than this, in milliseconds.
+        :param builtins.int requests: How many requests were answered.
+        :param builtins.float hit_rate: What share of what they needed lay in caches, 0 to 1: of Postgres by these requests alone, of MariaDB, MySQL and Redis by all of the server meanwhile. Absent where nobody can tell.
+        """
+        pulumi.set(__self__, "line_ms", line_ms)
+        pulumi.set(__self__, "member", member)
+        pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "outcome", outcome)
+        pulumi.set(__self__, "p50_ms", p50_ms)
+        pulumi.set(__self__, "p99_ms", p99_ms)
+        pulumi.set(__self__, "requests", requests)
+        if hit_rate is not None:
+            pulumi.set(__self__, "hit_rate", hit_rate)
+
+    @property
+    @pulumi.getter(name="lineMs")
+    def line_ms(self) -> builtins.float:
+        """
+        The least that a question took which is no work, in milliseconds: so much of the others is the line.
+        """
+        return pulumi.get(self, "line_ms")
+
+    @property
+    @pulumi.getter
+    def member(self) -> builtins.str:
+        """
+        Which member was asked.
+        """
+        return pulumi.get(self, "member")
+
+    @property
+    @pulumi.getter
+    def message(self) -> builtins.str:
+        """
+        For people.
+        """
+        return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter
+    def outcome(self) -> 'SampleOutcome':
+        """
+        measured, or failed (a request had no answer, or nobody could be asked).
+        """
+        return pulumi.get(self, "outcome")
+
+    @property
+    @pulumi.getter(name="p50Ms")
+    def p50_ms(self) -> builtins.float:
+        """
+        Half of them took no longer than this, in milliseconds; 0 where it failed.
+        """
+        return pulumi.get(self, "p50_ms")
+
+    @property
+    @pulumi.getter(name="p99Ms")
+    def p99_ms(self) -> builtins.float:
+        """
+        All but a hundredth took no longer than this, in milliseconds.
+        """
+        return pulumi.get(self, "p99_ms")
+
+    @property
+    @pulumi.getter
+    def requests(self) -> builtins.int:
+        """
+        How many requests were answered.
+        """
+        return pulumi.get(self, "requests")
+
+    @property
+    @pulumi.getter(name="hitRate")
+    def hit_rate(self) -> Optional[builtins.float]:
+        """
+        What share of what they needed lay in caches, 0 to 1: of Postgres by these requests alone, of MariaDB, MySQL and Redis by all of the server meanwhile. Absent where nobody can tell.
+        """
+        return pulumi.get(self, "hit_rate")
+
+
+@pulumi.output_type
+class SampleWarmth(dict):
+    @staticmethod
+    def __key_warning(key: str):
+        suggest = None
+        if key == "hitRateBefore":
+            suggest = "hit_rate_before"
+        elif key == "hitRateFirst":
+            suggest = "hit_rate_first"
+        elif key == "hitRateLast":
+            suggest = "hit_rate_last"
+        elif key == "lineBeforeMs":
+            suggest = "line_before_ms"
+        elif key == "lineMs":
+            suggest = "line_ms"
+        elif key == "p99BeforeMs":
+            suggest = "p99_before_ms"
+        elif key == "p99FirstMs":
+            suggest = "p99_first_ms"
+        elif key == "p99LastMs":
+            suggest = "p99_last_ms"
+        elif key == "timeToWarmMs":
+            suggest = "time_to_warm_ms"
+
+        if suggest:
+            pulumi.log.warn(f"Key '{key}' not found in SampleWarmth. Access the value via the '{suggest}' property getter instead.")
+
+    def __getitem__(self, key: str) -> Any:
+        SampleWarmth.__key_warning(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default = None) -> Any:
+        SampleWarmth.__key_warning(key)
+        return super().get(key, default)
+
+    def __init__(__self__, *,
+                 message: builtins.str,
+                 requests: builtins.int,
+                 hit_rate_before: Optional[builtins.float] = None,
+                 hit_rate_first: Optional[builtins.float] = None,
+                 hit_rate_last: Optional[builtins.float] = None,
+                 line_before_ms: Optional[builtins.float] = None,
+                 line_ms: Optional[builtins.float] = None,
+                 p99_before_ms: Optional[builtins.float] = None,
+                 p99_first_ms: Optional[builtins.float] = None,
+                 p99_last_ms: Optional[builtins.float] = None,
+                 time_to_warm_ms: Optional[builtins.float] = None):
+        """
+        :param builtins.str message: For people.
+        :param builtins.int requests: How many were answered.
+        :param builtins.float hit_rate_before: What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell.
+        :param builtins.float hit_rate_first: That of the first window.
+        :param builtins.float hit_rate_last: That of the last window.
+        :param builtins.float line_before_ms: How much of it was the line before the cut.
+        :param builtins.float line_ms: How much of it is the line to what was restored.
+        :param builtins.float p99_before_ms: The 99th percentile before the cut, in milliseconds.
+        :param builtins.float p99_first_ms: That of the first window: one round of all requests, a hundred at least where they are quick.
+        :param builtins.float p99_last_ms: That of the last window.
+        :param builtins.float time_to_warm_ms: From the release until the requests began to be answered as before the cut, in milliseconds; absent where that was not reached.
+        """
+        pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "requests", requests)
+        if hit_rate_before is not None:
+            pulumi.set(__self__, "hit_rate_before", hit_rate_before)
+        if hit_rate_first is not None:
+            pulumi.set(__self__, "hit_rate_first", hit_rate_first)
+        if hit_rate_last is not None:
+            pulumi.set(__self__, "hit_rate_last", hit_rate_last)
+        if line_before_ms is not None:
+            pulumi.set(__self__, "line_before_ms", line_before_ms)
+        if line_ms is not None:
+            pulumi.set(__self__, "line_ms", line_ms)
+        if p99_before_ms is not None:
+            pulumi.set(__self__, "p99_before_ms", p99_before_ms)
+        if p99_first_ms is not None:
+            pulumi.set(__self__, "p99_first_ms", p99_first_ms)
+        if p99_last_ms is not None:
+            pulumi.set(__self__, "p99_last_ms", p99_last_ms)
+        if time_to_warm_ms is not None:
+            pulumi.set(__self__, "time_to_warm_ms", time_to_warm_ms)
+
+    @property
+    @pulumi.getter
+    def message(self) -> builtins.str:
+        """
+        For people.
+        """
+        return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter
+    def requests(self) -> builtins.int:
+        """
+        How many were answered.
+        """
+        return pulumi.get(self, "requests")
+
+    @property
+    @pulumi.getter(name="hitRateBefore")
+    def hit_rate_before(self) -> Optional[builtins.float]:
+        """
+        What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell.
+        """
+        return pulumi.get(self, "hit_rate_before")
+
+    @property
+    @pulumi.getter(name="hitRateFirst")
+    def hit_rate_first(self) -> Optional[builtins.float]:
+        """
+        That of the first window.
+        """
+        return pulumi.get(self, "hit_rate_first")
+
+    @property
+    @pulumi.getter(name="hitRateLast")
+    def hit_rate_last(self) -> Optional[builtins.float]:
+        """
+        That of the last window.
+        """
+        return pulumi.get(self, "hit_rate_last")
+
+    @property
+    @pulumi.getter(name="lineBeforeMs")
+    def line_before_ms(self) -> Optional[builtins.float]:
+        """
+        How much of it was the line before the cut.
+        """
+        return pulumi.get(self, "line_before_ms")
+
+    @property
+    @pulumi.getter(name="lineMs")
+    def line_ms(self) -> Optional[builtins.float]:
+        """
+        How much of it is the line to what was restored.
+        """
+        return pulumi.get(self, "line_ms")
+
+    @property
+    @pulumi.getter(name="p99BeforeMs")
+    def p99_before_ms(self) -> Optional[builtins.float]:
+        """
+        The 99th percentile before the cut, in milliseconds.
+        """
+        return pulumi.get(self, "p99_before_ms")
+
+    @property
+    @pulumi.getter(name="p99FirstMs")
+    def p99_first_ms(self) -> Optional[builtins.float]:
+        """
+        That of the first window: one round of all requests, a hundred at least where they are quick.
+        """
+        return pulumi.get(self, "p99_first_ms")
+
+    @property
+    @pulumi.getter(name="p99LastMs")
+    def p99_last_ms(self) -> Optional[builtins.float]:
+        """
+        That of the last window.
+        """
+        return pulumi.get(self, "p99_last_ms")
+
+    @property
+    @pulumi.getter(name="timeToWarmMs")
+    def time_to_warm_ms(self) -> Optional[builtins.float]:
+        """
+        From the release until the requests began to be answered as before the cut, in milliseconds; absent where that was not reached.
+        """
+        return pulumi.get(self, "time_to_warm_ms")
+
+
+@pulumi.output_type
 class Signing(dict):
     @staticmethod
     def __key_warning(key: str):
@@ -2031,18 +2425,21 @@ class Warmth(dict):
                  hot_bytes: builtins.float,
                  known: builtins.bool,
                  message: builtins.str,
+                 samples: Mapping[str, 'outputs.SampleWarmth'],
                  warm_ms: builtins.float,
                  warmed_bytes: builtins.float):
         """
         :param builtins.float hot_bytes: What lay in its caches at the cut, in bytes; 0 where it is not known.
         :param builtins.bool known: Whether the snapshot knows what was hot.
         :param builtins.str message: For people, also why it is less than all that was hot.
+        :param Mapping[str, 'SampleWarmth'] samples: With warmWithin, how each sample of the member was answered, by its name.
         :param builtins.float warm_ms: How long that took, in milliseconds.
         :param builtins.float warmed_bytes: What was read back before the release, in bytes.
         """
         pulumi.set(__self__, "hot_bytes", hot_bytes)
         pulumi.set(__self__, "known", known)
         pulumi.set(__self__, "message", message)
+        pulumi.set(__self__, "samples", samples)
         pulumi.set(__self__, "warm_ms", warm_ms)
         pulumi.set(__self__, "warmed_bytes", warmed_bytes)
 
@@ -2069,6 +2466,14 @@ class Warmth(dict):
         For people, also why it is less than all that was hot.
         """
         return pulumi.get(self, "message")
+
+    @property
+    @pulumi.getter
+    def samples(self) -> Mapping[str, 'outputs.SampleWarmth']:
+        """
+        With warmWithin, how each sample of the member was answered, by its name.
+        """
+        return pulumi.get(self, "samples")
 
     @property
     @pulumi.getter(name="warmMs")

@@ -35,7 +35,8 @@ class RestoreArgs:
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
-                 warm: Optional[pulumi.Input[builtins.bool]] = None):
+                 warm: Optional[pulumi.Input[builtins.bool]] = None,
+                 warm_within: Optional[pulumi.Input[builtins.str]] = None):
         """
         The set of arguments for constructing a Restore resource.
         :param pulumi.Input[Mapping[str, pulumi.Input['MemberArgs']]] members: A target for every member of the snapshot, by the same name and with the same driver.
@@ -51,6 +52,7 @@ class RestoreArgs:
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
         :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
+        :param pulumi.Input[builtins.str] warm_within: Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
         """
         pulumi.set(__self__, "members", members)
         pulumi.set(__self__, "snapshot", snapshot)
@@ -76,6 +78,8 @@ class RestoreArgs:
             pulumi.set(__self__, "verify", verify)
         if warm is not None:
             pulumi.set(__self__, "warm", warm)
+        if warm_within is not None:
+            pulumi.set(__self__, "warm_within", warm_within)
 
     @property
     @pulumi.getter
@@ -233,6 +237,18 @@ class RestoreArgs:
     def warm(self, value: Optional[pulumi.Input[builtins.bool]]):
         pulumi.set(self, "warm", value)
 
+    @property
+    @pulumi.getter(name="warmWithin")
+    def warm_within(self) -> Optional[pulumi.Input[builtins.str]]:
+        """
+        Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+        """
+        return pulumi.get(self, "warm_within")
+
+    @warm_within.setter
+    def warm_within(self, value: Optional[pulumi.Input[builtins.str]]):
+        pulumi.set(self, "warm_within", value)
+
 
 class Restore(pulumi.CustomResource):
 
@@ -255,6 +271,7 @@ class Restore(pulumi.CustomResource):
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
                  warm: Optional[pulumi.Input[builtins.bool]] = None,
+                 warm_within: Optional[pulumi.Input[builtins.str]] = None,
                  __props__=None):
         """
         Brings a snapshot back to life, once, in the same place or another, and says with evidence whether it is the same. Removing it never touches the target's data.
@@ -303,6 +320,7 @@ class Restore(pulumi.CustomResource):
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one restores again.
         :param pulumi.Input['Verification'] verify: The least verdict that is accepted; below it the targets are rolled back. "report" accepts any. equivalent unless said.
         :param pulumi.Input[builtins.bool] warm: Once all is loaded and compared, read back into each member's caches what lay in them at the cut, as far as the snapshot knows and memory itself does not come back: the buffers of Postgres, MariaDB and MySQL, and the page cache of files. false unless said.
+        :param pulumi.Input[builtins.str] warm_within: Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
         """
         ...
     @overload
@@ -370,6 +388,7 @@ class Restore(pulumi.CustomResource):
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  verify: Optional[pulumi.Input['Verification']] = None,
                  warm: Optional[pulumi.Input[builtins.bool]] = None,
+                 warm_within: Optional[pulumi.Input[builtins.str]] = None,
                  __props__=None):
         opts = pulumi.ResourceOptions.merge(_utilities.get_resource_opts_defaults(), opts)
         if not isinstance(opts, pulumi.ResourceOptions):
@@ -396,6 +415,7 @@ class Restore(pulumi.CustomResource):
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["verify"] = verify
             __props__.__dict__["warm"] = warm
+            __props__.__dict__["warm_within"] = warm_within
             __props__.__dict__["differences"] = None
             __props__.__dict__["lost_work"] = None
             __props__.__dict__["lost_work_differences"] = None
@@ -450,6 +470,7 @@ class Restore(pulumi.CustomResource):
         __props__.__dict__["verdict"] = None
         __props__.__dict__["verify"] = None
         __props__.__dict__["warm"] = None
+        __props__.__dict__["warm_within"] = None
         __props__.__dict__["warmth"] = None
         return Restore(resource_name, opts=opts, __props__=__props__)
 
@@ -630,10 +651,18 @@ class Restore(pulumi.CustomResource):
         return pulumi.get(self, "warm")
 
     @property
+    @pulumi.getter(name="warmWithin")
+    def warm_within(self) -> pulumi.Output[Optional[builtins.str]]:
+        """
+        Once all is released, ask the samples of the snapshot of it until they are answered as before the cut, for this long at most, such as 5m; warmth says how long that took. The apply ends after that, and fails by none of it. Not measured unless said.
+        """
+        return pulumi.get(self, "warm_within")
+
+    @property
     @pulumi.getter
     def warmth(self) -> pulumi.Output[Mapping[str, 'outputs.Warmth']]:
         """
-        With warm, what was brought back into the caches of each member that has some.
+        With warm, what was brought back into the caches of each member that has some; with warmWithin, how long each member with a sample took until it was as quick as before.
         """
         return pulumi.get(self, "warmth")
 

@@ -31,6 +31,7 @@ class SnapshotArgs:
                  max_pause_ms: Optional[pulumi.Input[builtins.int]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
                  probes: Optional[pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]]] = None,
+                 samples: Optional[pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]]] = None,
                  store: Optional[pulumi.Input['StoreArgs']] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None):
         """
@@ -43,6 +44,7 @@ class SnapshotArgs:
         :param pulumi.Input[builtins.int] max_pause_ms: How long members may be paused, in milliseconds; past it everything goes on and the capture fails. 2000 unless said.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
         :param pulumi.Input[Mapping[str, pulumi.Input['ProbeArgs']]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+        :param pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]] samples: Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
         :param pulumi.Input['StoreArgs'] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one captures the next generation.
         """
@@ -61,6 +63,8 @@ class SnapshotArgs:
             pulumi.set(__self__, "name", name)
         if probes is not None:
             pulumi.set(__self__, "probes", probes)
+        if samples is not None:
+            pulumi.set(__self__, "samples", samples)
         if store is not None:
             pulumi.set(__self__, "store", store)
         if triggers is not None:
@@ -164,6 +168,18 @@ class SnapshotArgs:
 
     @property
     @pulumi.getter
+    def samples(self) -> Optional[pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]]]:
+        """
+        Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+        """
+        return pulumi.get(self, "samples")
+
+    @samples.setter
+    def samples(self, value: Optional[pulumi.Input[Mapping[str, pulumi.Input['SampleArgs']]]]):
+        pulumi.set(self, "samples", value)
+
+    @property
+    @pulumi.getter
     def store(self) -> Optional[pulumi.Input['StoreArgs']]:
         """
         Where snapshots live.
@@ -203,6 +219,7 @@ class Snapshot(pulumi.CustomResource):
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
                  probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
+                 samples: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['SampleArgs', 'SampleArgsDict']]]]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  __props__=None):
@@ -279,6 +296,7 @@ class Snapshot(pulumi.CustomResource):
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]] members: The stateful parts of the application, by name, each with one driver.
         :param pulumi.Input[builtins.str] name: The name under which generations are kept in the store. Another name is another resource. The logical name unless given.
         :param pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]] probes: Questions of your own, by name, each to one member: asked at the cut, and again of what is restored before it is released. Another answer then makes that member drifted. Questions and answers are kept in the snapshot: put no secret into one. A change takes effect with the next generation.
+        :param pulumi.Input[Mapping[str, pulumi.Input[Union['SampleArgs', 'SampleArgsDict']]]] samples: Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
         :param pulumi.Input[Union['StoreArgs', 'StoreArgsDict']] store: Where snapshots live.
         :param pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]] triggers: Any values; a change of one captures the next generation.
         """
@@ -374,6 +392,7 @@ class Snapshot(pulumi.CustomResource):
                  members: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['MemberArgs', 'MemberArgsDict']]]]] = None,
                  name: Optional[pulumi.Input[builtins.str]] = None,
                  probes: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['ProbeArgs', 'ProbeArgsDict']]]]] = None,
+                 samples: Optional[pulumi.Input[Mapping[str, pulumi.Input[Union['SampleArgs', 'SampleArgsDict']]]]] = None,
                  store: Optional[pulumi.Input[Union['StoreArgs', 'StoreArgsDict']]] = None,
                  triggers: Optional[pulumi.Input[Mapping[str, pulumi.Input[builtins.str]]]] = None,
                  __props__=None):
@@ -395,6 +414,7 @@ class Snapshot(pulumi.CustomResource):
             __props__.__dict__["members"] = None if members is None else pulumi.Output.secret(members)
             __props__.__dict__["name"] = name
             __props__.__dict__["probes"] = probes
+            __props__.__dict__["samples"] = samples
             __props__.__dict__["store"] = store
             __props__.__dict__["triggers"] = triggers
             __props__.__dict__["blur_ms"] = None
@@ -408,6 +428,7 @@ class Snapshot(pulumi.CustomResource):
             __props__.__dict__["pause_ms"] = None
             __props__.__dict__["probe_results"] = None
             __props__.__dict__["reference"] = None
+            __props__.__dict__["sample_results"] = None
             __props__.__dict__["sharp"] = None
             __props__.__dict__["size_bytes"] = None
             __props__.__dict__["stored_bytes"] = None
@@ -452,6 +473,8 @@ class Snapshot(pulumi.CustomResource):
         __props__.__dict__["probe_results"] = None
         __props__.__dict__["probes"] = None
         __props__.__dict__["reference"] = None
+        __props__.__dict__["sample_results"] = None
+        __props__.__dict__["samples"] = None
         __props__.__dict__["sharp"] = None
         __props__.__dict__["size_bytes"] = None
         __props__.__dict__["store"] = None
@@ -610,6 +633,22 @@ class Snapshot(pulumi.CustomResource):
         Exactly this snapshot: name@sha256:….
         """
         return pulumi.get(self, "reference")
+
+    @property
+    @pulumi.getter(name="sampleResults")
+    def sample_results(self) -> pulumi.Output[Mapping[str, 'outputs.SampleResult']]:
+        """
+        How quickly each sample was answered before the cut, by its name.
+        """
+        return pulumi.get(self, "sample_results")
+
+    @property
+    @pulumi.getter
+    def samples(self) -> pulumi.Output[Optional[Mapping[str, 'outputs.Sample']]]:
+        """
+        Requests of your own that only read, by name, each for one member: asked in turn of what runs, before anything is held, to know how quickly it answers and how much of it out of its caches. A Restore with warmWithin asks them of what it has released until that is as before. The requests are kept in the snapshot, no answer is. One that fails fails no capture. A change takes effect with the next generation.
+        """
+        return pulumi.get(self, "samples")
 
     @property
     @pulumi.getter

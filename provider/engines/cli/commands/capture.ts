@@ -7,7 +7,7 @@ import { nsToMs } from '../../../core/units.ts';
 import { openStore } from '../../../resources/stores.ts';
 import { EXIT, type ExitStatus } from '../exit.ts';
 import { defaultsOf, type Invocation, insistOnPlan, placing, readInputs, resourceOf } from '../invocation.ts';
-import { type ProbeView, renderProbes } from '../probes.ts';
+import { renderAsked } from '../probes.ts';
 import { renderTimeline } from '../timeline.ts';
 
 /** What a fresh apply of this Snapshot would do: the next generation, each time. `adopt` takes over another's name. */
@@ -28,7 +28,7 @@ export async function capture(
       draw === undefined
         ? ''
         : renderTimeline(draw.manifest, { ...look, digest: draw.digest, copyMs: copy.copyMs }) +
-          renderProbes(outputs.probeResults as Readonly<Record<string, ProbeView>>, look),
+          renderAsked(outputs, look),
     );
   });
   return EXIT.done;

@@ -80,6 +80,13 @@ export const Sameness = {
 
 export type Sameness = (typeof Sameness)[keyof typeof Sameness];
 
+export const SampleOutcome = {
+    Measured: "measured",
+    Failed: "failed",
+} as const;
+
+export type SampleOutcome = (typeof SampleOutcome)[keyof typeof SampleOutcome];
+
 export const Verdict = {
     Identical: "identical",
     Equivalent: "equivalent",
