@@ -36,6 +36,28 @@ export const SNAPSHOT_EXAMPLES: readonly Example[] = [
       store: { path: './snapshots' },
     },
   },
+  {
+    title: 'With requests of your own, to know how quickly they are answered',
+    inputs: {
+      name: 'shop',
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.internal:5432/orders' } },
+        sessions: { redis: { url: 'redis://:secret@cache.internal:6379' } },
+      },
+      samples: {
+        checkout: { member: 'orders', file: './requests.sql', duration: '10s' },
+        newest: { member: 'orders', sql: ['SELECT id, state FROM orders ORDER BY id DESC LIMIT 20'] },
+        carts: {
+          member: 'sessions',
+          redis: [
+            ['GET', 'session:4711'],
+            ['HGETALL', 'cart:4711'],
+          ],
+        },
+      },
+      store: { path: './snapshots' },
+    },
+  },
 ];
 
 export const RESTORE_EXAMPLES: readonly Example[] = [
@@ -50,6 +72,19 @@ export const RESTORE_EXAMPLES: readonly Example[] = [
       },
       store: { path: './snapshots' },
       verify: 'equivalent',
+    },
+  },
+  {
+    title: 'Warm, and measured until it is as quick as before',
+    inputs: {
+      snapshot: 'shop:1',
+      members: {
+        orders: { postgres: { url: 'postgres://app:secret@db.sovereign.example:5432/orders' } },
+        sessions: { redis: { url: 'redis://:secret@cache.sovereign.example:6379' } },
+      },
+      store: { path: './snapshots' },
+      warm: true,
+      warmWithin: '5m',
     },
   },
 ];

@@ -47,6 +47,7 @@ test('warms caches before the release where it is asked to; what stays cold is s
     a: {
       ...{ known: true, hotBytes: 2_000, warmedBytes: 1_000, warmMs: expect.any(Number) },
       message: '2.0 kB were hot at the cut, 1.0 kB were read back. No room.',
+      samples: {},
     },
   });
   expect(calls.splice(0)).toEqual(['warm', 'release']);

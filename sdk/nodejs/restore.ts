@@ -30,6 +30,25 @@ import * as utilities from "./utilities";
  *     verify: "equivalent",
  * });
  * ```
+ * ### Warm, and measured until it is as quick as before
+ *
+ * ```typescript
+ * import * as pulumi from "@pulumi/pulumi";
+ * import * as stasis from "@stasis-iac/stasis";
+ *
+ * const config = new pulumi.Config();
+ *
+ * new stasis.Restore("example", {
+ *     snapshot: "shop:1",
+ *     members: {
+ *         orders: { postgres: { url: config.requireSecret("ordersUrl") } },
+ *         sessions: { redis: { url: config.requireSecret("sessionsUrl") } },
+ *     },
+ *     store: { path: "./snapshots" },
+ *     warm: true,
+ *     warmWithin: "5m",
+ * });
+ * ```
  *
  * ## Import
  *

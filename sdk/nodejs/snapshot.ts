@@ -56,6 +56,27 @@ import * as utilities from "./utilities";
  *     },
  * });
  * ```
+ * ### With requests of your own, to know how quickly they are answered
+ *
+ * ```typescript
+ * import * as pulumi from "@pulumi/pulumi";
+ * import * as stasis from "@stasis-iac/stasis";
+ *
+ * const config = new pulumi.Config();
+ *
+ * new stasis.Snapshot("shop", {
+ *     members: {
+ *         orders: { postgres: { url: config.requireSecret("ordersUrl") } },
+ *         sessions: { redis: { url: config.requireSecret("sessionsUrl") } },
+ *     },
+ *     store: { path: "./snapshots" },
+ *     samples: {
+ *         checkout: { member: "orders", file: "./requests.sql", duration: "10s" },
+ *         newest: { member: "orders", sql: ["SELECT id, state FROM orders ORDER BY id DESC LIMIT 20"] },
+ *         carts: { member: "sessions", redis: [["GET", "session:4711"], ["HGETALL", "cart:4711"]] },
+ *     },
+ * });
+ * ```
  *
  * ## Import
  *

@@ -49,6 +49,38 @@ import (
 //	}
 //
 // ```
+// ### Warm, and measured until it is as quick as before
+// ```go
+// package main
+//
+// import (
+//
+//	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+//	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+//	"github.com/stasis-iac/stasis/sdk/go/stasis"
+//
+// )
+//
+//	func main() {
+//		pulumi.Run(func(ctx *pulumi.Context) error {
+//			cfg := config.New(ctx, "")
+//			_, err := stasis.NewRestore(ctx, "example", &stasis.RestoreArgs{
+//				Snapshot: pulumi.String("shop:1"),
+//				Members: stasis.MemberMap{
+//					"orders": &stasis.MemberArgs{
+//						Postgres: &stasis.PostgresMemberArgs{Url: cfg.RequireSecret("ordersUrl")},
+//					},
+//					"sessions": &stasis.MemberArgs{Redis: &stasis.RedisMemberArgs{Url: cfg.RequireSecret("sessionsUrl")}},
+//				},
+//				Store:      &stasis.StoreArgs{Path: pulumi.String("./snapshots")},
+//				Warm:       pulumi.Bool(true),
+//				WarmWithin: pulumi.String("5m"),
+//			})
+//			return err
+//		})
+//	}
+//
+// ```
 //
 // ## Import
 //

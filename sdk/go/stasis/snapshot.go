@@ -98,6 +98,55 @@ import (
 //	}
 //
 // ```
+// ### With requests of your own, to know how quickly they are answered
+// ```go
+// package main
+//
+// import (
+//
+//	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+//	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+//	"github.com/stasis-iac/stasis/sdk/go/stasis"
+//
+// )
+//
+//	func main() {
+//		pulumi.Run(func(ctx *pulumi.Context) error {
+//			cfg := config.New(ctx, "")
+//			_, err := stasis.NewSnapshot(ctx, "shop", &stasis.SnapshotArgs{
+//				Members: stasis.MemberMap{
+//					"orders": &stasis.MemberArgs{
+//						Postgres: &stasis.PostgresMemberArgs{Url: cfg.RequireSecret("ordersUrl")},
+//					},
+//					"sessions": &stasis.MemberArgs{Redis: &stasis.RedisMemberArgs{Url: cfg.RequireSecret("sessionsUrl")}},
+//				},
+//				Store: &stasis.StoreArgs{Path: pulumi.String("./snapshots")},
+//				Samples: stasis.SampleMap{
+//					"checkout": &stasis.SampleArgs{
+//						Member:   pulumi.String("orders"),
+//						File:     pulumi.String("./requests.sql"),
+//						Duration: pulumi.String("10s"),
+//					},
+//					"newest": &stasis.SampleArgs{
+//						Member: pulumi.String("orders"),
+//						Sql: pulumi.StringArray{
+//							pulumi.String("SELECT id, state FROM orders ORDER BY id DESC LIMIT 20"),
+//						},
+//					},
+//					"carts": &stasis.SampleArgs{
+//						Member: pulumi.String("sessions"),
+//						Redis: pulumi.StringArrayArray{
+//							pulumi.StringArray{pulumi.String("GET"), pulumi.String("session:4711")},
+//							pulumi.StringArray{pulumi.String("HGETALL"), pulumi.String("cart:4711")},
+//						},
+//					},
+//				},
+//			})
+//			return err
+//		})
+//	}
+//
+// ```
 //
 // ## Import
 //

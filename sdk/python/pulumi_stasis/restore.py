@@ -296,6 +296,25 @@ class Restore(pulumi.CustomResource):
             verify="equivalent",
         )
         ```
+        ### Warm, and measured until it is as quick as before
+        ```python
+        import pulumi
+        import pulumi_stasis as stasis
+
+        config = pulumi.Config()
+
+        stasis.Restore(
+            "example",
+            snapshot="shop:1",
+            members={
+                "orders": {"postgres": {"url": config.require_secret("ordersUrl")}},
+                "sessions": {"redis": {"url": config.require_secret("sessionsUrl")}},
+            },
+            store={"path": "./snapshots"},
+            warm=True,
+            warm_within="5m",
+        )
+        ```
 
         ## Import
 
@@ -349,6 +368,25 @@ class Restore(pulumi.CustomResource):
             },
             store={"path": "./snapshots"},
             verify="equivalent",
+        )
+        ```
+        ### Warm, and measured until it is as quick as before
+        ```python
+        import pulumi
+        import pulumi_stasis as stasis
+
+        config = pulumi.Config()
+
+        stasis.Restore(
+            "example",
+            snapshot="shop:1",
+            members={
+                "orders": {"postgres": {"url": config.require_secret("ordersUrl")}},
+                "sessions": {"redis": {"url": config.require_secret("sessionsUrl")}},
+            },
+            store={"path": "./snapshots"},
+            warm=True,
+            warm_within="5m",
         )
         ```
 

@@ -277,6 +277,27 @@ class Snapshot(pulumi.CustomResource):
             },
         )
         ```
+        ### With requests of your own, to know how quickly they are answered
+        ```python
+        import pulumi
+        import pulumi_stasis as stasis
+
+        config = pulumi.Config()
+
+        stasis.Snapshot(
+            "shop",
+            members={
+                "orders": {"postgres": {"url": config.require_secret("ordersUrl")}},
+                "sessions": {"redis": {"url": config.require_secret("sessionsUrl")}},
+            },
+            store={"path": "./snapshots"},
+            samples={
+                "checkout": {"member": "orders", "file": "./requests.sql", "duration": "10s"},
+                "newest": {"member": "orders", "sql": ["SELECT id, state FROM orders ORDER BY id DESC LIMIT 20"]},
+                "carts": {"member": "sessions", "redis": [["GET", "session:4711"], ["HGETALL", "cart:4711"]]},
+            },
+        )
+        ```
 
         ## Import
 
@@ -357,6 +378,27 @@ class Snapshot(pulumi.CustomResource):
                     "within": 0.01,
                     "json_path": "$.total",
                 },
+            },
+        )
+        ```
+        ### With requests of your own, to know how quickly they are answered
+        ```python
+        import pulumi
+        import pulumi_stasis as stasis
+
+        config = pulumi.Config()
+
+        stasis.Snapshot(
+            "shop",
+            members={
+                "orders": {"postgres": {"url": config.require_secret("ordersUrl")}},
+                "sessions": {"redis": {"url": config.require_secret("sessionsUrl")}},
+            },
+            store={"path": "./snapshots"},
+            samples={
+                "checkout": {"member": "orders", "file": "./requests.sql", "duration": "10s"},
+                "newest": {"member": "orders", "sql": ["SELECT id, state FROM orders ORDER BY id DESC LIMIT 20"]},
+                "carts": {"member": "sessions", "redis": [["GET", "session:4711"], ["HGETALL", "cart:4711"]]},
             },
         )
         ```

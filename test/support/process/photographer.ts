@@ -9,6 +9,7 @@ import type { CapturePlan } from '../../../provider/core/driver.ts';
 import type { StasisError } from '../../../provider/core/errors.ts';
 import type { Host } from '../../../provider/core/host.ts';
 import type { Probe } from '../../../provider/core/probe.ts';
+import type { Sample } from '../../../provider/core/sample.ts';
 import type { SealedSnapshot, Store } from '../../../provider/core/store.ts';
 import { processDriver } from '../../../provider/drivers/process/driver.ts';
 import { ociLayout } from '../../../provider/stores/oci-layout/type.ts';
@@ -88,9 +89,10 @@ export class Photographer implements AsyncDisposable {
     name: string,
     members: readonly Member[],
     probes: readonly Probe[] = [],
+    samples: readonly Sample[] = [],
   ): Promise<SealedSnapshot> {
     const request = { name, owner: 'test', limits: LIMITS, createdBy: 'test', store: this.store };
-    return capture({ ...request, members, probes }, testContext());
+    return capture({ ...request, members, probes, samples }, testContext());
   }
 
   /** What a restore of all of it is asked for, by the names that its members have. */
