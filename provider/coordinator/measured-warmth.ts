@@ -101,11 +101,13 @@ async function untilWarm(
       turn ??= await Turn.open(await answersOf(), questions, clock, signal);
       const beganMs = elapsedMs();
       let isWhole = false;
+      let endedMs = beganMs;
       const pace = await turn.pace((asked, tookMs) => {
         isWhole = asked >= questions.length && isLongEnough(asked, tookMs);
+        endedMs = beganMs + tookMs;
         return isWhole || isOver();
       });
-      windows.add({ ...pace, beganMs, endedMs: elapsedMs() }, isWhole);
+      windows.add({ ...pace, beganMs, endedMs }, isWhole);
     } catch (thrown) {
       error = toStasisError(thrown, 'sample.failed');
       await close(turn);

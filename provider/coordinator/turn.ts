@@ -22,7 +22,7 @@ export class Turn implements AsyncDisposable {
   private readonly questions: readonly Question[];
   private readonly clock: Clock;
   private readonly signal: AbortSignal;
-  private lineMs = 0;
+  private lineMs: number | undefined;
   private next = 0;
 
   private constructor(
@@ -49,14 +49,7 @@ export class Turn implements AsyncDisposable {
     const session = await within(OPEN_MS, 'connecting', signal, (inner) =>
       answers.open!(questions[0]!, inner),
     );
-    const turn = new Turn(session, questions, clock, signal);
-    try {
-      await turn.measureLine();
-      return turn;
-    } catch (error) {
-      await session[Symbol.asyncDispose]();
-      throw error;
-    }
+    return new Turn(session, questions, clock, signal);
   }
 
   /** One request at least. @param isEnough of so many requests, in so many milliseconds */
@@ -66,7 +59,9 @@ export class Turn implements AsyncDisposable {
     const startNs = this.clock.nowNs();
     do timesMs.push(await this.askNext());
     while (!isEnough(timesMs.length, nsToMs(this.clock.nowNs() - startNs)));
-    const pace = paceOf(timesMs, this.lineMs, hitsBetween(earlier, await this.hits()));
+    const hits = hitsBetween(earlier, await this.hits());
+    // Only now: whoever waits for the first answer is not to wait for that.
+    const pace = paceOf(timesMs, this.lineMs ?? (await this.leastIdleMs()), hits);
     this.lineMs = pace.lineMs;
     return pace;
   }
@@ -75,14 +70,14 @@ export class Turn implements AsyncDisposable {
     return this.session[Symbol.asyncDispose]();
   }
 
-  private async measureLine(): Promise<void> {
+  private async leastIdleMs(): Promise<number> {
     const startNs = this.clock.nowNs();
     let least = Number.POSITIVE_INFINITY;
     for (let count = 0; count < IDLE; count += 1) {
       if (count >= FEWEST_IDLE && nsToMs(this.clock.nowNs() - startNs) > IDLE_MS) break;
       least = Math.min(least, await this.timed((options) => this.session.idle(options)));
     }
-    this.lineMs = least;
+    return least;
   }
 
   private async askNext(): Promise<number> {

@@ -28,6 +28,12 @@ test('a pace sorts, takes no line for slower than its quickest request, and know
   expect(paceOf([2, 3], 9).lineMs).toBe(2);
   expect(paceOf([1], 1, { asked: 4, found: 3 }).hitRate).toBe(0.75);
   expect(paceOf([1], 1, { asked: 0, found: 0 })).not.toHaveProperty('hitRate');
+  for (const hits of [
+    { asked: 9, found: -1 },
+    { asked: 9, found: 10 },
+    { asked: -3, found: -4 },
+  ])
+    expect(paceOf([1], 1, hits)).not.toHaveProperty('hitRate');
   const [earlier, later] = [
     { asked: 10, found: 9 },
     { asked: 30, found: 24 },

@@ -107,8 +107,14 @@ export function paceOf(timesMs: readonly number[], idleMs: number, hits?: CacheH
     p99Ms: percentile(ascending, 0.99),
     // No request is quicker than the line.
     lineMs: Math.min(idleMs, ascending[0]!),
-    ...(hits !== undefined && hits.asked > 0 && { hitRate: hits.found / hits.asked }),
+    ...hitRateOf(hits),
   };
+}
+
+/** Counts of a server's may have been set back meanwhile, and are then none. */
+function hitRateOf(hits: CacheHits | undefined): Pick<Pace, 'hitRate'> {
+  const { asked, found } = hits ?? { asked: 0, found: 0 };
+  return asked > 0 && found >= 0 && found <= asked ? { hitRate: found / asked } : {};
 }
 
 /** What was needed, and found, between two looks. */

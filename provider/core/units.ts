@@ -5,6 +5,11 @@ export function nsToMs(ns: number): number {
   return ns / NS_PER_MS;
 }
 
+/** To the microsecond: what is below is noise of the clock's reading. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
 /** Bytes for people, in decimal units: `412 MB`. */

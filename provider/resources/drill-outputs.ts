@@ -5,9 +5,9 @@ import { warmthsOf } from '../coordinator/warm.ts';
 import type { Digest } from '../core/digest.ts';
 import type { DrillFacts } from '../core/drill-certificate.ts';
 import type { Values } from '../core/resource.ts';
+import { roundMs } from '../core/units.ts';
 import { comparedOutputs, lostWorkOutputs, probesOf, RESTORE_OUTPUTS } from './restore-outputs.ts';
 import { WARMTH_OUTPUT, warmthOutputs } from './restore-warmth.ts';
-import { roundMs } from './snapshot-outputs.ts';
 
 export const DRILL_OUTPUTS = z.object({
   reference: z.string().describe('Exactly the snapshot that was rehearsed: name@sha256:….'),

@@ -6,8 +6,8 @@ import { warmthsOf } from '../coordinator/warm.ts';
 import type { LogProgress } from '../core/log-position.ts';
 import type { Values } from '../core/resource.ts';
 import type { SampleWarmth } from '../core/sample.ts';
+import { roundMs } from '../core/units.ts';
 import { WARMTH_OUTPUT, warmthOutputs } from './restore-warmth.ts';
-import { roundMs } from './snapshot-outputs.ts';
 
 const verdict = z.enum(['identical', 'equivalent', 'drifted', 'unverified']).meta({ typeName: 'Verdict' });
 

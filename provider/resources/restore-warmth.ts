@@ -5,9 +5,9 @@ import { StasisError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
 import type { Values } from '../core/resource.ts';
 import { type SampleWarmth, sampleWarmthSentence } from '../core/sample.ts';
+import { roundMs } from '../core/units.ts';
 import { warmthSentence } from '../core/warmth.ts';
 import { HIT_RATE } from './samples.ts';
-import { roundMs } from './snapshot-outputs.ts';
 
 export const WARM_INPUT = z
   .boolean()

@@ -5,7 +5,8 @@ import { StasisError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
 import { QUESTION_KINDS, type Question } from '../core/probe.ts';
 import { hasUnknown, type Values } from '../core/resource.ts';
-import { type Sample, sampleSentence } from '../core/sample.ts';
+import { type Pace, type Sample, sampleSentence } from '../core/sample.ts';
+import { roundMs } from '../core/units.ts';
 import { askedDriver, given, QUESTIONS, questionName, questionOf, questionProblem } from './probes.ts';
 import { readSampleFile } from './sample-file.ts';
 import type { Services } from './services.ts';
@@ -189,9 +190,14 @@ export function sampleOutputs({ samples = {} }: Manifest): Values {
       {
         member,
         outcome: before === undefined ? 'failed' : 'measured',
-        ...(before ?? { requests: 0, p50Ms: 0, p99Ms: 0, lineMs: 0 }),
+        ...paceOutputs(before ?? { requests: 0, p50Ms: 0, p99Ms: 0, lineMs: 0 }),
         message: sampleSentence({ before, error }),
       },
     ]),
   );
+}
+
+function paceOutputs({ requests, p50Ms, p99Ms, lineMs, hitRate }: Pace): Values {
+  const rounded = { p50Ms: roundMs(p50Ms), p99Ms: roundMs(p99Ms), lineMs: roundMs(lineMs) };
+  return { requests, ...rounded, ...(hitRate !== undefined && { hitRate }) };
 }

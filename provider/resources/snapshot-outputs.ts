@@ -3,6 +3,7 @@ import type { Manifest } from '../core/manifest.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Values } from '../core/resource.ts';
 import type { SealedSnapshot } from '../core/store.ts';
+import { roundMs } from '../core/units.ts';
 import { PROBE_OUTPUT, probeOutputs } from './probes.ts';
 import { SAMPLE_OUTPUT, sampleOutputs } from './samples.ts';
 
@@ -90,9 +91,4 @@ function coverageOf(manifest: Manifest): Values[] {
     layers: [...capture.coverage.layers],
     outside: capture.coverage.outside.map(({ message }) => message),
   }));
-}
-
-/** To the microsecond: what is below is noise of the clock's reading. */
-export function roundMs(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }
