@@ -40,8 +40,8 @@ export function releasedMembers(
   context: Context,
 ): Measuring['answersOf'] {
   return async (name) => {
-    const { driver, spec, host } = members.find((one) => one.name === name)!;
-    return driver.ask?.(spec, host, context, manifest.members[name]!);
+    const member = members.find((one) => one.name === name);
+    return member?.driver.ask?.(member.spec, member.host, context, manifest.members[name]!);
   };
 }
 

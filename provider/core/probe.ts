@@ -169,3 +169,14 @@ export function databaseOf<T extends { readonly name: string }>(
     { hint: `Say with "database" which one is asked: ${names}.` },
   );
 }
+
+/** What a database is called in questions, which is its name at the cut, and what it is called now. */
+export interface CalledDatabase {
+  readonly name: string;
+  readonly now: string;
+}
+
+/** @param now in the same order; the same unless given */
+export function calledNow(names: readonly string[], now: readonly string[] = names): CalledDatabase[] {
+  return names.map((name, index) => ({ name, now: now[index]! }));
+}

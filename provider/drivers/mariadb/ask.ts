@@ -5,6 +5,8 @@ import {
   type Answers,
   type AskingSession,
   type AskOptions,
+  type CalledDatabase,
+  calledNow,
   databaseOf,
   type Question,
 } from '../../core/probe.ts';
@@ -30,22 +32,21 @@ export async function ask(
   return answersOf(place, (question) => databaseOf(databases, question).now);
 }
 
-/** What each database is called in questions, and what it is called now. */
 async function databasesOf(
   spec: MariadbSpec,
   place: Place,
   signal: AbortSignal,
   from: MemberCapture | undefined,
-): Promise<{ readonly name: string; readonly now: string }[]> {
+): Promise<CalledDatabase[]> {
   if (from !== undefined) {
     const content = parseContent(from);
-    const names = namesOfDestinations(spec, place, content);
-    return content.databases.map(({ name }, index) => ({ name, now: names[index]! }));
+    const names = content.databases.map(({ name }) => name);
+    return calledNow(names, namesOfDestinations(spec, place, content));
   }
   const selected = selectionOf(spec, place);
-  if (selected !== undefined) return selected.map((name) => ({ name, now: name }));
+  if (selected !== undefined) return calledNow(selected);
   await using connection = await Connection.open(place, { signal });
-  return (await listDatabases(connection, signal)).map(({ name }) => ({ name, now: name }));
+  return calledNow((await listDatabases(connection, signal)).map(({ name }) => name));
 }
 
 /** @param nameOf what the database is called now that a question is for */
