@@ -1388,7 +1388,7 @@ export class SampleWarmthReference extends ComplexObject {
   get p99FirstMs(): number {
     return this.getNumberAttribute('p99_first_ms');
   }
-  /** That of the last window. */
+  /** That of the window that was as before, or else of the last. */
   get p99LastMs(): number {
     return this.getNumberAttribute('p99_last_ms');
   }
@@ -1408,7 +1408,7 @@ export class SampleWarmthReference extends ComplexObject {
   get hitRateFirst(): number {
     return this.getNumberAttribute('hit_rate_first');
   }
-  /** That of the last window. */
+  /** That of the window that was as before, or else of the last. */
   get hitRateLast(): number {
     return this.getNumberAttribute('hit_rate_last');
   }

@@ -10,7 +10,7 @@ import {
   type SampleRecord,
   type SampleWarmth,
   STEADY_MS,
-  warmSince,
+  warmWindow,
 } from '../core/sample.ts';
 import { nsToMs } from '../core/units.ts';
 import { sleep } from '../core/wait.ts';
@@ -115,7 +115,7 @@ async function untilWarm(
       if (error.code === UNANSWERED) break;
       await sleep(PAUSE_MS, signal).catch(() => undefined);
     }
-  } while (windows.warmMs === undefined && !isOver());
+  } while (windows.warm === undefined && !isOver());
   await close(turn);
   return { before, ...windows.told(), ...(error && { error: error.message }) };
 }
@@ -130,7 +130,7 @@ async function close(turn: Turn | undefined): Promise<void> {
 
 /** What was seen of one sample; of windows long ago no more than sums. */
 class Windows {
-  warmMs: number | undefined;
+  warm: PaceWindow | undefined;
   private readonly before: Pace;
   private requests = 0;
   private first: PaceWindow | undefined;
@@ -148,16 +148,17 @@ class Windows {
     this.last = window;
     if (!isWhole) return;
     this.recent = [...this.recent, window];
-    this.warmMs = warmSince(this.recent, this.before);
+    this.warm = warmWindow(this.recent, this.before);
     this.recent = this.recent.filter(({ beganMs }) => beganMs + STEADY_MS > window.endedMs);
   }
 
   told(): Pick<SampleWarmth, 'requests' | 'first' | 'last' | 'timeToWarmMs'> {
-    const { requests, first, last, warmMs } = this;
+    const { requests, first, warm } = this;
+    const last = warm ?? this.last;
     return {
       requests,
       ...(first && last && { first: paceAlone(first), last: paceAlone(last) }),
-      ...(warmMs !== undefined && { timeToWarmMs: warmMs }),
+      ...(warm && { timeToWarmMs: warm.beganMs }),
     };
   }
 }

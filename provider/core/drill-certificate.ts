@@ -38,7 +38,7 @@ const sample = z.object({
     'How quickly it was answered before the cut; absent where it was not.',
   ),
   first: PACE_SCHEMA.optional().describe('In the first window of requests once all was loaded and warmed.'),
-  last: PACE_SCHEMA.optional().describe('In the last window.'),
+  last: PACE_SCHEMA.optional().describe('In the window that was as before, or else in the last.'),
   requests: z.number().int().nonnegative().describe('How many were answered.'),
   timeToWarmMs: ms.optional().describe('Until they were answered as before; absent where they were not.'),
 });

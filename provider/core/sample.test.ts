@@ -8,7 +8,7 @@ import {
   percentile,
   sampleSentence,
   sampleWarmthSentence,
-  warmSince,
+  warmWindow,
 } from './sample.ts';
 
 const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
@@ -69,7 +69,7 @@ test('it is warm from the first window on that begins a second of which half is 
       ...pace(letter === 'g' ? 1 : 9),
       ...{ beganMs: index * 200, endedMs: index * 200 + 200 },
     }));
-  const since = (picture: string): number | undefined => warmSince(windows(picture), before);
+  const since = (picture: string): number | undefined => warmWindow(windows(picture), before)?.beganMs;
   expect(since('ggggg')).toBe(0);
   expect(since('gggg')).toBeUndefined();
   expect(since('')).toBeUndefined();
@@ -79,7 +79,7 @@ test('it is warm from the first window on that begins a second of which half is 
   expect(since('bbggbgb')).toBe(400);
   // A window longer than a second was seen whole.
   const slow = { ...pace(1), beganMs: 3_000, endedMs: 9_000 };
-  expect(warmSince([{ ...pace(9), beganMs: 0, endedMs: 3_000 }, slow], before)).toBe(3_000);
+  expect(warmWindow([{ ...pace(9), beganMs: 0, endedMs: 3_000 }, slow], before)).toBe(slow);
 });
 
 test('what people read says which is which', () => {

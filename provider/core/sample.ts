@@ -44,7 +44,7 @@ export interface SampleRecord {
 export interface SampleWarmth {
   readonly member: string;
   readonly before?: Pace;
-  /** Of the first window of requests, and of the last. */
+  /** Of the first window of requests, and of the one that was as before, or else the last. */
   readonly first?: Pace;
   readonly last?: Pace;
   /** How many were answered, in all windows. */
@@ -72,12 +72,12 @@ export interface PaceWindow extends Pace {
 }
 
 /**
- * From when on it is as before: the beginning of a window that is, with which a second begins of which it is for half at
- * least. Undefined where there is none, or not all of that second was seen yet.
+ * From which window on it is as before: the first that is, with which a second begins of which it is for half at least.
+ * Undefined where there is none, or not all of that second was seen yet.
  */
-export function warmSince(windows: readonly PaceWindow[], before: Pace): number | undefined {
+export function warmWindow(windows: readonly PaceWindow[], before: Pace): PaceWindow | undefined {
   const seenMs = windows.at(-1)?.endedMs ?? 0;
-  const found = windows.find((window, index) => {
+  return windows.find((window, index) => {
     const untilMs = window.beganMs + STEADY_MS;
     if (untilMs > seenMs || !isAsBefore(window, before)) return false;
     const goodMs = windows
@@ -86,7 +86,6 @@ export function warmSince(windows: readonly PaceWindow[], before: Pace): number 
       .reduce((sum, one) => sum + Math.min(one.endedMs, untilMs) - one.beganMs, 0);
     return goodMs * 2 >= STEADY_MS;
   });
-  return found?.beganMs;
 }
 
 /** The nearest rank: the least of these that no more than the rest exceed. @param ascending one at least */

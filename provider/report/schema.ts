@@ -84,12 +84,12 @@ const sampleWarmth = z.object({
   requests: z.number().int().describe('How many were answered.'),
   p99BeforeMs: ms.describe('The 99th percentile before the cut; null where it was not measured, as below.'),
   p99FirstMs: ms.describe('Of the first window after the release.'),
-  p99LastMs: ms.describe('Of the last one.'),
+  p99LastMs: ms.describe('Of the window that was as before, or else of the last.'),
   lineBeforeMs: ms.describe('How much of it was the line before the cut.'),
   lineMs: ms.describe('How much of it was the line after the release.'),
   hitRateBefore: ms.describe('What share of what was needed lay in caches before the cut.'),
   hitRateFirst: ms.describe('In the first window after the release.'),
-  hitRateLast: ms.describe('In the last one.'),
+  hitRateLast: ms.describe('In the window that was as before, or else in the last.'),
   message: z.string(),
 });
 

@@ -61,14 +61,14 @@ const sample = z
     p99FirstMs: ms.describe(
       'That of the first window: one round of all requests, a hundred at least where they are quick.',
     ),
-    p99LastMs: ms.describe('That of the last window.'),
+    p99LastMs: ms.describe('That of the window that was as before, or else of the last.'),
     lineBeforeMs: ms.describe('How much of it was the line before the cut.'),
     lineMs: ms.describe('How much of it is the line to what was restored.'),
     hitRateBefore: HIT_RATE.describe(
       'What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell.',
     ),
     hitRateFirst: HIT_RATE.describe('That of the first window.'),
-    hitRateLast: HIT_RATE.describe('That of the last window.'),
+    hitRateLast: HIT_RATE.describe('That of the window that was as before, or else of the last.'),
     message: z.string().describe('For people.'),
   })
   .meta({ typeName: 'SampleWarmth' });

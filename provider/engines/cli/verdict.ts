@@ -146,7 +146,7 @@ function warmthLines({ warmth = {} }: VerdictView, width: number, ascii?: boolea
     [piece(`${INDENT}what lay in caches at the cut`)],
     ...all.flatMap(([name, { known, message, warmMs, samples = {} }]) => [
       ...paragraph(
-        printable(`${name}: ${message} (${formatMs(warmMs)})`, ascii),
+        printable(`${name}: ${message}${warmMs > 0 ? ` (${formatMs(warmMs)})` : ''}`, ascii),
         width,
         '    ',
         known ? undefined : 'caution',

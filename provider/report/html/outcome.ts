@@ -58,7 +58,7 @@ function drawWarmth({ warmth }: ReportOutcome): Markup | undefined {
 function drawWarm({ member, known, hotBytes, warmedBytes, warmMs, message, samples }: ReportWarmth): Markup {
   const share = hotBytes === 0 ? 0 : Math.min(1, warmedBytes / hotBytes);
   const gauge = html`<svg class="gauge" width="100%" height="6" aria-hidden="true" focusable="false"><rect class="gauge-ground" width="100%" height="6"/><rect class="gauge-same" width="${percent(share)}" height="6"/></svg>`;
-  return html`<li><b>${member}</b> ${known ? gauge : undefined}<span class="${known ? 'how' : 'unverified'}">${message}</span> <span>in ${formatMs(warmMs)}</span>${samples.map(drawSample)}</li>`;
+  return html`<li><b>${member}</b> ${known ? gauge : undefined}<span class="${known ? 'how' : 'unverified'}">${message}</span>${warmMs > 0 ? html` <span>in ${formatMs(warmMs)}</span>` : undefined}${samples.map(drawSample)}</li>`;
 }
 
 function drawSample({ name, timeToWarmMs, message }: ReportWarmth['samples'][number]): Markup {

@@ -82,7 +82,7 @@ function outcomePart(outcome: ReportOutcome): string {
 function warmthPart({ warmth }: ReportOutcome): string {
   if (warmth.length === 0) return '';
   const lines = warmth.flatMap(({ member, message, warmMs, samples }) => [
-    `${code(member)}: ${sentence(message)} (${formatMs(warmMs)})`,
+    `${code(member)}: ${sentence(message)}${warmMs > 0 ? ` (${formatMs(warmMs)})` : ''}`,
     ...samples.map((one) => `${code(member)}, ${code(one.name)}: ${sentence(one.message)}`),
   ]);
   return `**${WARMTH_TITLE}**\n\n${list(lines)}`;

@@ -3682,7 +3682,7 @@ type SampleWarmth struct {
 	HitRateBefore *float64 `pulumi:"hitRateBefore"`
 	// That of the first window.
 	HitRateFirst *float64 `pulumi:"hitRateFirst"`
-	// That of the last window.
+	// That of the window that was as before, or else of the last.
 	HitRateLast *float64 `pulumi:"hitRateLast"`
 	// How much of it was the line before the cut.
 	LineBeforeMs *float64 `pulumi:"lineBeforeMs"`
@@ -3694,7 +3694,7 @@ type SampleWarmth struct {
 	P99BeforeMs *float64 `pulumi:"p99BeforeMs"`
 	// That of the first window: one round of all requests, a hundred at least where they are quick.
 	P99FirstMs *float64 `pulumi:"p99FirstMs"`
-	// That of the last window.
+	// That of the window that was as before, or else of the last.
 	P99LastMs *float64 `pulumi:"p99LastMs"`
 	// How many were answered.
 	Requests int `pulumi:"requests"`
@@ -3726,7 +3726,7 @@ func (o SampleWarmthOutput) HitRateFirst() pulumi.Float64PtrOutput {
 	return o.ApplyT(func(v SampleWarmth) *float64 { return v.HitRateFirst }).(pulumi.Float64PtrOutput)
 }
 
-// That of the last window.
+// That of the window that was as before, or else of the last.
 func (o SampleWarmthOutput) HitRateLast() pulumi.Float64PtrOutput {
 	return o.ApplyT(func(v SampleWarmth) *float64 { return v.HitRateLast }).(pulumi.Float64PtrOutput)
 }
@@ -3756,7 +3756,7 @@ func (o SampleWarmthOutput) P99FirstMs() pulumi.Float64PtrOutput {
 	return o.ApplyT(func(v SampleWarmth) *float64 { return v.P99FirstMs }).(pulumi.Float64PtrOutput)
 }
 
-// That of the last window.
+// That of the window that was as before, or else of the last.
 func (o SampleWarmthOutput) P99LastMs() pulumi.Float64PtrOutput {
 	return o.ApplyT(func(v SampleWarmth) *float64 { return v.P99LastMs }).(pulumi.Float64PtrOutput)
 }

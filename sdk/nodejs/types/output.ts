@@ -415,7 +415,7 @@ export interface SampleWarmth {
      */
     hitRateFirst?: number;
     /**
-     * That of the last window.
+     * That of the window that was as before, or else of the last.
      */
     hitRateLast?: number;
     /**
@@ -439,7 +439,7 @@ export interface SampleWarmth {
      */
     p99FirstMs?: number;
     /**
-     * That of the last window.
+     * That of the window that was as before, or else of the last.
      */
     p99LastMs?: number;
     /**

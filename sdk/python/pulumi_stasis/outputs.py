@@ -1337,12 +1337,12 @@ class SampleWarmth(dict):
         :param builtins.int requests: How many were answered.
         :param builtins.float hit_rate_before: What share of what was needed lay in caches before the cut, 0 to 1; absent where nobody can tell.
         :param builtins.float hit_rate_first: That of the first window.
-        :param builtins.float hit_rate_last: That of the last window.
+        :param builtins.float hit_rate_last: That of the window that was as before, or else of the last.
         :param builtins.float line_before_ms: How much of it was the line before the cut.
         :param builtins.float line_ms: How much of it is the line to what was restored.
         :param builtins.float p99_before_ms: The 99th percentile before the cut, in milliseconds.
         :param builtins.float p99_first_ms: That of the first window: one round of all requests, a hundred at least where they are quick.
-        :param builtins.float p99_last_ms: That of the last window.
+        :param builtins.float p99_last_ms: That of the window that was as before, or else of the last.
         :param builtins.float time_to_warm_ms: From the release until the requests began to be answered as before the cut, in milliseconds; absent where that was not reached.
         """
         pulumi.set(__self__, "message", message)
@@ -1402,7 +1402,7 @@ class SampleWarmth(dict):
     @pulumi.getter(name="hitRateLast")
     def hit_rate_last(self) -> Optional[builtins.float]:
         """
-        That of the last window.
+        That of the window that was as before, or else of the last.
         """
         return pulumi.get(self, "hit_rate_last")
 
@@ -1442,7 +1442,7 @@ class SampleWarmth(dict):
     @pulumi.getter(name="p99LastMs")
     def p99_last_ms(self) -> Optional[builtins.float]:
         """
-        That of the last window.
+        That of the window that was as before, or else of the last.
         """
         return pulumi.get(self, "p99_last_ms")
 
