@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { memoryBlobs, testContext } from '../../test/support/context.ts';
 import { putJson } from '../core/blobs.ts';
+import { startClock } from '../core/clock.ts';
 import type { Clock, Context } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
@@ -54,7 +55,10 @@ test('requests are asked in turn, for no longer than they are to be, and the lin
   const { asked, answers } = member(clock, (word) => (word === 'three' ? 6 : 2), {
     ...{ idleMs: 1, found: (count) => count % 4 !== 0 },
   });
-  await using turn = await Turn.open(answers, questions, clock, new AbortController().signal);
+  await using turn = await Turn.open(answers, questions, {
+    clock,
+    signal: new AbortController().signal,
+  });
   const pace = await turn.pace((_requests, elapsedMs) => elapsedMs >= 40);
   expect(asked).toEqual([...Array(4)].flatMap(() => ['one', 'two', 'three']));
   expect(pace).toEqual({ requests: 12, p50Ms: 2, p99Ms: 6, lineMs: 1, hitRate: 0.75 });
@@ -62,6 +66,40 @@ test('requests are asked in turn, for no longer than they are to be, and the lin
   expect(asked.slice(12)).toEqual(['one', 'two']);
   expect((await turn.pace(() => true)).requests).toBe(1);
   expect(asked.at(-1)).toBe('three');
+});
+
+test('what tells of no caches, or has no idle question, is measured all the same', async () => {
+  const clock = new SteppedClock();
+  const { answers } = member(clock, () => 4);
+  const silent: Answers = {
+    ...answers,
+    open: async (...all) => ({
+      ...(await answers.open!(...all)),
+      hits: async () => {
+        throw new StasisError('redis.refused', 'NOPERM');
+      },
+      idle: async () => {
+        throw new StasisError('probe.command-failed', 'No such program.');
+      },
+    }),
+  };
+  await using turn = await Turn.open(silent, questions, { clock, signal: new AbortController().signal });
+  expect(await turn.pace((asked) => asked >= 5)).toEqual({ requests: 5, p50Ms: 4, p99Ms: 4, lineMs: 0 });
+});
+
+test('a request that hangs ends with the time that there is', async () => {
+  const clock = startClock();
+  const answers: Answers = {
+    answer: async () => ({ rows: [] }),
+    open: async () => ({
+      ask: () => new Promise(() => {}),
+      idle: async () => {},
+      [Symbol.asyncDispose]: async () => {},
+    }),
+  };
+  const found = await measured(answers, clock, { withinMs: 200 });
+  expect(found).toMatchObject({ requests: 0, error: expect.stringMatching(/longer than \d+ ms/) });
+  expect(clock.nowNs()).toBeLessThan(10_000 * NS_PER_MS);
 });
 
 async function measured(

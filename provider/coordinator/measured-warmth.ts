@@ -93,12 +93,13 @@ async function untilWarm(
 ): Promise<Omit<SampleWarmth, 'member'>> {
   const elapsedMs = (): number => nsToMs(clock.nowNs() - sinceNs);
   const isOver = (): boolean => signal.aborted || elapsedMs() >= withinMs;
+  const limits = { clock, signal, leftMs: () => withinMs - elapsedMs() };
   const windows = new Windows(before);
   let turn: Turn | undefined;
   let error: StasisError | undefined;
   do {
     try {
-      turn ??= await Turn.open(await answersOf(), questions, clock, signal);
+      turn ??= await Turn.open(await answersOf(), questions, limits);
       const beganMs = elapsedMs();
       let isWhole = false;
       let endedMs = beganMs;

@@ -49,9 +49,8 @@ async function paceBefore(
   { driver, spec, host }: Member,
   context: Context,
 ): Promise<Pace> {
-  const { clock, signal } = context;
   const answers = await driver.ask?.(spec, host, context);
-  await using turn = await Turn.open(answers, questions, clock, signal);
+  await using turn = await Turn.open(answers, questions, context);
   return await turn.pace((_requests, elapsedMs) => elapsedMs >= durationMs);
 }
 

@@ -92,7 +92,7 @@ test('what people read says which is which', () => {
     'As before from 2.3 s after the release on: p99 1.0 ms before the cut, then 40 ms, at last 0.50 ms (the line: 0.00 ms, now 0.00 ms); 70 requests.',
   );
   expect(sampleWarmthSentence({ ...measured, error: 'It broke.' })).toMatch(
-    /^Not as before within the time that there was: .* It broke\.$/,
+    /^Not as before within the time that there was: .* Not all were answered: It broke\.$/,
   );
   expect(sampleWarmthSentence({ member: 'a', requests: 0, error: 'Gone.' })).toBe('Not measured. Gone.');
 });

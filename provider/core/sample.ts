@@ -145,8 +145,9 @@ export function sampleSentence({ before, error }: Pick<SampleRecord, 'before' | 
 /** For people. */
 export function sampleWarmthSentence(measured: SampleWarmth): string {
   const { before, first, last, requests, timeToWarmMs, error } = measured;
-  const failed = error === undefined ? '' : ` ${error}`;
-  if (before === undefined || first === undefined || last === undefined) return `Not measured.${failed}`;
+  if (before === undefined || first === undefined || last === undefined)
+    return `Not measured. ${error ?? ''}`.trimEnd();
+  const failed = error === undefined ? '' : ` Not all were answered: ${error}`;
   const all = [before, first, last];
   const reached =
     timeToWarmMs === undefined
