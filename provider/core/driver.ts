@@ -64,7 +64,8 @@ export interface Driver<Spec = unknown> {
    */
   undo(spec: Spec, at: Host, entry: unknown, context: Context): Promise<void>;
   /**
-   * Answers of what runs, given while it goes on, each of its own moment. Absent where it answers no questions.
+   * Answers of what runs, given while it goes on, each of its own moment; nothing of ours stays between two of them. Absent
+   * where it answers no questions.
    *
    * @param from what a restore of which has filled it: its databases are called as they were there
    */

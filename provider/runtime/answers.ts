@@ -31,8 +31,10 @@ export function askingAnew(answer: Answers['answer'], place: CommandPlace, host:
     ask: async (question, options) => {
       await answer(question, options);
     },
+    /** A container may not have it: to find that out takes as long. */
     idle: async (options) => {
-      await askCommand(host, ['true'], place, options);
+      const { enter = [], ...where } = place;
+      await host.run([...enter, 'true'], { ...options, ...where });
     },
     [Symbol.asyncDispose]: async () => {},
   };

@@ -14,6 +14,7 @@ import { capture } from '../../coordinator/capture.ts';
 import type { Member } from '../../coordinator/member.ts';
 import { type RestoreResult, restore } from '../../coordinator/restore.ts';
 import type { RestoreRequest } from '../../coordinator/restore-plan.ts';
+import { Turn } from '../../coordinator/turn.ts';
 import type { Host } from '../../core/host.ts';
 import type { SealedSnapshot, Store } from '../../core/store.ts';
 import { ociLayout } from '../../stores/oci-layout/type.ts';
@@ -164,6 +165,22 @@ describe('containers that are asked by HTTP', () => {
       lab.sovereign,
       'podman rm --all --force --time 0 > /dev/null; podman network rm shopnet > /dev/null; rm -rf /var/lib/stasis',
     );
+
+  labTest('is asked as it runs, how quickly it answers', async () => {
+    const [redis, shop] = members(lab.cloud) as [Member, Member];
+    const context = testContext();
+    for (const [{ spec, host }, { question }] of [
+      [shop, httpProbe('', '', at('/started'))],
+      [redis, commandProbe('', '', 'redis-cli', 'GET', 'books')],
+    ] as const) {
+      const answers = await containerDriver.ask!(spec as never, host, context);
+      await using turn = await Turn.open(answers, [question], context);
+      const { requests, p50Ms, lineMs } = await turn.pace((asked) => asked >= 3);
+      expect(requests).toBe(3);
+      expect(lineMs).toBeGreaterThan(0);
+      expect(p50Ms).toBeGreaterThanOrEqual(lineMs);
+    }
+  });
 
   labTest(
     'answer the same before they are released, with their fellows and cut off from all others; another answer is drift, and nothing stays',

@@ -10,7 +10,7 @@ import { readEntry } from './journal.ts';
 import { readProgress } from './log-position.ts';
 import { planCapture, refuseKind } from './plan.ts';
 import { planRestore } from './plan-restore.ts';
-import { questions, RedisAnswers } from './probe.ts';
+import { answersOf, questions, RedisAnswers } from './probe.ts';
 import { RestoredTarget } from './restored.ts';
 import { rollBack } from './roll-back.ts';
 import { RedisSession } from './session.ts';
@@ -43,7 +43,7 @@ export const redisDriver: Driver<RedisSpec> = {
       [Symbol.asyncDispose]: () => answers[Symbol.asyncDispose](),
     };
   },
-  ask: async (spec, at) => new RedisAnswers(seenFrom(at, spec)),
+  ask: async (spec, at) => answersOf(seenFrom(at, spec)),
   progress: (spec, at, since, context) => readProgress(seenFrom(at, spec), since, context),
   async undo(spec, at, entry, context): Promise<void> {
     await using connection = await Connection.open(seenFrom(at, spec), context.signal);

@@ -105,6 +105,17 @@ export class RedisAnswers implements Answers, AsyncDisposable {
   }
 }
 
+/** Of a server as it is, each answer by a connection of its own. */
+export function answersOf(spec: RedisSpec): Answers {
+  return {
+    async answer(question, options) {
+      await using answers = new RedisAnswers(spec);
+      return await answers.answer(question, options);
+    },
+    open: (first, signal) => new RedisAnswers(spec).open(first, signal),
+  };
+}
+
 function insistOnReading(question: Question): void {
   const refused = questions.problem!(question);
   if (refused !== undefined) throw refused;
