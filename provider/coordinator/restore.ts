@@ -21,6 +21,7 @@ import { atMember, type Member, placeOf } from './member.ts';
 import { throwFirstError } from './plan.ts';
 import { rehearse } from './rehearsal.ts';
 import { releaseAll } from './release.ts';
+import { askReleased, type Unanswered } from './released-probes.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from './restore-plan.ts';
 import { askRestored, type RestoredProbes, unaskedProbes, withProbes } from './restored-probes.ts';
 import { type MemberWarmth, warmAll } from './warm.ts';
@@ -137,6 +138,8 @@ export interface Loaded {
   readonly member: Member;
   readonly held: Held;
   readonly verdict: MemberRestore;
+  /** What is asked again after the release. */
+  readonly unanswered?: Unanswered | undefined;
 }
 
 /** Loads, compares and releases. Until the release, disposal rolls everything back. */
@@ -148,14 +151,13 @@ async function fill(
   beforeRelease: (() => Promise<void>) | undefined,
 ): Promise<Record<string, MemberRestore>> {
   const held = new AsyncDisposableStack();
-  let members: Record<string, MemberRestore>;
+  let loaded: readonly Loaded[];
   try {
     const compared = await loadAll(request, done, journal, held, context);
     insistOnSameness(verdictsOf(compared), request.verify);
     const warmed = request.warm === true ? await warmAll(compared, context) : compared;
-    const loaded = await rehearse(request, warmed, context);
-    members = verdictsOf(loaded);
-    insistOnSameness(members, request.verify);
+    loaded = await rehearse(request, warmed, context);
+    insistOnSameness(verdictsOf(loaded), request.verify);
     throwIfAborted(context.signal);
     await beforeRelease?.();
     context.progress({ step: 'release' });
@@ -166,7 +168,7 @@ async function fill(
   }
   await held.disposeAsync();
   await journal.close();
-  return members;
+  return verdictsOf(await askReleased(request, loaded, context));
 }
 
 export function verdictsOf(loaded: readonly Loaded[]): Record<string, MemberRestore> {
