@@ -1,5 +1,5 @@
 import type { Context } from '../core/context.ts';
-import { type Answers, outcomeOfProbe } from '../core/probe.ts';
+import type { Answers } from '../core/probe.ts';
 import { within } from '../core/wait.ts';
 import { memberVerdict } from './compare.ts';
 import { allSettledOrThrow } from './concurrently.ts';
@@ -7,7 +7,15 @@ import { atMember } from './member.ts';
 import { leaveForLater } from './released-probes.ts';
 import type { Loaded } from './restore.ts';
 import type { RestoreRequest } from './restore-plan.ts';
-import { askBoth, liveAnswers, patient, probesOf, storedAnswers, withProbes } from './restored-probes.ts';
+import {
+  answeredProbesOf,
+  askBoth,
+  liveAnswers,
+  patient,
+  probesOf,
+  storedAnswers,
+  withProbes,
+} from './restored-probes.ts';
 
 const START_MS = 60_000;
 
@@ -22,10 +30,7 @@ export async function rehearse(
 ): Promise<readonly Loaded[]> {
   const { snapshot } = request;
   const able = loaded.filter(({ held }) => held.rehearse !== undefined);
-  const isAsked = ({ member }: Loaded): boolean =>
-    probesOf(snapshot, member.name).some(([, record]) =>
-      ['answered', 'unmet'].includes(outcomeOfProbe(record)),
-    );
+  const isAsked = ({ member }: Loaded): boolean => answeredProbesOf(snapshot, member.name).length > 0;
   if (!able.some(isAsked)) return loaded;
   context.progress({ step: 'rehearse' });
   const answers = await allSettledOrThrow(able, context.signal, async ({ member, held }, signal) => {

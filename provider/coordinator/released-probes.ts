@@ -1,9 +1,12 @@
 import type { Context } from '../core/context.ts';
+import type { Held } from '../core/driver.ts';
+import { toStasisError } from '../core/errors.ts';
 import { memberVerdict } from './compare.ts';
-import { allSettledOrThrow } from './concurrently.ts';
+import type { Member } from './member.ts';
 import type { Loaded, MemberRestore } from './restore.ts';
 import type { RestoreRequest } from './restore-plan.ts';
 import {
+  answeredProbesOf,
   askBoth,
   liveAnswers,
   patient,
@@ -13,7 +16,7 @@ import {
   withProbes,
 } from './restored-probes.ts';
 
-/** Of a member that was rehearsed: what had no answer then, and may have one when all is released. */
+/** What had no answer before the release, and may have one when all is released. */
 export interface Unanswered {
   readonly names: readonly string[];
   /** What is known of the member without any of its probes. */
@@ -48,8 +51,20 @@ export function leaveForLater(
   };
 }
 
+/** Of what is loaded so that nobody can be asked until its release, and is not rehearsed: all probes. */
+export function unansweredBy(
+  { snapshot }: Pick<RestoreRequest, 'snapshot'>,
+  { name }: Member,
+  held: Held,
+  compared: MemberRestore,
+): Unanswered | undefined {
+  if (held.answers !== undefined || held.rehearse !== undefined) return undefined;
+  const names = answeredProbesOf(snapshot, name).map(([probe]) => probe);
+  return names.length > 0 ? { names, compared } : undefined;
+}
+
 /**
- * Asks those again that had no answer in the rehearsal. All is released by then: what they say makes a verdict, and rolls
+ * Asks those that had no answer before the release. All is released by then: what they say makes a verdict, and rolls
  * nothing back. Never throws: whoever interrupts this has had a restore.
  */
 export async function askReleased(
@@ -58,10 +73,16 @@ export async function askReleased(
   context: Context,
 ): Promise<readonly Loaded[]> {
   const asked = loaded.filter(({ unanswered }) => unanswered !== undefined);
-  const answered = await allSettledOrThrow(asked, context.signal, async (one, signal) => {
-    const probes = await askOne(snapshot, one, { ...context, signal });
-    return withAnswers(snapshot, one, probes, context);
-  }).catch(() => asked.map((one) => withMessage(one, INTERRUPTED)));
+  const answered = await Promise.all(
+    asked.map(async (one) => {
+      try {
+        return withAnswers(snapshot, one, await askOne(snapshot, one, context), context);
+      } catch (thrown) {
+        const why = `It could not be asked after the release: ${toStasisError(thrown, 'probe.failed').message}`;
+        return withMessage(one, context.signal.aborted ? INTERRUPTED : why);
+      }
+    }),
+  );
   return loaded.map((one) => answered.find(({ member }) => member === one.member) ?? one);
 }
 
@@ -73,9 +94,10 @@ async function askOne(
   const probes = Object.fromEntries(
     probesOf(snapshot, name).filter(([probe]) => unanswered!.names.includes(probe)),
   );
-  const answers = await driver.ask?.(spec, host, context);
+  await using seen = driver.ask ? undefined : await driver.observe(spec, host, context);
+  const answers = driver.ask ? await driver.ask(spec, host, context) : seen!.answers;
   const running = liveAnswers(answers && patient(answers), 'Nobody can be asked.', context);
-  return askBoth(name, probes, storedAnswers(snapshot), running, context);
+  return await askBoth(name, probes, storedAnswers(snapshot), running, context);
 }
 
 function withAnswers(

@@ -21,7 +21,7 @@ import { atMember, type Member, placeOf } from './member.ts';
 import { throwFirstError } from './plan.ts';
 import { rehearse } from './rehearsal.ts';
 import { releaseAll } from './release.ts';
-import { askReleased, type Unanswered } from './released-probes.ts';
+import { askReleased, type Unanswered, unansweredBy } from './released-probes.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from './restore-plan.ts';
 import { askRestored, type RestoredProbes, unaskedProbes, withProbes } from './restored-probes.ts';
 import { type MemberWarmth, warmAll } from './warm.ts';
@@ -232,8 +232,9 @@ async function load(
     const restoreMs = nsToMs(context.clock.nowNs() - startNs);
     const probes = await askRestored(request.snapshot, member.name, held, context);
     context.progress({ step: 'compare', member: member.name });
-    const verdict = await compareWith(request, member, held, probes, context);
-    return { member, held, verdict: { ...verdict, restoreMs, probes } };
+    const compared = await compareWith(request, member, held, probes, context);
+    const verdict = { ...compared, restoreMs, probes };
+    return { member, held, verdict, unanswered: unansweredBy(request, member, held, verdict) };
   } catch (error) {
     throw atMember(member, error);
   }

@@ -49,7 +49,7 @@ export async function askRestored(
   held: Held,
   context: Context,
 ): Promise<RestoredProbes> {
-  const why = 'What is restored in this way can be asked after the release only.';
+  const why = 'What is restored in this way can be asked after a release only.';
   const restored = liveAnswers(held.answers, why, context);
   const probes = Object.fromEntries(probesOf(snapshot, member));
   return askBoth(member, probes, storedAnswers(snapshot), restored, context);
@@ -157,6 +157,13 @@ export function unaskedProbes(snapshot: OpenSnapshot, member: string): RestoredP
   const message = 'The member has been running since an earlier try of this restore.';
   return Object.fromEntries(
     probesOf(snapshot, member).map(([name]) => [name, { member, outcome: 'unasked', message }]),
+  );
+}
+
+/** The probes of a member whose answers at the cut are to be had again. */
+export function answeredProbesOf(snapshot: OpenSnapshot, member: string): [string, ProbeRecord][] {
+  return probesOf(snapshot, member).filter(([, record]) =>
+    ['answered', 'unmet'].includes(outcomeOfProbe(record)),
   );
 }
 
