@@ -21,6 +21,7 @@ import { atMember, type Member, placeOf } from './member.ts';
 import { throwFirstError } from './plan.ts';
 import { rehearse } from './rehearsal.ts';
 import { releaseAll } from './release.ts';
+import { askReleased, type Unanswered, unansweredBy } from './released-probes.ts';
 import { type PlannedRestore, planRestore, type RestoreRequest } from './restore-plan.ts';
 import { askRestored, type RestoredProbes, unaskedProbes, withProbes } from './restored-probes.ts';
 import { type MemberWarmth, warmAll } from './warm.ts';
@@ -139,6 +140,8 @@ export interface Loaded {
   readonly member: Member;
   readonly held: Held;
   readonly verdict: MemberRestore;
+  /** What is asked again after the release. */
+  readonly unanswered?: Unanswered | undefined;
 }
 
 /** Loads, compares and releases. Until the release, disposal rolls everything back. */
@@ -150,14 +153,13 @@ async function fill(
   beforeRelease: (() => Promise<void>) | undefined,
 ): Promise<Pick<RestoreResult, 'members' | 'releasedNs'>> {
   const held = new AsyncDisposableStack();
-  let members: Record<string, MemberRestore>;
+  let loaded: readonly Loaded[];
   try {
     const compared = await loadAll(request, done, journal, held, context);
     insistOnSameness(verdictsOf(compared), request.verify);
     const warmed = request.warm === true ? await warmAll(compared, context) : compared;
-    const loaded = await rehearse(request, warmed, context);
-    members = verdictsOf(loaded);
-    insistOnSameness(members, request.verify);
+    loaded = await rehearse(request, warmed, context);
+    insistOnSameness(verdictsOf(loaded), request.verify);
     throwIfAborted(context.signal);
     await beforeRelease?.();
     context.progress({ step: 'release' });
@@ -169,7 +171,7 @@ async function fill(
   const releasedNs = context.clock.nowNs();
   await held.disposeAsync();
   await journal.close();
-  return { members, releasedNs };
+  return { members: verdictsOf(await askReleased(request, loaded, context)), releasedNs };
 }
 
 export function verdictsOf(loaded: readonly Loaded[]): Record<string, MemberRestore> {
@@ -233,8 +235,9 @@ async function load(
     const restoreMs = nsToMs(context.clock.nowNs() - startNs);
     const probes = await askRestored(request.snapshot, member.name, held, context);
     context.progress({ step: 'compare', member: member.name });
-    const verdict = await compareWith(request, member, held, probes, context);
-    return { member, held, verdict: { ...verdict, restoreMs, probes } };
+    const compared = await compareWith(request, member, held, probes, context);
+    const verdict = { ...compared, restoreMs, probes };
+    return { member, held, verdict, unanswered: unansweredBy(request, member, held, verdict) };
   } catch (error) {
     throw atMember(member, error);
   }

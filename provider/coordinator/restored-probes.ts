@@ -3,11 +3,15 @@ import { answerChange, answerDifference, parseAnswer } from '../core/answer.ts';
 import { readJson } from '../core/blobs.ts';
 import type { Context } from '../core/context.ts';
 import type { Held } from '../core/driver.ts';
-import { throwIfAborted, toStasisError } from '../core/errors.ts';
+import { StasisError, throwIfAborted, toStasisError } from '../core/errors.ts';
 import type { Comparison } from '../core/fingerprint.ts';
 import { type Answer, type Answers, outcomeOfProbe, type ProbeRecord, probeMessage } from '../core/probe.ts';
+import { sleep } from '../core/wait.ts';
 import type { OpenSnapshot } from './compare.ts';
 import { askWithin } from './probes.ts';
+
+/** How long what has only just begun to run again is left to itself between two questions. */
+const PAUSE_MS = 100;
 
 /** What became of a probe after a restore, or in a comparison. */
 export interface RestoredProbe {
@@ -45,7 +49,7 @@ export async function askRestored(
   held: Held,
   context: Context,
 ): Promise<RestoredProbes> {
-  const why = 'What is restored in this way can be asked after the release only.';
+  const why = 'What is restored in this way can be asked after a release only.';
   const restored = liveAnswers(held.answers, why, context);
   const probes = Object.fromEntries(probesOf(snapshot, member));
   return askBoth(member, probes, storedAnswers(snapshot), restored, context);
@@ -125,11 +129,41 @@ export function liveAnswers(answers: Answers | undefined, why: string, context: 
   };
 }
 
+/**
+ * Asks again, within the time that there is, where there was no answer: connections to whoever is no member have been
+ * reset a moment ago, and a program may first have to notice. An answer, whatever it says, is one.
+ */
+export function patient(answers: Answers): Answers {
+  return {
+    async answer(question, { signal, timeoutMs }) {
+      const untilMs = performance.now() + timeoutMs;
+      for (;;) {
+        const leftMs = Math.max(1, Math.floor(untilMs - performance.now()));
+        try {
+          return await answers.answer(question, { signal, timeoutMs: leftMs });
+        } catch (error) {
+          throwIfAborted(signal);
+          const isFinal = error instanceof StasisError && error.code === 'probe.answer-too-long';
+          if (isFinal || performance.now() + PAUSE_MS >= untilMs) throw error;
+        }
+        await sleep(PAUSE_MS, signal);
+      }
+    },
+  };
+}
+
 /** Of a member that runs already, and changes all the time. */
 export function unaskedProbes(snapshot: OpenSnapshot, member: string): RestoredProbes {
   const message = 'The member has been running since an earlier try of this restore.';
   return Object.fromEntries(
     probesOf(snapshot, member).map(([name]) => [name, { member, outcome: 'unasked', message }]),
+  );
+}
+
+/** The probes of a member whose answers at the cut are to be had again. */
+export function answeredProbesOf(snapshot: OpenSnapshot, member: string): [string, ProbeRecord][] {
+  return probesOf(snapshot, member).filter(([, record]) =>
+    ['answered', 'unmet'].includes(outcomeOfProbe(record)),
   );
 }
 

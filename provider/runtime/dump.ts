@@ -63,7 +63,7 @@ folder=$1 given=$2 table=$3; shift 3
 
 /** Says how it ended, and stays until nobody needs it any more: the end of a session takes time of the pause, too. */
 const SAY_AND_STAY = `
-echo $?; echo .
+printf '%s\\n.\\n' $?
 read -r end
 `;
 

@@ -16,7 +16,8 @@ export const MARK_OF = `mark_of() { echo "/run/stasis/fence-$(stat -c %i -- "$1"
 /**
  * A shell that stays for one capture, so that a freeze or a reading costs no start of a program. It reads
  * words from its input, answers each with lines up to a lone dot, and thaws when its input ends, however that came. While
- * there is the mark of a fence it never thaws.
+ * there is the mark of a fence it never thaws. An answer is written at once, as each piece of it would wake up all that
+ * it goes through; and while it waits for threads to freeze it leaves the processor to them, by a child that ends at once.
  *
  * schedstat has three numbers a thread: time on a processor, time waiting for one, and how often it was put on one
  * (Documentation/scheduler/sched-stats.rst). The first and the third move with anything that it executes.
@@ -24,34 +25,42 @@ export const MARK_OF = `mark_of() { echo "/run/stasis/fence-$(stat -c %i -- "$1"
 const AGENT = `
 ${MARK_OF}
 folder=$1 mark=$(mark_of "$1")
+said=
+say() { said="$said$1
+"; }
 thaw() { [ -e "$mark" ] || echo 0 > "$folder/cgroup.freeze"; }
-fenced() { [ ! -e "$mark" ] || echo fenced; }
+fenced() { [ ! -e "$mark" ] || say fenced; }
 state() { while read -r key value; do [ "$key" != frozen ] || frozen=$value; done < "$folder/cgroup.events"; }
 reading() {
   set --
-  while read -r p; do set -- "$@" "/proc/$p/task/"*/schedstat; echo "process $p"; done < "$folder/cgroup.procs"
+  while read -r p; do set -- "$@" "/proc/$p/task/"*/schedstat; say "process $p"; done < "$folder/cgroup.procs"
   state
-  echo "frozen $frozen"
-  read -r uptime idle < /proc/uptime; echo "uptime $uptime"
-  for file; do read -r ran waited times < "$file" && echo "$file:$ran $waited $times"; done 2> /dev/null
+  say "frozen $frozen"
+  read -r uptime idle < /proc/uptime; say "uptime $uptime"
+  for file; do read -r ran waited times < "$file" && say "$file:$ran $waited $times"; done 2> /dev/null
 }
 while read -r word; do
   case $word in
   freeze)
     echo 1 > "$folder/cgroup.freeze"
     n=0; state
-    while [ "$frozen" != 1 ] && [ $n -lt 4000 ]; do n=$((n + 1)); [ $n -lt 200 ] || sleep 0.001; state; done
+    while [ "$frozen" != 1 ] && [ $n -lt 4000 ]; do
+      n=$((n + 1))
+      case $n in [123]) ;; [4-9] | 1?) (:) ;; *) sleep 0.001 ;; esac
+      state
+    done
     reading;;
   read) reading;;
   end)
     reading
     thaw; fenced
-    state; echo "then $frozen";;
+    state; say "then $frozen";;
   thaw)
     thaw; fenced
-    state; echo "then $frozen";;
+    state; say "then $frozen";;
   esac
-  echo .
+  echo "$said."
+  said=
 done
 thaw
 `;

@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { capture } from '../../provider/coordinator/capture.ts';
 import type { Member } from '../../provider/coordinator/member.ts';
@@ -16,7 +16,10 @@ const ROUNDS = 5;
 /** 0 is a pause that does not grow with the members, 1 one that grows as they do, one after another. */
 const TARGET = 0.3;
 
-/** How the pause grows with the number of members: processes of a megabyte each, on two hosts of the lab in turn. */
+/**
+ * How the pause grows with the number of members: processes of a megabyte each, on two hosts of the lab in turn. Each takes its
+ * own time of a processor, so that this says as much of the machine: `taskset -c 0` shows by how much.
+ */
 export async function benchMembers(): Promise<readonly Figure[]> {
   const here = await labOrReason();
   if (here.reason !== undefined) {
@@ -66,7 +69,7 @@ export async function benchMembers(): Promise<readonly Figure[]> {
     ),
     shareOf(
       {
-        name: 'what each further member adds to the pause',
+        name: `what each further member adds to the pause, on ${availableParallelism()} processors`,
         unit: 'pauses of 1 member',
         ours: slopeOf(
           COUNTS,

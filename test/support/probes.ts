@@ -9,6 +9,14 @@ export function commandProbe(name: string, member: string, ...words: string[]): 
   };
 }
 
+/** A probe by one statement. */
+export function sqlProbe(name: string, member: string, statement: string): Probe {
+  return {
+    ...{ name, member, timeoutMs: 10_000, required: false },
+    ...{ question: { kind: 'sql', words: [statement] }, comparison: { rows: 'unordered' } },
+  };
+}
+
 /** A probe by HTTP as the resource would make it, with what a test cares for. */
 export function httpProbe(
   name: string,

@@ -9,6 +9,8 @@ import { testUnless } from '../../../test/support/skipped.ts';
 import { defineDomain, startLibvirt } from '../../../test/support/vm/libvirt.ts';
 import { makeGuest, ticksOf } from '../../../test/support/vm/rig.ts';
 import { capture } from '../../coordinator/capture.ts';
+import { fencedRestore } from '../../coordinator/fence.ts';
+import { Journal, sweepJournals } from '../../coordinator/journal.ts';
 import type { Member } from '../../coordinator/member.ts';
 import { restore } from '../../coordinator/restore.ts';
 import type { Host } from '../../core/host.ts';
@@ -102,6 +104,71 @@ describe('a domain of libvirt', () => {
       await untilCounts(sovereign, '/srv/twins/*/serial', 2);
       expect(await on(sovereign, 'ls -d /srv/twins/*/ | wc -l')).toBe('1');
       expect(await on(sovereign, 'virsh -q list --all --name | grep .')).toBe('web');
+    },
+    PATIENCE_MS,
+  );
+
+  labTest(
+    'that is fenced stands until the sweep lifts it, or its operator does by the commands that the docs name',
+    async () => {
+      const original = memberOf(cloud, { domain: 'web' });
+      const raise = (journal: Journal): Promise<void> =>
+        vmDriver.fence!.raise(
+          original.spec as never,
+          cloud,
+          (entry) => journal.note(original, entry),
+          testContext(),
+        );
+      const ticksNow = async (): Promise<number> =>
+        ticksOf((await on(cloud, 'cat /srv/web/serial')).split(/\r?\n/)).length;
+      const stands = async (): Promise<boolean> => {
+        const before = await ticksNow();
+        await sleep(2_000);
+        return (await ticksNow()) === before;
+      };
+      await raise(new Journal(store, 'swept'));
+      expect(await stands()).toBe(true);
+      expect(await on(cloud, 'virsh -q domstate web')).toBe('paused');
+      await sweepJournals(store, [original], testContext());
+      await untilCounts(cloud, '/srv/web/serial', (await ticksNow()) + 5);
+      expect(await on(cloud, 'virsh -q domstate web')).toBe('running');
+
+      const journal = new Journal(store, 'by-hand');
+      await raise(journal);
+      expect(await stands()).toBe(true);
+      const remove = '{"execute": "object-del", "arguments": {"id": "stasis-fence"}}';
+      await on(cloud, 'virsh -q resume web && virsh -q qemu-monitor-command web "$1"', remove);
+      await untilCounts(cloud, '/srv/web/serial', (await ticksNow()) + 5);
+      // Nothing is left for the sweep, and no fence for the next capture.
+      await sweepJournals(store, [original], testContext());
+      expect(await on(cloud, 'virsh -q domstate web')).toBe('running');
+
+      const sealed = await capture(
+        {
+          ...{ name: 'fenced', owner: 'test', limits: LIMITS, createdBy: 'test', store },
+          members: [original],
+        },
+        testContext(),
+      );
+      const target = memberOf(sovereign, { domain: 'web', folder: '/srv/twins' });
+      const { verdict } = await fencedRestore(
+        {
+          ...{ restoreId: 'fenced', overwrite: true, safetySnapshot: false, verify: 'identical' },
+          ...{ expiry: 'absolute', createdBy: 'test', store },
+          snapshot: await store.open(sealed.name, sealed.digest, testContext()),
+          members: [target],
+        },
+        [original],
+        testContext(),
+      );
+      expect(verdict).toBe('identical');
+      const last = await ticksNow();
+      const [first] = ticksOf(await untilCounts(sovereign, '/srv/twins/*/serial', 5));
+      // The next one, or the one that it was just about to tell.
+      const said = ticksOf((await on(cloud, 'cat /srv/web/serial')).split(/\r?\n/));
+      expect([said.at(-1)!, said.at(-1)! + 1]).toContain(first);
+      expect(await ticksNow()).toBe(last);
+      expect(await on(cloud, 'virsh -q domstate web')).toBe('paused');
     },
     PATIENCE_MS,
   );
