@@ -22,10 +22,10 @@ export async function readSampleFile(
       return wrong('sample.too-long', `The sample ${path} is larger than 16 MiB.`, 'Record fewer requests.');
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    const why = cause instanceof Error ? Reflect.get(cause, 'code') : undefined;
+    const { code = 'no reason was given' } = cause as NodeJS.ErrnoException;
     return wrong(
       'sample.unreadable',
-      `The sample ${path} cannot be read${why === undefined ? '' : ` (${String(why)})`}.`,
+      `The sample ${path} cannot be read (${code}).`,
       'Name a file of the machine on which the engine runs.',
     );
   }
