@@ -137,14 +137,18 @@ export function patient(answers: Answers): Answers {
   return {
     async answer(question, { signal, timeoutMs }) {
       const untilMs = performance.now() + timeoutMs;
+      let said: unknown;
       for (;;) {
         const leftMs = Math.max(1, Math.floor(untilMs - performance.now()));
         try {
           return await answers.answer(question, { signal, timeoutMs: leftMs });
         } catch (error) {
           throwIfAborted(signal);
-          const isFinal = error instanceof StasisError && error.code === 'probe.answer-too-long';
-          if (isFinal || performance.now() + PAUSE_MS >= untilMs) throw error;
+          const code = error instanceof StasisError ? error.code : undefined;
+          // The last try may have had no time: what was said before tells more.
+          if (code !== 'timeout') said = error;
+          const isFinal = code === 'probe.answer-too-long';
+          if (isFinal || performance.now() + PAUSE_MS >= untilMs) throw said ?? error;
         }
         await sleep(PAUSE_MS, signal);
       }
