@@ -47,6 +47,8 @@ const content = z.object({
   roleNames: z.array(z.string()),
   /** Roles that own something. */
   owners: z.array(z.string()),
+  /** Roles to which a restore has to give what it makes; absent in snapshots of before it was kept. */
+  objectOwners: z.array(z.string()).optional(),
 });
 
 export type PostgresContent = z.infer<typeof content>;

@@ -133,6 +133,48 @@ describe('a login that may not create databases', () => {
   );
 
   test(
+    'one that may not give what it restores to its owners is told so by the plan, and how to mend it',
+    async () => {
+      await using fresh = await startPostgres();
+      await using plain = await startPostgres();
+      for (const server of [fresh, plain])
+        await server.query(`CREATE ROLE tenant LOGIN PASSWORD 'tenant-pw'; CREATE ROLE crew`);
+      await plain.query('CREATE DATABASE ship OWNER crew');
+      await plain.query(
+        `CREATE TABLE mine AS SELECT 1 AS a; ALTER TABLE mine OWNER TO tenant;
+         CREATE TABLE ours AS SELECT 1 AS a; ALTER TABLE ours OWNER TO crew; CREATE SCHEMA theirs`,
+        { database: 'ship' },
+      );
+      await fresh.query('CREATE DATABASE given OWNER tenant');
+      const spec = { url: `postgres://tenant:tenant-pw@127.0.0.1:${fresh.port}/given` };
+      const problems = async () => {
+        const seen = await capture({ url: plain.url('ship') });
+        const plan = await postgresDriver.planRestore(spec, host, seen.member, testContext());
+        return { seen, said: plan.problems.map(({ code, message }) => `${code} ${message}`) };
+      };
+      expect((await problems()).said).toEqual([
+        'postgres.rights The login "tenant" may not give what it restores to its owners: crew, postgres.',
+      ]);
+      await fresh.query('GRANT crew TO tenant');
+      expect((await problems()).said).toEqual([expect.stringMatching(/to its owners: postgres\.$/)]);
+      await plain.query('ALTER SCHEMA theirs OWNER TO tenant', { database: 'ship' });
+      const { seen, said } = await problems();
+      expect(said).toEqual([]);
+      // What only shows when it is done is told by its own words, and not by those of what may fail.
+      await expect(restoreAndCompare(spec, seen)).rejects.toMatchObject({
+        code: 'postgres.load-failed',
+        message: expect.stringContaining('permission denied for schema public'),
+      });
+      await fresh.query('GRANT CREATE ON SCHEMA public TO crew', { database: 'given' });
+      const { differences } = await restoreAndCompare(spec, seen);
+      const objects = differences.map(({ object }) => object);
+      // Of the database itself and of who is in which role; all that was restored has its owner.
+      expect(objects.filter((object) => !/^(database|role|schema\/public)\//.test(object))).toEqual([]);
+    },
+    2 * MINUTES,
+  );
+
+  test(
     'one that may create databases but is no superuser restores what belongs to roles that it may become',
     async () => {
       await using fresh = await startPostgres();

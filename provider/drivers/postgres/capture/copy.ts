@@ -11,7 +11,7 @@ import {
   type DatabaseIndex,
   type PostgresContent,
 } from '../content.ts';
-import { databaseOwners, neededRoles, readRoles } from '../fingerprint/roles.ts';
+import { databaseOwners, neededRoles, objectOwners, readRoles } from '../fingerprint/roles.ts';
 import { databaseShared } from '../fingerprint/shared-state.ts';
 import { readHot } from '../warmth/hot.ts';
 import { databaseLosses, serverLosses } from './coverage.ts';
@@ -42,6 +42,7 @@ export async function copyDatabases(
     roles: await putJson(blobs, roles),
     roleNames,
     owners: [...new Set(copied.flatMap(({ owners }) => owners))].sort(),
+    objectOwners: [...new Set(copied.flatMap((one) => one.objectOwners))].sort(),
   };
   const tables = copied.reduce((sum, { index }) => sum + index.tables.length, 0);
   const summary = `${tables} ${tables === 1 ? 'table' : 'tables'}`;
@@ -64,6 +65,7 @@ interface CopiedDatabase {
   readonly captured: CapturedDatabase;
   readonly index: DatabaseIndex;
   readonly owners: readonly string[];
+  readonly objectOwners: readonly string[];
   readonly outside: readonly OutsideItem[];
   readonly sizeBytes: number;
 }
@@ -99,6 +101,7 @@ async function copyDatabase(part: MarkedPart, blobs: Blobs, context: Context): P
     },
     index,
     owners: await databaseOwners(session.rows, database.name),
+    objectOwners: await objectOwners(session.rows),
     outside: [...(await databaseLosses(session.rows, prefix)), ...outside],
     sizeBytes: [schema, largeObjects, described, ...tables.map(({ rows }) => rows)].reduce(
       (sum, blob) => sum + (blob?.sizeBytes ?? 0),

@@ -204,7 +204,8 @@ export class PsqlSession implements AsyncDisposable {
 /** psql ends by itself when its session is gone (2), a script failed (3), or it could not log in (2). */
 function endedEarly(result: { readonly status: number; readonly stderr: string }): StasisError {
   const lines = result.stderr.trim().split('\n');
-  const error = lines.find((line) => /ERROR|FATAL|PANIC|error:/.test(line)) ?? lines.at(-1) ?? '';
+  // What comes before it was said of statements that may fail.
+  const error = lines.findLast((line) => /ERROR|FATAL|PANIC|error:/.test(line)) ?? lines.at(-1) ?? '';
   const said = error.replace(/^psql:(?:<stdin>:\d+:)? */, '').replace(/^error: /, '');
   if (result.status === 3)
     return new StasisError('postgres.load-failed', `Postgres refused a statement of the dump: ${said}.`);

@@ -1,5 +1,6 @@
 import type { FingerprintEntry } from '../../../core/fingerprint.ts';
 import { digestOf } from '../../../core/fingerprint-digest.ts';
+import { ownObject, USER_SCHEMA } from '../capture/tables.ts';
 import { literal, optionalText, type Rows, text, texts } from '../connect/sql.ts';
 
 /** A role that the captured databases need. */
@@ -64,6 +65,28 @@ export async function databaseOwners(rows: Rows, database: string): Promise<stri
     WHERE d.datname = ${literal(database)} AND (r.oid = d.datdba OR EXISTS (SELECT 1 FROM pg_catalog.pg_shdepend s
       WHERE s.dbid = d.oid AND s.deptype = 'o' AND s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
         AND s.refobjid = r.oid)) ORDER BY 1`);
+  return found.map((row) => text(row, 'name'));
+}
+
+/** Catalogs of what a user owns, each with its owner's column and, where it has one, that of its schema. */
+const OWNED = [
+  ['pg_class', 'relowner', 'relnamespace'],
+  ['pg_proc', 'proowner', 'pronamespace'],
+  ['pg_type', 'typowner', 'typnamespace'],
+] as const;
+
+/**
+ * To whom a restore of the database has to give what it makes. pg_shdepend does not tell: it leaves out the first superuser.
+ * The schema `public` is there already, and what belongs to an extension comes with it.
+ */
+export async function objectOwners(rows: Rows): Promise<string[]> {
+  const inSchemas = OWNED.map(
+    ([catalog, owner, schema]) => `SELECT o.${owner} AS owner FROM pg_catalog.${catalog} o
+      JOIN pg_catalog.pg_namespace n ON n.oid = o.${schema} WHERE ${USER_SCHEMA} AND ${ownObject('o', catalog)}`,
+  );
+  const found = await rows(`SELECT DISTINCT pg_catalog.pg_get_userbyid(owner)::text COLLATE "C" AS name FROM (
+    ${inSchemas.join(' UNION ')} UNION SELECT n.nspowner FROM pg_catalog.pg_namespace n
+      WHERE n.nspname <> 'public' AND ${USER_SCHEMA} AND ${ownObject('n', 'pg_namespace')}) AS owned ORDER BY 1`);
   return found.map((row) => text(row, 'name'));
 }
 

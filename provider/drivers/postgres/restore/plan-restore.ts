@@ -5,6 +5,7 @@ import type { Host } from '../../../core/host.ts';
 import type { MemberCapture } from '../../../core/manifest.ts';
 import { placed, versionProblems } from '../capture/plan.ts';
 import { parsePlace } from '../connect/place.ts';
+import { identifier } from '../connect/sql.ts';
 import { type PostgresContent, parseContent } from '../content.ts';
 import type { PostgresSpec } from '../spec.ts';
 import { type Destination, lookAtTarget, type Target } from './target.ts';
@@ -49,6 +50,7 @@ export function targetProblems(target: Target, content: PostgresContent, from: M
     ...extensionProblems(target),
     ...wayProblems(target),
     ...roleProblems(target, content),
+    ...ownerProblems(target, content),
     ...collationProblems(target),
   ];
 }
@@ -132,6 +134,25 @@ function roleProblems({ server, roles }: Target, content: PostgresContent): Stas
       hint: server.mayCreateRoles ? 'Create them first.' : 'Create them first, or give the login CREATEROLE.',
       at: ['url'],
     }),
+  ];
+}
+
+/** What the login makes and may not give to its owner would be refused in the middle. */
+function ownerProblems(
+  { server, roles, givable }: Target,
+  { objectOwners = [] }: PostgresContent,
+): StasisError[] {
+  const owners = objectOwners.filter((name) => roles.has(name) && !givable.has(name));
+  if (owners.length === 0) return [];
+  return [
+    new StasisError(
+      'postgres.rights',
+      `The login "${server.login}" may not give what it restores to its owners: ${owners.join(', ')}.`,
+      {
+        hint: `Have a superuser of the target GRANT ${owners.map(identifier).join(', ')} TO ${identifier(server.login)}, or restore as a superuser.`,
+        at: ['url'],
+      },
+    ),
   ];
 }
 

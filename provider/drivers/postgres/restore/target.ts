@@ -31,6 +31,8 @@ export interface Target {
   readonly destinations: readonly Destination[];
   /** All roles of the server. */
   readonly roles: ReadonlySet<string>;
+  /** Those of them to which the login may give what it makes. */
+  readonly givable: ReadonlySet<string>;
   /** Versions of each extension that the server can install, its default first. */
   readonly extensions: ReadonlyMap<string, readonly string[]>;
   /** `beside` where the login may create databases and swap them in; `inside` where it may only fill an empty one. */
@@ -102,15 +104,29 @@ export async function lookAtTarget(
       restoredBy: existing && (await rememberedRestore(rows, name)),
     });
   }
-  const roles = await rows('SELECT rolname::text AS name FROM pg_catalog.pg_roles');
+  const roles = await rows(
+    `SELECT rolname::text AS name, ${givableOf(server)} AS givable FROM pg_catalog.pg_roles`,
+  );
   return {
     server,
     clients: await clientsOr(spec, host, from, server, signal),
     destinations,
     roles: new Set(roles.map((row) => text(row, 'name'))),
+    givable: new Set(roles.filter(({ givable }) => givable === true).map((row) => text(row, 'name'))),
     extensions: await availableExtensions(rows),
     way: wayOf(server, destinations),
   };
+}
+
+/**
+ * Who is a member of a role may give it something, and who may grant the role can become one: since 16 that takes the admin
+ * option of it, before it CREATEROLE did for all but superusers (https://www.postgresql.org/docs/16/release-16.html).
+ */
+function givableOf({ superuser, major, mayCreateRoles }: ServerFacts): string {
+  if (superuser) return 'true';
+  const may = (right: string): string => `pg_catalog.pg_has_role(oid, '${right}')`;
+  if (major >= 16) return `${may('SET')} OR NOT rolsuper AND ${may('MEMBER WITH ADMIN OPTION')}`;
+  return mayCreateRoles ? `${may('MEMBER')} OR NOT rolsuper` : may('MEMBER');
 }
 
 async function clientsOr(
