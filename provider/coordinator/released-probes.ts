@@ -94,11 +94,9 @@ async function askOne(
   const probes = Object.fromEntries(
     probesOf(snapshot, name).filter(([probe]) => unanswered!.names.includes(probe)),
   );
-  await using seen = driver.ask ? undefined : await driver.observe(spec, host, context);
-  const from = snapshot.manifest.members[name];
-  const answers = driver.ask ? await driver.ask(spec, host, context, from) : seen!.answers;
+  const answers = await driver.ask?.(spec, host, context, snapshot.manifest.members[name]);
   const running = liveAnswers(answers && patient(answers), 'Nobody can be asked.', context);
-  return await askBoth(name, probes, storedAnswers(snapshot), running, context);
+  return askBoth(name, probes, storedAnswers(snapshot), running, context);
 }
 
 function withAnswers(
