@@ -10,6 +10,7 @@ import { labHost } from '../../test/support/process/rig.ts';
 import { startService } from '../../test/support/process/servers.ts';
 import { quietContext } from './context.ts';
 import { type Figure, median, shareOf } from './figure.ts';
+import { type NativeMember, nativePauseMs } from './native-photo.ts';
 
 const COUNTS = [1, 2, 4, 8, 16, 32];
 const ROUNDS = 5;
@@ -33,10 +34,12 @@ export async function benchMembers(): Promise<readonly Figure[]> {
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   const store = await ociLayout.open({ path: join(folder, 'store') }, quietContext());
   const members: Member[] = [];
+  const natives: NativeMember[] = [];
   for (let index = 0; index < Math.max(...COUNTS); index += 1) {
     const host = hosts[index % hosts.length]!;
     const name = `member-${index}`;
     await startService(host, name, 'root', 'sleep', '100000');
+    natives.push({ host, pidFile: `/run/${name}.pid` });
     members.push({
       name,
       driver: processDriver,
@@ -45,8 +48,10 @@ export async function benchMembers(): Promise<readonly Figure[]> {
     });
   }
   const pausesMs: number[] = [];
+  const nativesMs: number[] = [];
   for (const count of COUNTS) {
     const taken: number[] = [];
+    const native: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
       const sealed = await capture(
         {
@@ -56,40 +61,40 @@ export async function benchMembers(): Promise<readonly Figure[]> {
         quietContext(),
       );
       taken.push(sealed.manifest.pauseMs);
+      native.push(await nativePauseMs(natives.slice(0, count)));
     }
     pausesMs.push(median(taken));
+    nativesMs.push(median(native));
   }
+  const processors = `on ${availableParallelism()} processors`;
   return [
-    ...COUNTS.slice(1).map((count, index) =>
+    ...COUNTS.map((count, index) =>
       shareOf({
-        name: `pause of ${count} members`,
+        name: `pause of ${count} ${count === 1 ? 'member' : 'members'}`,
         unit: 'ms',
-        ...{ ours: pausesMs[index + 1]!, peer: pausesMs[0]!, peerName: 'the pause of 1 member' },
+        ...{ ours: pausesMs[index]!, peer: nativesMs[index]!, peerName: NATIVE },
       }),
     ),
     shareOf(
       {
-        name: `what each further member adds to the pause, on ${availableParallelism()} processors`,
-        unit: 'pauses of 1 member',
-        ours: slopeOf(
-          COUNTS,
-          pausesMs.map((pauseMs) => pauseMs / pausesMs[0]!),
-        ),
-        ...{ peer: 1, peerName: 'one member after another' },
+        name: `what each further member adds to the pause, ${processors}`,
+        unit: 'ms',
+        ...{ ours: slopeOf(COUNTS, pausesMs), peer: slopeOf(COUNTS, nativesMs), peerName: NATIVE },
       },
       TARGET,
     ),
     shareOf(
       {
-        name: 'growth of the pause from 1 to 32 members',
-        unit: 'exponent',
-        ours: slopeOf(COUNTS.map(Math.log), pausesMs.map(Math.log)),
-        ...{ peer: 1, peerName: 'one member after another' },
+        name: `what each further member adds to the pause, ${processors}`,
+        unit: 'ms',
+        ...{ ours: slopeOf(COUNTS, pausesMs), peer: pausesMs[0]!, peerName: 'our pause of 1 member' },
       },
       TARGET,
     ),
   ];
 }
+
+const NATIVE = 'the same stopped by kill, dumped by criu one after another';
 
 /** Of the line of least squares. */
 function slopeOf(xs: readonly number[], ys: readonly number[]): number {
