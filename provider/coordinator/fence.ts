@@ -1,6 +1,7 @@
 import { compareStates } from '../core/compare-states.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError } from '../core/errors.ts';
+import type { Probe } from '../core/probe.ts';
 import type { SealedSnapshot } from '../core/store.ts';
 import type { MemberDifference } from '../core/verdict.ts';
 import { capture } from './capture.ts';
@@ -129,10 +130,24 @@ function photograph(
   return capture(
     {
       ...{ name: finalName(request), owner: `restore:${restoreId}`, members: originals, store },
-      ...{ limits: FINAL_LIMITS, createdBy },
+      ...{ limits: FINAL_LIMITS, createdBy, probes: probesOfFinal(request, originals) },
     },
     context,
   );
+}
+
+/** Those of the snapshot that a fence lets anybody ask: what is frozen answers nobody. Who waits for the switch waits for no more. */
+function probesOfFinal(
+  { snapshot }: Pick<RestoreRequest, 'snapshot'>,
+  originals: readonly Member[],
+): readonly Probe[] {
+  const answering = originals.filter(({ driver }) => !driver.traits.layers.includes('runtime'));
+  return Object.entries(snapshot.manifest.probes ?? {})
+    .filter(([, { member }]) => answering.some(({ name }) => name === member))
+    .map(([name, { member, question, comparison, expect, timeoutMs }]) => ({
+      ...{ name, member, question, comparison, timeoutMs, required: false },
+      ...(expect === undefined ? {} : { expect }),
+    }));
 }
 
 /**

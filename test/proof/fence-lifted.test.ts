@@ -14,6 +14,7 @@ import { STORE_TYPES } from '../../provider/stores/registry.ts';
 import { testContext } from '../support/context.ts';
 import { memberOf } from '../support/member.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
+import { sqlProbe } from '../support/probes.ts';
 import { startRedis } from '../support/redis-server.ts';
 
 const PATIENCE_MS = 240_000;
@@ -139,6 +140,42 @@ test(
     expect(await store.records.list('journal/')).toEqual([]);
     const left = await here.query(`SELECT setconfig FROM pg_db_role_setting WHERE setrole = 0`);
     expect(left).toEqual([]);
+  },
+  PATIENCE_MS,
+);
+
+test(
+  'the probes of stores are asked in the final photograph, and of what is restored before anything is released',
+  async () => {
+    const made = { createdBy: 'test', store };
+    const sealed = await capture(
+      {
+        ...{ name: 'asked', owner: 'test', members: originals(), ...made },
+        ...{ limits: { maxPauseMs: 5_000, maxBlurMs: 0 } },
+        probes: [
+          sqlProbe('sum', 'postgres', 'SELECT sum(n) FROM t'),
+          sqlProbe('address', 'postgres', 'SELECT inet_server_port()'),
+        ],
+      },
+      context,
+    );
+    await here.query('UPDATE t SET n = n + 1000');
+    const request = {
+      ...{ restoreId: 'asked', members: membersOf([there.url(), redis[1]!.url]), overwrite: true },
+      ...({ safetySnapshot: false, verify: 'report', expiry: 'absolute', ...made } as const),
+      snapshot: await store.open(sealed.name, sealed.digest, context),
+    };
+    const { final, members } = await fencedRestore(request, originals(), context);
+    const { manifest } = await store.open(final.name, final.digest, context);
+    expect(manifest.probes).toMatchObject({
+      sum: { tie: 'mark', answer: { rows: 1 } },
+      address: { tie: 'mark', answer: { rows: 1 } },
+    });
+    expect(members.postgres!.probes.sum).toMatchObject({ outcome: 'equal' });
+    expect(members.postgres!.probes.address).toMatchObject({ outcome: 'different' });
+    const [{ n }] = (await there.query('SELECT n FROM t')) as [{ n: number }];
+    expect(n).toBeGreaterThan(1_000);
+    expect(await refusals()).toEqual(['25006', 'NOREPLICAS']);
   },
   PATIENCE_MS,
 );
