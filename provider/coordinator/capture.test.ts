@@ -51,11 +51,11 @@ describe('a capture whose cleaning up fails', () => {
   test('after the snapshot was sealed has made one, and says so', async () => {
     const sealed = await photograph(stranded(new SimulatedSystem()));
     expect(await store.name('photo')).toMatchObject({ generations: [{ digest: sealed.digest }] });
-    expect(context.lines.filter(({ level }) => level === 'warn')).toEqual([
+    expect(context.events.filter(({ severity }) => severity === 'warning')).toEqual([
       {
-        level: 'warn',
-        message: 'what the capture has used could not be cleaned up',
-        fields: { reason: 'cloud cannot be reached.' },
+        ...{ step: 'seal', severity: 'warning' },
+        message:
+          'The snapshot is whole, but what the capture has used could not be cleaned up: cloud cannot be reached.',
       },
     ]);
   });

@@ -63,7 +63,8 @@ export async function capture(request: CaptureRequest, context: Context): Promis
   const sealed = await draft.seal({ manifest: manifestOf(request, captured, certificate, members, told) });
   // The snapshot is whole, and its members run. One that fails leaves no snapshot, so what follows must not fail it.
   const warned = (what: string) => (error: unknown) => {
-    context.logger.log('warn', what, { reason: toStasisError(error).message });
+    const message = `The snapshot is whole, but ${what}: ${toStasisError(error).message}`;
+    context.progress({ step: 'seal', severity: 'warning', message });
   };
   await keepNewest(request, sealed, context).catch(warned('older generations could not be removed'));
   await resources.disposeAsync().catch(warned('what the capture has used could not be cleaned up'));

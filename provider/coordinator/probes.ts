@@ -209,7 +209,7 @@ export class Prober {
         hint: 'Mend the application, or leave "required" out to capture it as it is.',
         at: ['probes', name],
       });
-    this.context.logger.log('warn', message, { member: record.member });
+    this.context.progress({ step: 'probe', severity: 'warning', message, member: record.member });
   }
 }
 

@@ -103,15 +103,16 @@ function withAnswers(
   snapshot: RestoreRequest['snapshot'],
   { member, held, verdict, unanswered }: Loaded,
   asked: RestoredProbes,
-  { logger }: Context,
+  { progress }: Context,
 ): Loaded {
   const probes = { ...verdict.probes, ...asked };
   const { fidelity } = snapshot.manifest.members[member.name]!;
   const compared = memberVerdict(member.name, withProbes(unanswered!.compared, probes), fidelity);
   for (const [name, { outcome, message }] of Object.entries(asked))
     if (outcome === 'different' || outcome === 'failed')
-      logger.log('warn', `released, and "${name}" is not answered as at the cut: ${message}`, {
-        member: member.name,
+      progress({
+        ...{ step: 'probe', severity: 'warning', member: member.name },
+        message: `Released, and "${name}" is not answered as at the cut: ${message}`,
       });
   return { member, held, verdict: { ...verdict, ...compared, probes } };
 }

@@ -100,7 +100,8 @@ test('one that fails is told, and fails no capture', async () => {
       error: { code: 'redis.refused', message: 'No such command.' },
     },
   });
-  expect(context.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
+  const warnings = context.events.filter(({ severity }) => severity === 'warning');
+  expect(warnings.map(({ message }) => message)).toEqual([
     'The sample "mine" could not be measured: No such command.',
   ]);
 });

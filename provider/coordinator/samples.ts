@@ -38,8 +38,9 @@ export async function askSamples(
   throwIfAborted(context.signal);
   for (const { sample, error } of asked)
     if (error !== undefined)
-      context.logger.log('warn', `The sample "${sample.name}" could not be measured: ${error.message}`, {
-        member: sample.member,
+      context.progress({
+        ...{ step: 'sample', severity: 'warning', member: sample.member },
+        message: `The sample "${sample.name}" could not be measured: ${error.message}`,
       });
   return asked;
 }

@@ -92,8 +92,8 @@ describe('a program that needs a member which a rehearsal does not release', () 
       const context = testContext();
       const changing: Context = {
         ...context,
-        logger: { log: (level, message) => void (level === 'warn' && warnings.push(message)) },
-        progress: ({ step }) => {
+        progress: ({ step, severity, message = '' }) => {
+          if (severity === 'warning') warnings.push(message);
           // Somebody changes it once it is there.
           if (step === 'release')
             void on(
