@@ -3,7 +3,7 @@ import type { FieldRole } from '../../../provider/core/driver.ts';
 import { metaOf } from '../../../provider/core/schema.ts';
 import { testContext } from '../../support/context.ts';
 import type { DriverAdapter, System } from './adapter.ts';
-import { codeOf, host } from './support.ts';
+import { codeOf, host, undisturbed } from './support.ts';
 
 const ROLES: readonly FieldRole[] = ['endpoint', 'selection', 'access', 'network', 'limit'];
 
@@ -46,7 +46,7 @@ export function testDeclaration({ driver, sessions }: DriverAdapter, system: () 
     expect((await driver.plan(spec, host, context)).identities).toEqual(planned.identities);
     expect(planned.sizeBytes).toBeGreaterThan(0);
     if (secret) expect(JSON.stringify([planned, context.lines, context.events])).not.toContain(secret);
-    expect(await system().residue()).toEqual([]);
+    expect(await undisturbed(system())).toEqual([]);
   });
 
   test('a session can do what the driver is said to do', async () => {
@@ -87,6 +87,6 @@ export function testDeclaration({ driver, sessions }: DriverAdapter, system: () 
       });
       expect(await codeOf(opened)).toMatch(/^[a-z]+\.[a-z-]+$/);
     }
-    expect(await system().residue()).toEqual([]);
+    expect(await undisturbed(system())).toEqual([]);
   });
 }
