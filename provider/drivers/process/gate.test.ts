@@ -40,6 +40,9 @@ testUnless(here.reason)(
     await gate('delete');
     await on(cloud, 'rm /run/connected');
     expect(await said).toBe('lives');
+    // As where a restore goes on of which another member was released already.
+    await on(cloud, MAKE_NETWORK, NETWORK, 'open', 'pair:47003.47004');
+    expect(await gate('list')).toContain('47003 . 47004');
   },
   120_000,
 );

@@ -22,6 +22,9 @@ exec 9> /run/stasis/network.lock && flock -w 20 9 || exit 1
 if [ ! -e "/run/netns/$network" ]; then
   ip netns add "$network" && ip -n "$network" link set lo up || exit 1
   ip -n "$network" route add default dev lo || exit 1
+fi
+# Gone with the release of another member, where a restore goes on of which a part was released.
+if ! ip netns exec "$network" nft list table netdev stasis > /dev/null 2>&1; then
   printf 'table netdev stasis {\\nset held {\\ntype inet_service . inet_service\\n}\\nchain egress {\\ntype filter hook egress device "lo" priority 0; policy accept;\\ntcp sport . tcp dport @held drop\\n}\\n}\\n' |
     ip netns exec "$network" nft -f - || exit 1
 fi
