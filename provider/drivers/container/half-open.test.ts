@@ -70,7 +70,8 @@ testUnless(here.reason)(
         `pid=$(podman container inspect --format '{{.State.Pid}}' busy); nsenter --net="/proc/$pid/ns/net" ss -Htan state "$1"`,
         state,
       );
-    await until(async () => (await sockets(cloud, 'syn-sent')).includes(':7999'));
+    // A container and Node.js in it have to start, which takes its time on a busy machine.
+    await until(async () => (await sockets(cloud, 'syn-sent')).includes(':7999'), 60_000);
     await on(cloud, KNOCK, 'busy');
     await until(async () => /^3\s/m.test(await sockets(cloud, 'listening')));
     const request = {
