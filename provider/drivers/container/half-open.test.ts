@@ -72,6 +72,8 @@ testUnless(here.reason)(
       );
     // A container and Node.js in it have to start, which takes its time on a busy machine.
     await until(async () => (await sockets(cloud, 'syn-sent')).includes(':7999'), 60_000);
+    // From then on it accepts nobody any more.
+    await until(async () => Number(await on(cloud, 'podman exec busy cat /srv/count')) > 0, 60_000);
     await on(cloud, KNOCK, 'busy');
     await until(async () => /^3\s/m.test(await sockets(cloud, 'listening')));
     const request = {
