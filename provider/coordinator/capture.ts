@@ -1,7 +1,7 @@
 import type { Certificate, Tie } from '../core/certificate.ts';
 import type { Context } from '../core/context.ts';
 import { StasisError, toStasisError } from '../core/errors.ts';
-import type { FingerprintEntry } from '../core/fingerprint.ts';
+import { encodeFingerprint, type FingerprintEntry } from '../core/fingerprint.ts';
 import { judge, longestPauseMs } from '../core/judgement.ts';
 import { type Capture, FORMAT_VERSION, type Manifest, type MemberCapture } from '../core/manifest.ts';
 import type { Probe } from '../core/probe.ts';
@@ -249,22 +249,6 @@ async function fingerprintAll(
     }
   });
   return Object.fromEntries(members);
-}
-
-const LINES_A_CHUNK = 512;
-
-/** A fingerprint as NDJSON, some hundred lines a chunk. */
-export async function* encodeFingerprint(
-  entries: AsyncIterable<FingerprintEntry>,
-): AsyncGenerator<Uint8Array> {
-  let lines: string[] = [];
-  for await (const entry of entries) {
-    lines.push(`${JSON.stringify(entry)}\n`);
-    if (lines.length < LINES_A_CHUNK) continue;
-    yield Buffer.from(lines.join(''));
-    lines = [];
-  }
-  if (lines.length > 0) yield Buffer.from(lines.join(''));
 }
 
 function manifestOf(

@@ -1,5 +1,5 @@
 import type { Context } from '../core/context.ts';
-import type { Egress } from '../core/driver.ts';
+import type { Egress } from '../core/controls.ts';
 import { StasisError } from '../core/errors.ts';
 import type { MemberCapture } from '../core/manifest.ts';
 import { within } from '../core/wait.ts';

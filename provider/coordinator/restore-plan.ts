@@ -1,5 +1,6 @@
 import type { Context } from '../core/context.ts';
-import type { Egress, RestorePlan } from '../core/driver.ts';
+import type { Egress } from '../core/controls.ts';
+import type { RestorePlan } from '../core/driver.ts';
 import { type StasisError as Problem, StasisError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import type { Verify } from '../core/verdict.ts';

@@ -125,3 +125,19 @@ class Cursor implements AsyncDisposable {
     await this.iterator.return?.();
   }
 }
+
+const LINES_A_CHUNK = 512;
+
+/** A fingerprint as NDJSON, some hundred lines a chunk. */
+export async function* encodeFingerprint(
+  entries: AsyncIterable<FingerprintEntry>,
+): AsyncGenerator<Uint8Array> {
+  let lines: string[] = [];
+  for await (const entry of entries) {
+    lines.push(`${JSON.stringify(entry)}\n`);
+    if (lines.length < LINES_A_CHUNK) continue;
+    yield Buffer.from(lines.join(''));
+    lines = [];
+  }
+  if (lines.length > 0) yield Buffer.from(lines.join(''));
+}

@@ -176,7 +176,17 @@ export interface CalledDatabase {
   readonly now: string;
 }
 
-/** @param now in the same order; the same unless given */
-export function calledNow(names: readonly string[], now: readonly string[] = names): CalledDatabase[] {
-  return names.map((name, index) => ({ name, now: now[index]! }));
+/**
+ * Which databases of a server are asked: those that a restore has filled, or those that were chosen, or all.
+ * @param restored their names at the cut, and now, in the same order
+ */
+export async function calledDatabases(
+  restored: { readonly names: readonly string[]; readonly now: readonly string[] } | undefined,
+  chosen: readonly string[] | undefined,
+  all: () => Promise<readonly { readonly name: string }[]>,
+): Promise<CalledDatabase[]> {
+  if (restored !== undefined)
+    return restored.names.map((name, index) => ({ name, now: restored.now[index]! }));
+  const names = chosen ?? (await all()).map(({ name }) => name);
+  return names.map((name) => ({ name, now: name }));
 }

@@ -4,7 +4,7 @@ import { egressProblems, setEgress } from '../coordinator/egress.ts';
 import type { Member } from '../coordinator/member.ts';
 import { lockTargets } from '../coordinator/restore.ts';
 import type { Context } from '../core/context.ts';
-import type { Egress } from '../core/driver.ts';
+import type { Egress } from '../core/controls.ts';
 import type { StasisError } from '../core/errors.ts';
 import { parseReference } from '../core/reference.ts';
 import type { ResourceState, Values } from '../core/resource.ts';

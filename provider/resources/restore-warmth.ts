@@ -127,7 +127,14 @@ function sampleWarmthOutputs(measured: SampleWarmth): Values {
     timeToWarmMs,
     ...{ p99BeforeMs: before?.p99Ms, p99FirstMs: first?.p99Ms, p99LastMs: last?.p99Ms },
     ...{ lineBeforeMs: before?.lineMs, lineMs: last?.lineMs },
-    ...{ hitRateBefore: before?.hitRate, hitRateFirst: first?.hitRate, hitRateLast: last?.hitRate },
   }).flatMap(([key, value]) => (value === undefined ? [] : [[key, roundMs(value)]]));
-  return { ...Object.fromEntries(given), requests, message: sampleWarmthSentence(measured) };
+  const hitRates = Object.entries({
+    hitRateBefore: before?.hitRate,
+    ...{ hitRateFirst: first?.hitRate, hitRateLast: last?.hitRate },
+  }).filter(([, share]) => share !== undefined);
+  return {
+    ...Object.fromEntries([...given, ...hitRates]),
+    requests,
+    message: sampleWarmthSentence(measured),
+  };
 }

@@ -201,7 +201,8 @@ test(
       });
     expect(results.writing!.message).toMatch(/read-only/);
     expect(await source.query('SELECT count(*)::int AS n FROM orders', { database })).toEqual([{ n: ROWS }]);
-    expect(context.lines.filter(({ message }) => message.startsWith('The sample "typed"'))).toHaveLength(1);
+    const warnings = context.events.filter(({ severity }) => severity === 'warning');
+    expect(warnings.filter(({ message }) => message?.startsWith('The sample "typed"'))).toHaveLength(1);
     const plan = await resources.Restore!.plan(
       {
         inputs: {

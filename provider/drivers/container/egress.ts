@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Context } from '../../core/context.ts';
-import type { Egress } from '../../core/driver.ts';
+import type { Egress } from '../../core/controls.ts';
 import type { Host } from '../../core/host.ts';
 import { insistOnFiller } from '../../runtime/filler.ts';
 import { runScript } from '../../runtime/machine.ts';

@@ -1,5 +1,6 @@
 import type { Context } from '../../core/context.ts';
-import type { FenceControl, RestoreOptions } from '../../core/driver.ts';
+import type { FenceControl } from '../../core/controls.ts';
+import type { RestoreOptions } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { type FencedGroups, liftGroups, raiseGroups, readStopped } from '../../runtime/fence.ts';

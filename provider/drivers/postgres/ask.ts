@@ -5,8 +5,7 @@ import {
   type Answers,
   type AskingSession,
   type AskOptions,
-  type CalledDatabase,
-  calledNow,
+  calledDatabases,
   databaseOf,
   type Question,
 } from '../../core/probe.ts';
@@ -28,25 +27,19 @@ export async function ask(
   from?: MemberCapture,
 ): Promise<Answers> {
   const place = parsePlace(spec.url, at);
-  const databases = await databasesOf(spec, place, signal, from);
+  const content = from && parseContent(from);
+  const databases = await calledDatabases(
+    content && {
+      names: content.databases.map(({ name }) => name),
+      now: namesOfDestinations(spec, place, content),
+    },
+    selectionOf(spec, place),
+    async () => {
+      await using connection = await Connection.open(place, { signal });
+      return await listDatabases(connection, signal);
+    },
+  );
   return answersOf(place, (question) => databaseOf(databases, question).now);
-}
-
-async function databasesOf(
-  spec: PostgresSpec,
-  place: Place,
-  signal: AbortSignal,
-  from: MemberCapture | undefined,
-): Promise<CalledDatabase[]> {
-  if (from !== undefined) {
-    const content = parseContent(from);
-    const names = content.databases.map(({ name }) => name);
-    return calledNow(names, namesOfDestinations(spec, place, content));
-  }
-  const selected = selectionOf(spec, place);
-  if (selected !== undefined) return calledNow(selected);
-  await using connection = await Connection.open(place, { signal });
-  return calledNow((await listDatabases(connection, signal)).map(({ name }) => name));
 }
 
 /** @param nameOf what the database is called now that a question is for */

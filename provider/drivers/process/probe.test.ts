@@ -8,13 +8,11 @@ import { startService } from '../../../test/support/process/servers.ts';
 import { testUnless } from '../../../test/support/skipped.ts';
 import { comparableMembers, comparableSnapshot, compare } from '../../coordinator/compare.ts';
 import { drill } from '../../coordinator/drill.ts';
-import { measureWarmth, releasedMembers } from '../../coordinator/measured-warmth.ts';
 import type { Member } from '../../coordinator/member.ts';
 import { restore } from '../../coordinator/restore.ts';
 import type { Context } from '../../core/context.ts';
 import type { Host } from '../../core/host.ts';
 import type { Probe } from '../../core/probe.ts';
-import type { Sample } from '../../core/sample.ts';
 import { rejudge } from '../../core/verification.ts';
 import { processDriver } from './driver.ts';
 
@@ -86,14 +84,13 @@ describe('a process that is asked by HTTP', () => {
     ['shop', 'stock'].map((name) =>
       photographer.member(name, host, { pidFile: `/run/${prefix}${name}.pid` }),
     );
-  const photograph = (name: string, probes: readonly Probe[], samples: readonly Sample[] = []) =>
+  const photograph = (name: string, probes: readonly Probe[]) =>
     photographer.photographAll(
       name,
       ['shop', 'stock'].map((one) =>
         photographer.member(one, photographer.cloud, { pidFile: `/run/${one}.pid`, files: [`/srv/${one}`] }),
       ),
       probes,
-      samples,
     );
   const end = (prefix: string): Promise<string> =>
     on(
@@ -107,58 +104,6 @@ describe('a process that is asked by HTTP', () => {
       photographer.sovereign,
       'ls /run/netns 2> /dev/null; ls -d /run/*shop.pid* /run/*stock.pid* /var/lib/stasis/* 2> /dev/null || true',
     );
-
-  labTest(
-    'is asked before the cut, and once it is released, how quickly it answers',
-    async () => {
-      const sample = (name: string, member: string, ...probes: readonly Probe[]): Sample => ({
-        ...{ name, member, questions: probes.map(({ question }) => question), durationMs: 1_000 },
-      });
-      const sealed = await photograph(
-        'samples',
-        [],
-        [
-          sample('web', 'shop', httpProbe('', '', at('/first')), httpProbe('', '', at('/orders'))),
-          sample('none', 'shop', httpProbe('', '', at('/missing'))),
-          sample('listens', 'stock', commandProbe('', '', 'ss', '-Hltn', 'sport = 7301')),
-        ],
-      );
-      const { samples = {} } = sealed.manifest;
-      expect(samples).toMatchObject({
-        web: { member: 'shop', kind: 'http', requests: { count: 2 } },
-        none: { error: { code: 'probe.http-status' } },
-        listens: { member: 'stock', kind: 'command', requests: { count: 1 } },
-      });
-      for (const { before } of [samples.web!, samples.listens!]) {
-        expect(before!.requests).toBeGreaterThan(2);
-        expect(before!.lineMs).toBeGreaterThan(0);
-      }
-      const target = members(photographer.sovereign, 'sampled-');
-      const request = await photographer.request(sealed, target);
-      const { releasedNs, verdict } = await restore(request, testContext());
-      expect([verdict, releasedNs]).toEqual(['identical', expect.any(Number)]);
-      const context = testContext();
-      const measured = await measureWarmth(
-        request.snapshot,
-        {
-          ...{ sinceNs: context.clock.nowNs(), withinMs: 3_000 },
-          answersOf: releasedMembers(request.snapshot, target, context),
-        },
-        context,
-      );
-      for (const { first, requests, error } of [measured.web!, measured.listens!]) {
-        expect(error).toBeUndefined();
-        expect(first!.p99Ms).toBeGreaterThan(0);
-        expect(requests).toBeGreaterThan(2);
-      }
-      expect(measured.none).toMatchObject({
-        requests: 0,
-        error: expect.stringMatching(/^Nor before the cut/),
-      });
-      await end('sampled-');
-    },
-    PATIENCE_MS,
-  );
 
   labTest(
     'answers beside the cut, and the same when it is restored, before its release and with its fellows',

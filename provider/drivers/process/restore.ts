@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { once } from '../../core/content.ts';
 import type { Context } from '../../core/context.ts';
-import type { Egress, Held, RestoreOptions } from '../../core/driver.ts';
+import type { Egress } from '../../core/controls.ts';
+import type { Held, RestoreOptions } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import type { MemberCapture } from '../../core/manifest.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Context } from '../../core/context.ts';
-import type { FenceControl, RestoreOptions } from '../../core/driver.ts';
+import type { FenceControl } from '../../core/controls.ts';
+import type { RestoreOptions } from '../../core/driver.ts';
 import { StasisError } from '../../core/errors.ts';
 import type { Host } from '../../core/host.ts';
 import { FENCE, isFenced } from './facts.ts';
